@@ -1,0 +1,297 @@
+"""Roll back: make an earlier verified release live again, with today's credentials and environment file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from actions.change import Change, labels_for
+from actions.deploy.facts import open_registry, read_uploads
+from actions.fallback import fallback_of
+from actions.ops import OPS
+from actions.shown import finished, shown_blocks
+from actions.site import Site, ask_live, problems, read_site
+from console.runs.api import Action, FactsContext, Frozen, OpHandler, Params, Plan, Refusal, Step
+from console.stacks.base import Ground
+from console.stacks.registry import RegistryError, parse_reference
+from console.stacks.release import Release, current_revisions, next_id, short, verified
+
+
+class RollbackParams(Params):
+    """`to`: a release (`r3`) or its candidate (`1.4.0`); empty: the verified release before the live one."""
+
+    to: str = Field(
+        default="",
+        title="Release",
+        description="r3, or 1.4.0. Empty: the verified release before the one that is live.",
+    )
+
+
+class RollbackFacts(Frozen):
+    """Everything that decides the plan of a rollback."""
+
+    site: Site
+    uploads: dict[str, str] = Field(default_factory=dict)
+    schema_now: tuple[str, ...] | None = None
+    """The database's revision, asked in the live container; None: unknown."""
+    lost: tuple[str, ...] = ()
+    """Images of the target that are neither on every host nor in the registry."""
+
+
+class Rollback(Action[RollbackParams, RollbackFacts]):
+    """Bound only by lock, host and schema: what is needed at night must not wait for a green dashboard."""
+
+    name: ClassVar[str] = "rollback"
+    title: ClassVar[str] = "Roll back to an earlier release"
+    help: ClassVar[str] = (
+        "Makes a verified release live again: its images, its compose files, and today's environment file. The schema "
+        "of the database is never taken back; the target's own image is asked whether it knows the present one."
+    )
+    danger: ClassVar[Literal["reads", "changes", "destroys"]] = "changes"
+    params_type: ClassVar[type[Params]] = RollbackParams
+    facts_type: ClassVar[type[Frozen]] = RollbackFacts
+    ops: ClassVar[Mapping[str, OpHandler]] = OPS
+
+    def facts(self, ctx: FactsContext, params: RollbackParams) -> RollbackFacts:
+        """Hosts, the database's revision, and what became of the target's images. Raises RefusalError, HostError."""
+        site = read_site(ctx)
+        now = None
+        if site.spec.migrations is not None:
+            said = ask_live(ctx, site, site.spec.migrations.current, site.spec.migrations.service)
+            now = current_revisions(said) if said is not None else None
+        target = chosen(site, params.to)
+        lost = _lost(ctx, site, target) if isinstance(target, Release) else ()
+        return RollbackFacts(site=site, uploads=read_uploads(site), schema_now=now, lost=lost)
+
+    def plan(self, facts: RollbackFacts, params: RollbackParams) -> Plan | Refusal:
+        return plan(facts, params)
+
+    def suggest(self, ctx: FactsContext, field: str) -> Sequence[tuple[str, str]]:
+        if field != "to":
+            return ()
+        site = read_site(ctx)
+        live = {ground.live.release for ground in site.grounds}
+        return [
+            (release.id, f"{release.candidate}, verified {release.verified}, by {release.who or 'unknown'}")
+            for release in verified(site.releases)
+            if {release.id} != live
+        ]
+
+
+def chosen(site: Site, to: str) -> Release | Refusal:
+    """The release to go back to, or why there is none. Pure."""
+    good = verified(site.releases)
+    live = {ground.live.release for ground in site.grounds}
+    names = ", ".join(release.shown() for release in good if release.id not in live) or "none but what is live"
+    if to:
+        found = next((one for one in reversed(site.releases) if to in (one.id, one.candidate)), None)
+        best = next((one for one in good if to in (one.id, one.candidate)), None)
+        if found is None:
+            return Refusal(reason=f"{site.environment} has no release {to}.", ways_out=(f"verified releases: {names}",))
+        if best is None:
+            what = "was taken back" if found.undone else "was never verified"
+            return Refusal(
+                reason=f"{found.shown()} {what}: it is not known to work.",
+                ways_out=(f"verified releases: {names}", f"deploy it again: quarterdeck run deploy {site.environment}"),
+            )
+        if live == {best.id}:
+            return Refusal(reason=f"{best.shown()} is live already.", ways_out=(f"verified releases: {names}",))
+        return best
+    present = max((site.release(name) for name in live if name), key=lambda one: one.number if one else 0, default=None)
+    newest = present.number if present is not None else next_number(site)
+    images = present.images if present is not None else None
+    before = [one for one in good if one.number < newest and one.id not in live and one.images != images]
+    if not before:
+        return Refusal(
+            reason=f"{site.environment} has no verified release before the one that is live.",
+            ways_out=("deploy a candidate that is known to work", f"verified releases: {names}"),
+        )
+    return before[0]
+
+
+def next_number(site: Site) -> int:
+    """One above the newest release."""
+    return int(next_id(site.releases)[1:])
+
+
+def plan(facts: RollbackFacts, params: RollbackParams) -> Plan | Refusal:
+    """Like a deploy of the old images from their own files, without a migration. Pure."""
+    site = facts.site
+    refusal = problems(site)
+    if refusal is not None:
+        return refusal
+    source = chosen(site, params.to)
+    if isinstance(source, Refusal):
+        return source
+    refusal = _elsewhere(site, source) or _doubted(site, source) or _gone(facts, source) or _schema(facts, source)
+    if refusal is not None:
+        return refusal
+    number = next_id(site.releases)
+    fallback = {ground.host: fallback_of(site, ground, number, facts.uploads) for ground in site.grounds}
+    if any(new for _, new in fallback.values()):
+        number = f"r{int(number[1:]) + 1}"
+    target = {ground.host: _target(site, ground, number, source) for ground in site.grounds}
+    change = Change(site, target, fallback, (), facts.uploads)
+    change.prepare(fetch=any(_missing(ground, source) for ground in site.grounds))
+    _ask_target(change, facts, source)
+    change.switch()
+    change.prune()
+    registry = getattr(site.spec, "registry", None)
+    login = (registry.credential,) if registry is not None and registry.credential else ()
+    warnings = _foreign(site, source)
+    if site.spec.migrations is not None and facts.schema_now is None:
+        warnings.append("The database could not be asked for its revision by what is live; the target is asked.")
+    return finished(
+        change,
+        action="rollback",
+        title=f"Roll {site.environment} back to {source.shown()}",
+        credentials=(*login, *site.credentials()),
+        blocks=shown_blocks(change, warnings),
+    )
+
+
+def _target(site: Site, ground: Ground, number: str, source: Release) -> Release:
+    return Release(
+        id=number,
+        environment=site.environment,
+        candidate=source.candidate,
+        action="rollback",
+        project=source.project,
+        images=source.images,
+        labels=labels_for(site, number, source.images),
+        files=next(one for one in ground.releases if one.id == source.id).files,
+        env_keys=ground.env_keys or (),
+        env_fingerprint=ground.env_fingerprint,
+        of=source.id,
+        notes=f"back to {source.id}",
+    )
+
+
+def _ask_target(change: Change, facts: RollbackFacts, source: Release) -> None:
+    """The target's own image says whether it knows the revision of the database, before anything is replaced."""
+    spec = facts.site.spec.migrations
+    if spec is None:
+        return
+    ground, release = change.first, change.target[change.first.host]
+    promised = spec.backward_compatible
+    revisions = () if promised else facts.schema_now or ()
+    what = "note which revisions it knows" if promised else f"does it know {', '.join(revisions) or 'the schema'}?"
+    run = change.stack.knows(
+        ground, release, spec.service, spec.known, revisions, into="schema.known", deadline_s=120.0
+    )
+    change.add(
+        Step(
+            id="schema",
+            title=f"ask the image of {source.shown()}: {what}",
+            host=ground.host,
+            run=run,
+            undo=change.note_removed(release, "schema.known"),
+            attempts=2,
+            cancel="now",
+        ),
+        ground,
+    )
+
+
+def _missing(ground: Ground, source: Release) -> bool:
+    return any(image not in ground.images for image in source.images.values())
+
+
+def _lost(ctx: FactsContext, site: Site, target: Release) -> tuple[str, ...]:
+    """Images of `target` that some host lacks and the registry does not have."""
+    lost = []
+    for image in sorted(set(target.images.values())):
+        if all(image in ground.images for ground in site.grounds):
+            continue
+        if "@sha256:" not in image:
+            lost.append(image)
+            continue
+        try:
+            reference = parse_reference(image)
+            with open_registry(ctx, site, reference.registry) as client:
+                client.digest(reference.path, reference.digest or "")
+        except ValueError:
+            lost.append(image)
+        except RegistryError as error:
+            if error.missing or error.unreachable:
+                lost.append(image)
+    return tuple(lost)
+
+
+def _elsewhere(site: Site, source: Release) -> Refusal | None:
+    without = [ground.host for ground in site.grounds if all(one.id != source.id for one in ground.releases)]
+    if not without:
+        return None
+    return Refusal(
+        reason=f"{', '.join(without)} has no record of {source.shown()}.",
+        ways_out=("choose a release that every host has", f"deploy {source.candidate} again"),
+    )
+
+
+def _doubted(site: Site, source: Release) -> Refusal | None:
+    """The refusal of a record that was changed after it was written, as far as the hosts' copies show it.
+
+    Every host has its own copy, and one host's word must not decide what all of them run.
+    """
+    other = [
+        ground.host
+        for ground in site.grounds
+        for one in ground.releases
+        if one.id == source.id and one.images != source.images
+    ]
+    if not other:
+        return None
+    first = next(ground.host for ground in site.grounds if ground.host not in other)
+    return Refusal(
+        reason=f"{', '.join(other)} and {first} do not agree on what {source.shown()} is: their records name other "
+        "images. One of them was changed after it was written.",
+        ways_out=(
+            f"compare .quarterdeck/releases/{source.id}/release.json on the hosts, and find out who changed it",
+            f"deploy {source.candidate} again: its images come from the registry then",
+        ),
+    )
+
+
+def _foreign(site: Site, source: Release) -> list[str]:
+    """Services whose image comes from another repository than the profile names: shown, since profiles change too."""
+    found = []
+    for name, image in sorted(source.images.items()):
+        service = site.spec.service(name)
+        ours = parse_reference(service.image.replace("{release}", "x")).repository if service and service.image else ""
+        if ours and "@" in image and ours != image.partition("@")[0]:
+            found.append(f"{name} would run {short(image)}; the profile gives it images of {ours}.")
+    return found
+
+
+def _gone(facts: RollbackFacts, source: Release) -> Refusal | None:
+    if not facts.lost:
+        return None
+    images = ", ".join(short(image) for image in facts.lost)
+    return Refusal(
+        reason=f"{source.shown()} cannot be made live: {images} is neither on all hosts nor in a registry.",
+        ways_out=("choose another verified release", "build and push the image again, then deploy it"),
+    )
+
+
+def _schema(facts: RollbackFacts, source: Release) -> Refusal | None:
+    """The recorded answer of the target's image; where there is none, the run asks the image itself."""
+    spec, known, now = facts.site.spec.migrations, source.database.known, facts.schema_now
+    if spec is None or spec.backward_compatible or known is None or now is None:
+        return None
+    strange = [revision for revision in now if revision not in known]
+    if not strange:
+        return None
+    return Refusal(
+        reason=f"The database is at {', '.join(strange)}; the image of {source.shown()} does not know that revision.",
+        ways_out=(
+            "deploy a release that knows it",
+            "if the team promises that older code runs on a newer schema: `backward_compatible: true` under "
+            "`migrations` in the profile",
+            "taking the schema back is a decision about data: do it by hand, with the newer image and a backup",
+        ),
+    )
+
+
+ACTION = Rollback()

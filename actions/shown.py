@@ -1,0 +1,72 @@
+"""What the plan screen shows of a change of release, and the plan itself. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from actions.change import Change
+from console.runs.api import Block, DiffBlock, Plan, TableBlock, TextBlock
+from console.stacks.release import short
+
+
+def shown_blocks(change: Change, warnings: Sequence[str] = ()) -> tuple[Block, ...]:
+    """Images, hosts and files of a change, for a person."""
+    site, first = change.site, change.first
+    release = change.target[first.host]
+    blocks: list[Block] = [TextBlock(title="Attention", text=text, tone="warn") for text in warnings]
+    for ground in site.grounds:
+        if ground.live.differs:
+            blocks.append(
+                TextBlock(
+                    title=f"{ground.host}: live differs from the last release",
+                    text=" ".join(ground.live.differs),
+                    tone="warn",
+                )
+            )
+    rows = []
+    for service, image in sorted(release.images.items()):
+        live = first.live.service(service)
+        label = release.labels.get(service, release.id)
+        what = "keeps running" if label != release.id else "replaced" if live else "new"
+        rows.append((service, short(live.runs) if live else "-", short(image), what))
+    blocks.append(TableBlock(title="Images", columns=("service", "live", "after", ""), rows=tuple(rows)))
+    hosts = []
+    for ground in site.grounds:
+        fallback, new = change.fallback[ground.host]
+        back = "nothing was live" if fallback is None else fallback.shown() + (", recorded first" if new else "")
+        free = "unknown" if ground.disk_free_mb is None else f"{ground.disk_free_mb} MB"
+        hosts.append((ground.host, back, free, ground.engine, ground.compose_version))
+    columns = ("host", "goes back to", "free", "engine", "compose")
+    blocks.append(TableBlock(title="Hosts", columns=columns, rows=tuple(hosts)))
+    fallback, _ = change.fallback[first.host]
+    before = {file.name: file.text for file in change.stack.release_files(fallback)} if fallback else {}
+    for file in change.stack.release_files(release):
+        blocks.append(DiffBlock(title=file.name, before=before.get(file.name, ""), after=file.text))
+    if fallback is not None and fallback.env_keys != release.env_keys:
+        keys = ("\n".join(fallback.env_keys), "\n".join(release.env_keys))
+        blocks.append(DiffBlock(title="Names in the environment file", before=keys[0], after=keys[1]))
+    elif fallback is not None and fallback.env_fingerprint != release.env_fingerprint:
+        text = "Its values changed since the last release; names are the same. Values are never read."
+        blocks.append(TextBlock(title="Environment file", text=text, tone="warn"))
+    return tuple(blocks)
+
+
+def finished(change: Change, *, action: str, title: str, credentials: Sequence[str], blocks: tuple[Block, ...]) -> Plan:
+    """The plan of a change, with what 'as before' means."""
+    site = change.site
+    before = []
+    for ground in site.grounds:
+        fallback, _ = change.fallback[ground.host]
+        text = "nothing of the console's is live" if fallback is None else f"{fallback.shown()} is live"
+        before.append(text if len(site.grounds) == 1 else f"{ground.host}: {text}")
+    return Plan(
+        action=action,
+        environment=site.environment,
+        title=title,
+        claims=(site.claim,),
+        hosts=site.hosts,
+        steps=tuple(change.steps),
+        blocks=blocks,
+        credentials=tuple(dict.fromkeys(credentials)),
+        as_before="; ".join(dict.fromkeys(before)),
+    )

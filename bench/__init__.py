@@ -1,0 +1,1 @@
+"""Measurements beside a peer or a floor, in one run. Never part of the tests. `make bench` runs them all."""

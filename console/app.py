@@ -1,0 +1,304 @@
+"""The console: one Textual application on one session.
+
+Nothing heavy is imported before the first paint: what was known last is painted first, then the session is opened in a
+thread. What the session tells is made known here and handed to the screens a few times a second.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+DEFAULTS = {"TEXTUAL_FPS": "30", "TEXTUAL_ANIMATIONS": "none", "TEXTUAL_SMOOTH_SCROLL": "0"}
+"""Read by Textual when it is imported, so set before. 30 frames a second: a key waits at most 33 ms for its paint, and
+the rest is held back at its source."""
+for _name, _value in DEFAULTS.items():
+    os.environ.setdefault(_name, _value)
+
+gc.disable()  # until the first paint: half a million objects are made by imports alone, and none of them is garbage
+
+from textual.app import App  # noqa: E402
+from textual.message import Message  # noqa: E402
+
+from console.session import AskFailed, Locked, NoProfile, NotTrusted  # noqa: E402
+from screens.base import ArmedChanged, Deck, Fresh  # noqa: E402
+from screens.dashboard import Dashboard  # noqa: E402
+from screens.ears import Ears  # noqa: E402
+from screens.known import Bridge, Known, News  # noqa: E402
+from screens.look import CSS  # noqa: E402
+from screens.theme import register_themes  # noqa: E402
+from screens.threads import Threads  # noqa: E402
+
+if TYPE_CHECKING:
+    from textual.screen import Screen
+    from textual.timer import Timer
+
+    from console.session import Session
+
+PAINTS_EVERY_S = 0.25
+"""News reaches the screens at most so often: four paints a second of a followed log."""
+CLOSE_S = 3.0
+
+
+class Heard(Message):
+    """The session told something; it lies in the ears."""
+
+
+class Opened(Message):
+    """The session is open, or why it is not."""
+
+    def __init__(self, error: AskFailed | None) -> None:
+        super().__init__()
+        self.error = error
+
+
+class QuarterdeckApp(App[Any], inherit_bindings=False):
+    """Holds the session; every screen is given it with the environment that it shows."""
+
+    TITLE = "Quarterdeck"
+    CSS = CSS
+    ENABLE_COMMAND_PALETTE = False
+    NOTIFICATION_TIMEOUT = 5.0
+
+    def __init__(
+        self,
+        session: Session,
+        environment: str | None = None,
+        read_only: bool = False,
+        *,
+        clock: Callable[[], float] | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__()
+        register_themes(self, os.environ if environ is None else environ)
+        self.session = session
+        self.wanted = environment
+        self.bridge = Bridge(session, Known(), read_only)
+        if clock is not None:
+            self.bridge.clock = clock
+        self.ears = Ears(self._wake)
+        self._delivering: Timer | None = None
+        self._delivered = 0.0
+        self._disarm: Timer | None = None
+        self._tty_watch: threading.Event | None = None
+        last = session.last_known()
+        if last is not None:
+            self.bridge.known.take(News(system=last))
+
+    def _wake(self) -> None:
+        """Called from any thread."""
+        self.post_message(Heard())
+
+    def get_default_screen(self) -> Screen[Any]:
+        """The dashboard itself: a blank screen first would cost a paint."""
+        return Dashboard(self.bridge, self._first())
+
+    def _first(self) -> str:
+        order = self.bridge.known.order
+        return self.wanted if self.wanted is not None else next(iter(order), "")
+
+    async def on_load(self) -> None:
+        """Threads of our own, before the first worker."""
+        import asyncio
+
+        asyncio.get_running_loop().set_default_executor(Threads())
+
+    def on_mount(self) -> None:
+        """Paint first; open the session after that."""
+        self.call_after_refresh(self.open_session)
+        if not self.is_headless:
+            self._watch_tty()
+
+    def open_session(self) -> None:
+        """Open it in a thread; its news comes through the ears."""
+        gc.enable()
+        self.run_worker(self._open, name="open", group="open", thread=True, exclusive=True, exit_on_error=False)
+
+    def _open(self) -> None:
+        error: AskFailed | None = None
+        try:
+            self.session.open(self.ears)
+        except AskFailed as failed:
+            error = failed
+        self.post_message(Opened(error))
+
+    def on_opened(self, message: Opened) -> None:
+        """A profile that is missing or not trusted has a screen; a locked keyring is unlocked; a bad one ends it."""
+        error = message.error
+        if error is None:
+            if self.wanted is None or self.wanted in self.bridge.known.order:
+                self.session.watch(self._environment())
+        elif isinstance(error, NotTrusted):
+            from screens.trust import TrustScreen
+
+            def trusted(yes: bool | None) -> None:
+                if yes:
+                    self.open_session()
+                else:
+                    self.exit(4, message="Not trusted: nothing was opened.")
+
+            self.push_screen(TrustScreen(self.bridge, error), trusted)
+        elif isinstance(error, NoProfile):
+            from screens.welcome import WelcomeScreen
+
+            self.push_screen(WelcomeScreen(self.bridge, str(error)))
+        elif isinstance(error, Locked):
+            from screens.unlock import UnlockScreen
+
+            self.push_screen(UnlockScreen(self.bridge, self._environment()), lambda done: self._unlocked(bool(done)))
+        else:
+            self.exit(error.exit_code, message="\n".join((str(error), *error.ways_out)))
+
+    def _unlocked(self, done: bool) -> None:
+        if done:
+            self.open_session()
+
+    def _environment(self) -> str:
+        screen = self.screen
+        return screen.environment if isinstance(screen, Deck) else self._first()
+
+    # -- news ----------------------------------------------------------------------------------------------------
+
+    def on_heard(self) -> None:
+        """Deliver now, or when the last delivery is long enough ago."""
+        import time
+
+        wait = self._delivered + PAINTS_EVERY_S - time.monotonic()
+        if wait <= 0:
+            self.deliver()
+        elif self._delivering is None:
+            self._delivering = self.set_timer(wait, self.deliver)
+
+    def deliver(self) -> None:
+        """Make the news known, and hand it to every screen that stands."""
+        import time
+
+        self._delivering = None
+        self._delivered = time.monotonic()
+        news = self.ears.take()
+        known = self.bridge.known
+        known.take(news)
+        if news.system is not None and not self._settled():
+            return
+        for screen in self.screen_stack:
+            screen.post_message(Fresh(news))
+        if news.events:
+            from screens.reports import report
+
+            for happening in news.events:
+                report(self, self.bridge, happening)
+
+    def _settled(self) -> bool:
+        """Whether the environment that was asked for exists; the console ends with a sentence if it does not."""
+        order = self.bridge.known.order
+        if self.wanted is not None and self.wanted not in order:
+            self.exit(2, message=f"There is no environment {self.wanted}; there are: {', '.join(order)}.")
+            return False
+        for screen in self.screen_stack:
+            if isinstance(screen, Dashboard) and screen.environment not in order and order:
+                screen.go_to(order[0])
+        return True
+
+    def on_armed_changed(self) -> None:
+        """Show it, and come back when the time is over."""
+        screen = self.screen
+        if not isinstance(screen, Deck):
+            return
+        for one in self.screen_stack:
+            if isinstance(one, Deck):
+                one.draw_frame()
+        if self._disarm is not None:
+            self._disarm.stop()
+            self._disarm = None
+        until = self.bridge.armed_until(screen.environment)
+        if until is not None:
+            rest = max(until - self.bridge.clock(), 0.0) + 0.5
+            self._disarm = self.set_timer(rest, lambda: self.post_message(ArmedChanged()))
+
+    # -- terminal ------------------------------------------------------------------------------------------------
+
+    def action_help_quit(self) -> None:
+        """ctrl+c does not end the console by accident; it says how to leave."""
+        self.notify("q leaves the console; runs go on.", markup=False)
+
+    def _watch_tty(self) -> None:
+        import asyncio
+
+        from screens.hangup import watch_terminal
+
+        loop = asyncio.get_running_loop()
+
+        def leave() -> None:
+            loop.call_soon_threadsafe(partial(self.exit, 129))
+
+        self._tty_watch = watch_terminal(sys.__stdin__.fileno(), leave, self.session.close)  # type: ignore[union-attr]
+
+    def on_unmount(self) -> None:
+        """The console ends."""
+        if self._tty_watch is not None:
+            self._tty_watch.set()
+
+
+def run_console(
+    profile: str | None, environment: str | None, *, read_only: bool, variables: Mapping[str, str] | None = None
+) -> int:
+    """Open the console on a profile (a file, a built-in name, None: as the command line finds it); its exit code."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        sys.stderr.write("The console needs a terminal. `quarterdeck status` prints one screenful without one.\n")
+        return 2
+    from console.live.session import LiveSession
+
+    return run_app(QuarterdeckApp(LiveSession(profile, variables=variables), environment, read_only))
+
+
+def run_app(app: QuarterdeckApp) -> int:
+    """Run it until it ends; the session is closed whatever happens, but not waited for longer than CLOSE_S."""
+    try:
+        result = app.run()
+    finally:
+        gc.enable()
+        closing = threading.Thread(target=app.session.close, name="closing", daemon=True)
+        closing.start()
+        closing.join(CLOSE_S)
+    if result == "demo":
+        return _demo(app.bridge.read_only)
+    if result == "init":
+        return _init()
+    return result if isinstance(result, int) else app.return_code or 0
+
+
+def _tell(sentence: str) -> None:
+    sys.stderr.write(f"{sentence}\n")
+
+
+def _demo(read_only: bool) -> int:
+    from console.demo.control import DemoError, DemoSystem
+
+    system = DemoSystem()
+    try:
+        system.start(_tell)
+        variables = system.variables()
+    except DemoError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return run_console("demo", None, read_only=read_only, variables=variables)
+
+
+def _init() -> int:
+    from profiles.starter import init_text
+
+    path = Path("quarterdeck.yaml")
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(init_text("compose"))
+    except OSError as error:
+        sys.stderr.write(f"{path.absolute()} could not be written: {error.strerror}.\n")
+        return 2
+    sys.stderr.write(f"Wrote {path.absolute()}. Fill it in, then: quarterdeck profile check {path}\n")
+    return 0

@@ -1,0 +1,41 @@
+"""The command line. `main` is the entry point; everything else is imported only when a command needs it."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def main() -> None:
+    """Run the command line and exit with its code (DESIGN section 5)."""
+    standard_streams()
+    if sys.argv[1:] in (["--version"], ["-V"], ["version"]):
+        from importlib.metadata import version
+
+        sys.stdout.write(f"quarterdeck {version('quarterdeck')}\n")
+        raise SystemExit(0)
+    from console.cli.group import run
+
+    raise SystemExit(run(sys.argv[1:]))
+
+
+def standard_streams() -> None:
+    """See that descriptors 0, 1 and 2 are open, and that whatever is printed can be.
+
+    A closed one (`>&-`) would be given to the next file that is opened: the store, say, which a child of ours would
+    then write its output to. A locale that has no arrow or ellipsis prints an escape for it instead of ending with a
+    traceback.
+    """
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number: this one
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115 - lives as long as the process
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")

@@ -1,0 +1,136 @@
+"""`quarterdeck doctor`: looks for what would go wrong at night, and says what to do."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from console.cli.output import DONE, FAILED, Exit, give
+
+if TYPE_CHECKING:
+    from console.live.session import LiveSession
+
+PACKAGES = ("console", "screens", "actions", "profiles")
+
+
+@click.command()
+@click.argument("environment", required=False)
+@click.pass_obj
+def doctor(obj: dict[str, Any], environment: str | None) -> None:
+    """Look at this machine, and at ENVIRONMENT's hosts if one is named. Exit code 1 if something needs mending."""
+    from console.cli.opening import cli_session
+
+    with cli_session(obj, profile_needed=environment is not None) as session:
+        findings = [*here(session)]
+        if environment is not None:
+            findings += list(there(session, environment))
+    for ok, sentence in findings:
+        give(f"{'ok  ' if ok else 'MEND'}  {sentence}")
+    raise Exit(DONE if all(ok for ok, _ in findings) else FAILED)
+
+
+def here(session: LiveSession) -> Iterator[tuple[bool, str]]:
+    """What is so on this machine."""
+    yield True, f"state in {session.ground.places.state}"
+    if shutil.which("ssh") is None:
+        yield False, "there is no ssh here; effective SSH settings come from `ssh -G`. Install OpenSSH's client."
+    else:
+        try:
+            said = subprocess.run(["ssh", "-V"], capture_output=True, text=True, timeout=5, check=False).stderr.strip()
+            yield True, f"ssh: {said}"
+        except (OSError, subprocess.SubprocessError) as error:
+            yield False, f"ssh does not say its version: {error}"
+    yield from overwritten()
+    yield from outlives()
+    yield from interrupted(session)
+    bad, counted = session.verify_records()
+    yield (not bad), f"{counted} records" + (f": {bad[0]}" if bad else ", every chain is whole")
+
+
+def interrupted(session: LiveSession) -> Iterator[tuple[bool, str]]:
+    """Runs of this store whose runner is gone."""
+    from console.store.records import ChainBroken
+
+    runs, found = session.ground.known_runs, []
+    for name in runs.here()[:50]:
+        try:
+            if runs.seen(name).state in ("interrupted", "created, not begun"):
+                found.append(name)
+        except ChainBroken:
+            continue  # said with the records below
+    if found:
+        yield False, f"runs that nobody executes: {', '.join(found)}. Look: quarterdeck runs show ID"
+
+
+def overwritten() -> Iterator[tuple[bool, str]]:
+    """Whether another distribution has put its own package where one of ours is."""
+    from importlib.metadata import packages_distributions
+
+    owners = packages_distributions()
+    for package in PACKAGES:
+        others = [name for name in set(owners.get(package, ())) if name != "quarterdeck"]
+        if others:
+            yield (
+                False,
+                f"the package {package} is also installed by {', '.join(others)}. Give Quarterdeck its own venv.",
+            )
+
+
+def outlives() -> Iterator[tuple[bool, str]]:
+    """Whether a runner outlives the login."""
+    import os
+
+    from console.runs.client import outliving
+
+    if outliving(os.environ):
+        yield True, "runners are started in a scope of your lingering service manager: they outlive the login"
+    elif os.environ.get("XDG_RUNTIME_DIR") and shutil.which("loginctl"):
+        yield (
+            False,
+            "runners get a session of their own; where logind ends what a login leaves behind (KillUserProcesses=yes), "
+            "a logout ends them. Run: loginctl enable-linger",
+        )
+    else:
+        yield True, "runners get a session of their own; no service manager here ends them at logout"
+
+
+def there(session: LiveSession, environment: str) -> Iterator[tuple[bool, str]]:
+    """What is so on the hosts of an environment."""
+    from console.hosts.base import HostError
+    from console.runs import locks
+    from console.stacks.base import StackError
+
+    bound = session.ground.bound(environment)
+    for name in bound.config.hosts:
+        host = bound.hosts[name]
+        try:
+            facts = host.connect()
+            yield True, f"{name}: reached as {facts.user}, {facts.kernel}"
+            if facts.exec_s > 0.5:
+                yield False, f"{name}: an empty command takes {facts.exec_s:.2f} s; look at its shell's start-up files"
+            for tool in facts.extra.get("missing", "").split():
+                yield False, f"{name}: {tool} is missing; install util-linux and coreutils"
+            ground = bound.stack.ground(host)
+            yield True, f"{name}: {bound.stack.spec.kind} {ground.compose_version} engine {ground.engine or '-'}"
+            for problem in ground.problems:
+                yield False, f"{name}: {problem.reason} {' '.join(problem.ways_out)}"
+            for sentence in ground.live.differs:
+                yield False, f"{name}: {sentence}"
+            held = locks.look(host, bound.directory, session.ground.timing)
+            if held is not None and held.dead:
+                yield False, f"{name}: a dead lock of {held.owner.who} ({held.owner.run}), {held.age_s:.0f} s old"
+            if host.read_file(f"{bound.directory}/.git/HEAD", limit=4096) is not None:
+                yield (
+                    False,
+                    f"{name}: {bound.directory} is a git checkout; `git clean -x` would remove .quarterdeck. "
+                    f"Add it to .git/info/exclude, and keep -x away.",
+                )
+        except (HostError, StackError, OSError) as error:
+            yield False, f"{name}: {error}"
+    if any(session.ground.profile.hosts[name].become == "sudo" for name in bound.config.hosts):
+        user = session.ground.profile.hosts[bound.config.hosts[0]].user or "the deploy account"
+        yield True, f"sudoers line for `become: sudo`: {user} ALL=(root) NOPASSWD: /usr/bin/docker"

@@ -1,0 +1,152 @@
+"""The top command and its lazily imported sub-commands.
+
+`quarterdeck [-p PROFILE] [ENV]` opens the console; a first word that is a command runs it. A command's module is
+imported only when it is called, so that `--help` and a short command start quickly.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from console.cli.output import CANCELLED, DONE, UNFINISHED, USAGE, Exit, end, fail, say, told
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "demo": ("console.cli.demo:demo", "The embedded demo system, and the console on it."),
+    "status": ("console.cli.status:status", "One screenful: every environment, its services, its lock."),
+    "plan": ("console.cli.run:plan", "Print what an action would do. Changes nothing."),
+    "run": ("console.cli.run:run", "Plan, confirm and run an action."),
+    "runs": ("console.cli.runs:runs", "List, show, follow, resume, undo and cancel runs."),
+    "releases": ("console.cli.status:releases", "What is live, what was live, what can be gone back to."),
+    "lock": ("console.cli.status:lock", "Keep runs out of an environment, with a reason."),
+    "unlock": ("console.cli.status:unlock", "Give your lock back, or take a person's away with a reason."),
+    "checklist": ("console.cli.checklist:checklist", "Items, their state and evidence; tick, waive, verify, import."),
+    "credentials": ("console.cli.credentials:credentials", "List, set, check and remove credentials; unlock."),
+    "hosts": ("console.cli.hosts:hosts", "Reach the hosts and say how that went; trust a host key."),
+    "audit": ("console.cli.audit:audit", "Show the audit and verify its chain."),
+    "profile": ("console.cli.profile:profile", "Check a profile, print its schema, begin one."),
+    "doctor": ("console.cli.doctor:doctor", "Look for what would go wrong at night."),
+}
+
+
+class LazyGroup(click.Group):
+    """Knows its commands by name and one line of help; imports a module when its command is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, name = COMMANDS[cmd_name][0].split(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """A first word that is no command is the name of an environment: the console opens on it."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            return "console", open_console, args
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    cls=LazyGroup,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    subcommand_metavar="[ENV | COMMAND] ...",
+)
+@click.option("-p", "--profile", metavar="FILE|NAME", help="A profile file, or the name of a built-in profile.")
+@click.option("--read-only", is_flag=True, help="Open the console so that nothing can be armed.")
+@click.option(
+    "--passphrase-fd",
+    type=int,
+    metavar="N",
+    help="Read the keyring's passphrase from this descriptor.",
+)
+@click.pass_context
+def top(ctx: click.Context, profile: str | None, read_only: bool, passphrase_fd: int | None) -> None:
+    """Run a production system from the terminal: see it, deploy, undo.
+
+    Without a command the console opens, on ENV if one is named.
+    """
+    ctx.obj = {"profile": profile, "read_only": read_only, "passphrase_fd": passphrase_fd}
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(open_console, environment=None)
+
+
+@click.command("console", hidden=True)
+@click.argument("environment", required=False)
+@click.pass_obj
+def open_console(obj: dict[str, Any], environment: str | None) -> None:
+    """Open the console."""
+    if obj["passphrase_fd"] is not None:
+        fail(USAGE, "--passphrase-fd is for commands; the console asks for the passphrase itself.")
+    if environment is not None:
+        _no_slip(obj["profile"], environment)
+    from console.app import run_console
+
+    raise Exit(run_console(obj["profile"], environment, read_only=obj["read_only"]))
+
+
+def _no_slip(profile: str | None, word: str) -> None:
+    """A word that is nearly a command is only taken for an environment if there is one of that name."""
+    from profiles.base import nearest
+
+    near = nearest(word, COMMANDS)
+    if near is None:
+        return
+    from console.live.ground import Ground
+    from console.session import AskFailed
+    from console.timing import DEFAULT
+
+    ground = Ground(profile, None, DEFAULT)
+    try:
+        known = list(ground.load().environments)
+    except AskFailed:
+        known = []
+    finally:
+        ground.close()
+    if word not in known:
+        there = (f"environments: {', '.join(known)}",) if known else ()
+        fail(USAGE, f"There is no command and no environment {word}. Did you mean {near}?", there)
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run the command line with these words; the exit code. Nothing that is expected to go wrong leaves a traceback."""
+    as_json = "--json" in argv
+    try:
+        top.main(args=list(argv), prog_name="quarterdeck", standalone_mode=False)
+    except Exit as ended:
+        return end(ended, as_json=as_json)
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
+    except click.ClickException as error:
+        if isinstance(error, click.UsageError) and error.ctx is not None:
+            say(error.ctx.get_usage())
+        return end(Exit(USAGE, error.format_message()), as_json=as_json)
+    except (click.Abort, KeyboardInterrupt):
+        return end(Exit(CANCELLED, "Interrupted."), as_json=as_json)
+    except Exception as error:  # noqa: BLE001 - the outermost edge: what nobody expected is said as what it is
+        return end(told(error) or _fault(error), as_json=as_json)
+    return DONE
+
+
+def _fault(error: Exception) -> Exit:
+    """A mistake of ours: its trace for the report, and an exit code that claims nothing."""
+    import traceback
+
+    trace = "".join(traceback.format_exception(error))
+    return Exit(
+        UNFINISHED,
+        f"{trace}This is a fault of Quarterdeck itself. A run that was begun goes on by itself.",
+        ("look: quarterdeck runs", "report it with the lines above"),
+    )

@@ -1,0 +1,81 @@
+"""A session for one command of the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from console.cli.output import REFUSED, Exit, fail, say, yes_typed
+from console.session import NotTrusted
+
+if TYPE_CHECKING:
+    from console.credentials.unlock import Asked, Unlocker
+    from console.live.session import LiveSession
+    from console.text.secret import Secret
+
+
+@contextmanager
+def cli_session(obj: Mapping[str, Any], *, profile_needed: bool = True) -> Iterator[LiveSession]:
+    """A session for one command: opened without looking at anything, closed at its end. Raises AskFailed.
+
+    Where a credential is needed and the keyring is locked, its passphrase is asked for on the terminal, once.
+    """
+    from console.live.session import LiveSession
+
+    session = LiveSession(obj.get("profile"))
+    try:
+        if profile_needed:
+            try:
+                session.load()
+            except NotTrusted as error:
+                _trust(session, error)
+                session.load()
+            session.ground.keys.ask_by(unlocker(obj))
+        yield session
+    finally:
+        session.close()
+
+
+def _trust(session: LiveSession, error: NotTrusted) -> None:
+    """Show what the profile would reach and run, and ask. Ends with exit code 4 unless a person says yes."""
+    from console.text.sanitise import clean
+
+    say(clean(str(error)))
+    say("hosts:" if error.hosts else "hosts: none")
+    for host in error.hosts:
+        say(f"  {clean(host)}")
+    say("commands:" if error.commands else "commands: none")
+    for command in error.commands:
+        say(f"  {clean(command)}")
+    try:
+        yes = yes_typed("Trust it? [y/N] ")
+    except Exit as nobody:
+        raise Exit(nobody.code, str(error), ("trust it once on a terminal: quarterdeck status",)) from error
+    if not yes:
+        fail(REFUSED, f"{error.path} is not trusted; nothing was opened.")
+    session.trust_profile()
+
+
+def unlocker(obj: Mapping[str, Any]) -> Unlocker:
+    """Who is asked for the passphrase: the descriptor of --passphrase-fd, else the person at the terminal."""
+    from console.credentials.unlock import TerminalUnlocker
+
+    descriptor = obj.get("passphrase_fd")
+    return Handed(descriptor) if descriptor is not None else TerminalUnlocker()
+
+
+class Handed:
+    """Gives the passphrase that was handed over by a descriptor. There is one answer, so there is one try."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def passphrase(self, asked: Asked) -> Secret | None:
+        """See `console.credentials.unlock.Unlocker`. Raises KeyringLocked, WrongPassphrase."""
+        from console.credentials.errors import WrongPassphrase
+        from console.credentials.unlock import read_passphrase_fd
+
+        if asked.problem:
+            raise WrongPassphrase(f"The passphrase that came on descriptor {self._descriptor} does not open it.")
+        return read_passphrase_fd(self._descriptor)

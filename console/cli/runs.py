@@ -1,0 +1,176 @@
+"""`quarterdeck runs`: list, show, follow, resume, undo, leave, cancel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import click
+
+from console.cli.following import HeldBack, follow_to_end, run_json, run_text
+from console.cli.output import (
+    DONE,
+    REFUSED,
+    UNFINISHED,
+    Exit,
+    ago,
+    ask_tty,
+    clock,
+    fail,
+    give,
+    give_json,
+    iso,
+    say,
+    table,
+    yes_typed,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """What was said together with a decision."""
+
+    yes: bool
+    reason: str
+    as_json: bool
+
+
+def _decision(command: Any) -> Any:
+    for option in (
+        click.option("--yes", is_flag=True, help="Do not ask; in production only together with --reason."),
+        click.option("--reason", default="", help="Why; written to the audit."),
+        click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output."),
+    ):
+        command = option(command)
+    return command
+
+
+@click.group(invoke_without_command=True)
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@click.pass_context
+def runs(ctx: click.Context, as_json: bool) -> None:
+    """List every run that is known here or on the hosts; show, follow, resume, undo or cancel one."""
+    if ctx.invoked_subcommand is not None:
+        return
+    from console.cli.opening import cli_session
+
+    with cli_session(ctx.obj) as session:
+        lines = session.runs()
+    if as_json:
+        give_json(
+            [
+                {
+                    "id": line.id,
+                    "action": line.action,
+                    "environment": line.environment,
+                    "state": line.state,
+                    "who": line.who,
+                    "started": iso(line.started),
+                    "took_s": round(line.took_s, 3),
+                    "local": line.local,
+                }
+                for line in lines
+            ]
+        )
+    elif not lines:
+        give("No runs yet.")
+    else:
+        rows = [(line.id, line.state, line.who, clock(line.started), ago(line.took_s), line.step) for line in lines]
+        give(table(("RUN", "STATE", "WHO", "STARTED", "TOOK", "STEP"), rows))
+    raise Exit(DONE)
+
+
+@runs.command()
+@click.argument("run_id", metavar="ID")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@click.pass_obj
+def show(obj: dict[str, Any], run_id: str, as_json: bool) -> None:
+    """One run: its steps, how each ended, and what can be done now."""
+    from console.cli.opening import cli_session
+
+    with cli_session(obj) as session:
+        shown = session.run(run_id)
+    if as_json:
+        give_json(run_json(shown))
+    else:
+        give(run_text(shown))
+    raise Exit(shown.exit_code if shown.exit_code is not None else UNFINISHED)
+
+
+@runs.command()
+@click.argument("run_id", metavar="ID")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@click.pass_obj
+def follow(obj: dict[str, Any], run_id: str, as_json: bool) -> None:
+    """Follow a run's steps and output until it ends. Ends with the run's exit code."""
+    from console.cli.opening import cli_session
+
+    with cli_session(obj) as session:
+        raise Exit(follow_to_end(session, run_id, as_json=as_json, may_cancel=False))
+
+
+@runs.command()
+@click.argument("run_id", metavar="ID")
+@_decision
+@click.pass_obj
+def undo(obj: dict[str, Any], /, run_id: str, **given: Any) -> None:
+    """Take back what a run did, in reverse."""
+    _choose(obj, run_id, "undo", _Given(**given))
+
+
+@runs.command()
+@click.argument("run_id", metavar="ID")
+@_decision
+@click.pass_obj
+def resume(obj: dict[str, Any], /, run_id: str, **given: Any) -> None:
+    """Go on with a run whose runner died, here or on another machine."""
+    _choose(obj, run_id, "resume", _Given(**given))
+
+
+@runs.command()
+@click.argument("run_id", metavar="ID")
+@_decision
+@click.pass_obj
+def leave(obj: dict[str, Any], /, run_id: str, **given: Any) -> None:
+    """Leave a stopped run as it is, close it and give its lock back."""
+    _choose(obj, run_id, "leave", _Given(**given))
+
+
+@runs.command()
+@click.argument("run_id", metavar="ID")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@click.pass_obj
+def cancel(obj: dict[str, Any], run_id: str, as_json: bool) -> None:
+    """Ask a run to stop as its present step allows, then follow it to its end."""
+    from console.cli.opening import cli_session
+
+    with cli_session(obj) as session:
+        session.cancel(run_id)
+        say("asked it to stop")
+        raise Exit(follow_to_end(session, run_id, as_json=as_json, may_cancel=False))
+
+
+def _choose(obj: dict[str, Any], run_id: str, choice: Literal["undo", "leave", "resume"], given: _Given) -> None:
+    """Ask, write the decision down, and follow. In production its name is typed, or --yes comes with --reason."""
+    from console.cli.opening import cli_session
+
+    with cli_session(obj) as session:
+        shown = session.run(run_id)
+        word = session.confirmation(shown.line.environment)
+        if given.yes:
+            if word and not given.reason.strip():
+                fail(REFUSED, f"{shown.line.environment} is production: --yes needs --reason as well.")
+        else:
+            say(run_text(shown))
+            if word:
+                question = f"\nType {word} to {choice} it: "
+                confirmed = ask_tty(question, "say --yes together with --reason TEXT").strip() == word
+            else:
+                confirmed = yes_typed(f"\n{choice.capitalize()} it? [y/N] ", "say --yes")
+            if not confirmed:
+                fail(REFUSED, "Not confirmed; nothing was changed.")
+        with HeldBack() as ctrl_c:
+            session.answer(run_id, choice)
+            if given.reason:
+                session.ground.record("asked.why", {"run": run_id, "choice": choice, "reason": given.reason})
+            raise Exit(follow_to_end(session, run_id, as_json=given.as_json, may_cancel=False, ctrl_c=ctrl_c))

@@ -1,0 +1,117 @@
+"""`quarterdeck status`, `releases`, `lock`, `unlock`: looking at environments, and keeping runs out of one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from console.cli.output import DONE, FAILED, UNFINISHED, Exit, ago, clock, give, give_json, say, table
+from console.watch.views import EnvironmentView, dumped
+
+WORDS = {"ok": "ok", "warn": "look", "bad": "BAD", "unknown": "?"}
+
+
+@click.command()
+@click.argument("environment", required=False)
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@click.option("--check", is_flag=True, help="Say it by the exit code: 0 healthy, 1 not, 6 unknown.")
+@click.pass_obj
+def status(obj: dict[str, Any], environment: str | None, as_json: bool, check: bool) -> None:
+    """One screenful: every environment (or one), its services, what differs, who holds the lock."""
+    from console.cli.opening import cli_session
+
+    with cli_session(obj) as session:
+        views = session.look(environment)
+    if as_json:
+        give_json({"environments": [dumped(view) for view in views]})
+    else:
+        give("\n\n".join(environment_text(view) for view in views))
+    states = {view.state for view in views}
+    code = FAILED if "bad" in states else UNFINISHED if "unknown" in states else DONE
+    raise Exit(code if check else DONE)
+
+
+def environment_text(view: EnvironmentView) -> str:
+    """One environment as text."""
+    production = " (production)" if view.production else ""
+    head = f"{view.name}{production}: {WORDS[view.state]}, {view.word}" + (
+        f", release {view.release}" if view.release else ""
+    )
+    lines = [head + (f", seen {clock(view.at)}" if view.at else "")]
+    if view.services:
+        rows = [
+            (WORDS[row.state], row.name, row.host, row.word, row.release or "-", row.since[:19])
+            for row in view.services
+        ]
+        lines.append(table(("", "SERVICE", "HOST", "STATE", "RELEASE", "SINCE"), rows))
+    lines += [f"! {text}" for text in view.differs]
+    if view.lock is not None:
+        lock = view.lock
+        dead = f", its owner has not been heard of for {ago(lock.beat_age_s)}" if lock.dead else ""
+        lines.append(f"locked by {lock.who} since {clock(lock.since)}: {lock.reason or 'no reason'} ({lock.run}){dead}")
+    lines += [f"{host.name} ({host.address}): {host.problem}" for host in view.hosts if host.problem]
+    return "\n".join(lines)
+
+
+@click.command()
+@click.argument("environment")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@click.pass_obj
+def releases(obj: dict[str, Any], environment: str, as_json: bool) -> None:
+    """What is live in ENVIRONMENT, what was, and what can be gone back to."""
+    from console.cli.opening import cli_session
+
+    with cli_session(obj) as session:
+        found = session.releases(environment)
+    if as_json:
+        import dataclasses
+
+        give_json([dataclasses.asdict(one) for one in found])
+    elif not found:
+        give(
+            f"No release of {environment} is recorded yet. Record what is live: quarterdeck run baseline {environment}"
+        )
+    else:
+        rows = [
+            (
+                "live" if one.live else "",
+                one.id,
+                one.candidate,
+                one.action,
+                one.when,
+                one.who,
+                "verified" if one.verified else "undone" if one.undone else "-",
+                one.schema,
+                one.can_go_back or "can go back",
+            )
+            for one in found
+        ]
+        give(table(("", "RELEASE", "CANDIDATE", "ACTION", "WHEN", "WHO", "STATE", "SCHEMA", "ROLLBACK"), rows))
+    raise Exit(DONE)
+
+
+@click.command()
+@click.argument("environment")
+@click.option("--reason", required=True, help="Why; shown to whoever finds the lock.")
+@click.pass_obj
+def lock(obj: dict[str, Any], environment: str, reason: str) -> None:
+    """Keep everybody's runs out of ENVIRONMENT until `unlock`."""
+    from console.cli.opening import cli_session
+
+    with cli_session(obj) as session:
+        session.lock(environment, reason)
+    say(f"{environment} is locked: {reason}. Give it back with: quarterdeck unlock {environment}")
+
+
+@click.command()
+@click.argument("environment")
+@click.option("--reason", default="", help="Why somebody else's lock is taken away; needed for that.")
+@click.pass_obj
+def unlock(obj: dict[str, Any], environment: str, reason: str) -> None:
+    """Give the lock on ENVIRONMENT back."""
+    from console.cli.opening import cli_session
+
+    with cli_session(obj) as session:
+        session.unlock_environment(environment, reason)
+    say(f"{environment} is free.")

@@ -1,0 +1,185 @@
+"""One environment of a profile, bound to its hosts, stack, feeds and credentials.
+
+A value that is carried by every screen, action and run; never a global. Binding connects to nothing: hosts connect when
+they are first used, clients are imported when they are first made.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from console.timing import DEFAULT, Timing
+
+if TYPE_CHECKING:
+    from console.hosts.base import Host
+    from console.hosts.config import HostConfig
+    from console.stacks.base import Stack
+    from profiles.models import Environment as EnvironmentConfig
+    from profiles.models import Host as HostEntry
+    from profiles.models import Profile
+
+Secrets = Callable[[str], str]
+"""Gives a credential's value by its name. Raises what the keyring raises, with a sentence."""
+
+
+class FieldMissing(KeyError):
+    """A credential has no such field, or is no JSON object. A sentence that names it."""
+
+    exit_code = 4
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class Hosts(Mapping[str, "Host"]):
+    """The hosts of a profile by name, each made when first asked for; an environment's own come first, in order.
+
+    `via` may name any host of the profile, so that all of them can be looked up; iterating gives the environment's own.
+    """
+
+    def __init__(self, own: tuple[str, ...], make: Callable[[str], Host], known: Mapping[str, HostEntry]) -> None:
+        self._own = own
+        self._make = make
+        self._known = known
+        self._made: dict[str, Host] = {}
+        self._lock = threading.Lock()
+
+    def __getitem__(self, name: str) -> Host:
+        if name not in self._known:
+            raise KeyError(name)
+        with self._lock:
+            if name not in self._made:
+                self._made[name] = self._make(name)
+            return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._own)
+
+    def __len__(self) -> int:
+        return len(self._own)
+
+    def close(self) -> None:
+        """Close every connection that was made."""
+        with self._lock:
+            made = list(self._made.values())
+            self._made.clear()
+        for host in made:
+            host.close()
+
+
+class Environment:
+    """One place where the system runs, with all that is needed to look at it and to change it."""
+
+    def __init__(
+        self, profile: Profile, config: EnvironmentConfig, hosts: Hosts, secrets: Secrets, timing: Timing
+    ) -> None:
+        self.profile = profile
+        self.config = config
+        self.hosts = hosts
+        self.timing = timing
+        self._secrets = secrets
+        self._stack: Stack | None = None
+
+    @property
+    def name(self) -> str:
+        """Its name in the profile."""
+        return self.config.name
+
+    @property
+    def title(self) -> str:
+        """What people call it."""
+        return self.config.title or self.config.name
+
+    @property
+    def production(self) -> bool:
+        """Whether a change needs its name typed."""
+        return self.config.production
+
+    @property
+    def directory(self) -> str:
+        """The deploy directory on its hosts; `.quarterdeck` lies in it."""
+        return self.config.directory
+
+    @property
+    def first_host(self) -> Host:
+        """The host whose lock proves who owns the environment."""
+        return self.hosts[self.config.hosts[0]]
+
+    @property
+    def stack(self) -> Stack:
+        """How its services run."""
+        if self._stack is None:
+            from console.stacks.base import stack_of
+            from console.stacks.binding import spec_of
+
+            self._stack = stack_of(spec_of(self.config, self.profile.hosts))
+        return self._stack
+
+    def secret(self, name: str) -> str:
+        """A credential's value. Raises CredentialMissing, KeyringLocked."""
+        return self._secrets(name)
+
+    def secret_field(self, name: str, field: str | None) -> str:
+        """A credential's value, or one field of it where the value is a JSON object. Raises FieldMissing."""
+        value = self._secrets(name)
+        if field is None:
+            return value
+        import json
+
+        try:
+            document = json.loads(value)
+        except ValueError as error:
+            raise FieldMissing(f"The credential {name} has no fields: its value is no JSON object.") from error
+        if not isinstance(document, dict) or field not in document:
+            raise FieldMissing(f"The credential {name} has no field {field}.")
+        return str(document[field])
+
+    def other(self, name: str) -> Environment:
+        """Another environment of the same profile, for reading; the caller closes it. Raises KeyError."""
+        return bind(self.profile, name, secrets=self._secrets, timing=self.timing)
+
+    def close(self) -> None:
+        """Close its connections. What is detached on the hosts goes on."""
+        self.hosts.close()
+
+
+def bind(profile: Profile, name: str, *, secrets: Secrets, timing: Timing = DEFAULT) -> Environment:
+    """The environment `name` of the profile. Connects to nothing. Raises KeyError for a name that is not there."""
+    config = profile.environments[name]
+
+    def make(host: str) -> Host:
+        return make_host(profile, profile.hosts[host], secrets, timing)
+
+    return Environment(profile, config, Hosts(tuple(config.hosts), make, profile.hosts), secrets, timing)
+
+
+def host_config(profile: Profile, entry: HostEntry) -> HostConfig:
+    """How the profile says that a host is reached."""
+    from console.hosts.config import HostConfig
+
+    return HostConfig(
+        name=entry.name,
+        address=entry.destination,
+        user=entry.user,
+        port=entry.port,
+        jump=tuple(host_config(profile, profile.hosts[name]) for name in entry.jump),
+        identity=entry.identity,
+        passphrase=entry.passphrase.secret if entry.passphrase is not None else None,
+        docker_socket=entry.docker_socket,
+        ssh_config=entry.ssh_config,
+        known_hosts=entry.known_hosts,
+        local=entry.local,
+    )
+
+
+def make_host(profile: Profile, entry: HostEntry, secrets: Secrets, timing: Timing) -> Host:
+    """The host that an entry of the profile describes. Connects to nothing."""
+    if entry.local:
+        from console.hosts.local import LocalHost
+
+        return LocalHost(entry.name, timing, docker_socket=entry.docker_socket)
+    from console.hosts.ssh import SshHost
+
+    return SshHost(host_config(profile, entry), timing, passphrase_for=secrets)

@@ -1,0 +1,179 @@
+"""Who we are to a host: the agent's keys and key files, offered in OpenSSH's order."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+import os
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from console.hosts.base import HostRefused
+from console.hosts.config import PassphraseFor
+from console.hosts.settings import HopSettings
+from console.timing import Timing
+
+if TYPE_CHECKING:
+    from paramiko import PKey, Transport
+
+MAX_OFFERS = 6
+"""sshd's MaxAuthTries: it hangs up at the next one."""
+
+
+@dataclass
+class _Notes:
+    """What could not be offered, for the sentence when nothing was accepted."""
+
+    offered: int = 0
+    left_out: list[str] = field(default_factory=list)
+
+
+def log_in(
+    transport: Transport, host: str, hop: HopSettings, passphrase_for: PassphraseFor | None, timing: Timing
+) -> None:
+    """Authenticate by public key. Raises HostRefused, or paramiko.SSHException when the line breaks."""
+    import paramiko
+
+    notes = _Notes()
+    with contextlib.ExitStack() as stack:
+        for key in _offers(hop, passphrase_for, timing, notes, stack):
+            if notes.offered == MAX_OFFERS:
+                notes.left_out.append(f"more than {MAX_OFFERS} keys (name one with 'identity:' in the profile)")
+                break
+            notes.offered += 1
+            try:
+                missing = transport.auth_publickey(hop.user, key)
+            except paramiko.BadAuthenticationType as error:
+                raise HostRefused(
+                    host,
+                    f"{hop.shown} takes no public keys (it offers {', '.join(error.allowed_types) or 'nothing'}); "
+                    "Quarterdeck logs in with keys only.",
+                ) from error
+            except paramiko.AuthenticationException:
+                if not transport.is_active():
+                    break
+                continue
+            if missing:
+                raise HostRefused(
+                    host,
+                    f"{hop.shown} wants a second factor ({', '.join(missing)}) after the key; "
+                    "Quarterdeck cannot give one.",
+                )
+            return
+    tried = (
+        f"{notes.offered} key{'' if notes.offered == 1 else 's'} offered, none accepted"
+        if notes.offered
+        else ("there was no key to offer")
+    )
+    rest = f". Not offered: {'; '.join(notes.left_out)}" if notes.left_out else ""
+    raise HostRefused(host, f"{hop.shown} refused the login: {tried}{rest}.")
+
+
+def _offers(
+    hop: HopSettings,
+    passphrase_for: PassphraseFor | None,
+    timing: Timing,
+    notes: _Notes,
+    stack: contextlib.ExitStack,
+) -> Iterator[PKey]:
+    agent_keys = _agent_keys(hop, timing, notes, stack)
+    offered: set[bytes] = set()
+    files = [Path(path).expanduser() for path in hop.identities]
+    for file in files:
+        blob = _public_blob(file)
+        for key in agent_keys:
+            if blob is not None and key.asbytes() == blob and blob not in offered:
+                offered.add(blob)
+                yield key
+    # A key that the profile names goes before what else the agent happens to hold.
+    named = Path(hop.profile_identity).expanduser() if hop.profile_identity else None
+    if named is not None:
+        yield from _from_file(named, hop, passphrase_for, offered, notes, required=True)
+    if not hop.identities_only:
+        for key in agent_keys:
+            if key.asbytes() not in offered:
+                offered.add(key.asbytes())
+                yield key
+    for file in files:
+        if file != named:
+            yield from _from_file(file, hop, passphrase_for, offered, notes, required=False)
+
+
+def _from_file(
+    file: Path,
+    hop: HopSettings,
+    passphrase_for: PassphraseFor | None,
+    offered: set[bytes],
+    notes: _Notes,
+    *,
+    required: bool,
+) -> Iterator[PKey]:
+    import paramiko
+    from paramiko.pkey import UnknownKeyType
+
+    blob = _public_blob(file)
+    if file.suffix == ".pub" or (blob is not None and blob in offered):
+        return
+    if not file.exists():
+        if required:
+            notes.left_out.append(f"{file} (there is no such file)")
+        return
+    passphrase = None
+    if required and hop.passphrase is not None and passphrase_for is not None:
+        passphrase = passphrase_for(hop.passphrase)
+    # Declared as text, handed to cryptography as it stands, which takes bytes only (paramiko 5.1).
+    secret: Any = None if passphrase is None else passphrase.encode()
+    try:
+        key = paramiko.PKey.from_path(file, secret)
+    except (TypeError, paramiko.PasswordRequiredException):
+        if passphrase is not None:
+            # cryptography refuses a passphrase for a key that has none; the key is good without it.
+            with contextlib.suppress(TypeError, ValueError, paramiko.SSHException, OSError):
+                yield paramiko.PKey.from_path(file)
+                return
+        why = "it has a passphrase; name the credential with 'passphrase:' in the profile, or load it into an agent"
+        notes.left_out.append(f"{file} ({why})")
+        return
+    except OSError as error:
+        notes.left_out.append(f"{file} ({error.strerror or error})")
+        return
+    except (ValueError, paramiko.SSHException, UnknownKeyType):
+        why = "wrong passphrase, or not a private key" if passphrase else "not a private key that can be used"
+        notes.left_out.append(f"{file} ({why})")
+        return
+    if key.asbytes() not in offered:
+        offered.add(key.asbytes())
+        yield key
+
+
+def _public_blob(file: Path) -> bytes | None:
+    path = file if file.suffix == ".pub" else file.with_name(file.name + ".pub")
+    try:
+        return base64.b64decode(path.read_text("utf-8", "replace").split()[1], validate=True)
+    except (OSError, IndexError, binascii.Error, ValueError):
+        return None
+
+
+def _agent_keys(hop: HopSettings, timing: Timing, notes: _Notes, stack: contextlib.ExitStack) -> list[PKey]:
+    import paramiko
+    from paramiko.agent import AgentSSH
+
+    path = os.environ.get("SSH_AUTH_SOCK") if hop.agent == "SSH_AUTH_SOCK" else hop.agent
+    if not path:
+        return []
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    # An agent may ask a person to confirm; it may not hang for ever.
+    connection.settimeout(timing.auth_s)
+    stack.callback(connection.close)
+    agent: Any = AgentSSH()
+    try:
+        connection.connect(str(Path(path).expanduser()))
+        agent._connect(connection)
+    except (OSError, paramiko.SSHException) as error:
+        notes.left_out.append(f"the agent's keys (it does not answer on {path}: {error})")
+        return []
+    return list(agent.get_keys())

@@ -1,0 +1,39 @@
+# Follows an attempt: its output from an offset, then how it ended.
+# 1 nonce  2 directory  3 run  4 step  5 attempt  6 offset  7 seconds between two looks
+nonce=$1 here=$2/.quarterdeck/runs/$3/steps/$4.$5 offset=$6 pause=$7
+say() { printf '\036qd %s %s\036\n' "$nonce" "$1" >&2; }
+say "group $$"
+printf '\036qd %s group %s\036\n' "$nonce" "$$"
+if [ ! -d "$here" ]; then
+  say 'missing'
+  exit 0
+fi
+state=running
+while :; do
+  if [ -f "$here/rc" ]; then
+    state=ended
+  elif ! alive "$here/pid"; then
+    # Its last act may have been to write rc, just after we looked.
+    if [ -f "$here/rc" ]; then state=ended; else state=gone; fi
+  fi
+  size=0
+  [ ! -f "$here/out" ] || size=$(wc -c <"$here/out")
+  if [ "$((size))" -gt "$offset" ]; then
+    tail -c "+$((offset + 1))" "$here/out" | head -c "$((size - offset))" || exit 1
+    offset=$((size))
+  fi
+  case $state in
+    ended)
+      why=exited
+      [ ! -f "$here/ended" ] || read -r why <"$here/ended"
+      read -r rc <"$here/rc"
+      say "rc $rc $why"
+      exit 0
+      ;;
+    gone)
+      say 'gone'
+      exit 0
+      ;;
+  esac
+  sleep "$pause"
+done

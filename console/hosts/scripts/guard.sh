@@ -1,0 +1,199 @@
+# The guard: lets one changing command through, or nothing at all. See DESIGN section 4, Fencing.
+# What it says to its caller is one line in a frame that carries the caller's nonce; after `started` everything on
+# standard output and error is the command's own.
+#  1 nonce      2 attached|detached  3 directory   4 run         5 step        6 attempt
+#  7 fence      8 record or ''       9 gate wait s 10 beat s     11 beats to the deadline  12 beats to KILL after it
+# 13 stdin: none | stream | bytes   14 none|sudo  15 directory of the command or '', then the command.
+nonce=$1 mode=$2 directory=$3 run=$4 step=$5 attempt=$6 fence=$7 record=$8 gate_wait=$9
+shift 9
+beat=$1 beats=$2 kill_beats=$3 stdin=$4 become=$5 cwd=$6
+shift 6
+home=$PWD
+mask=$(umask)
+umask 077
+
+say() { # both streams, because a login shell may write to either before us
+  printf '\036qd %s %s\036\n' "$nonce" "$1" >&2
+  printf '\036qd %s %s\036\n' "$nonce" "$1"
+}
+
+refuse() {
+  say "refused $1"
+  exit 75
+}
+
+command -v flock >/dev/null || refuse 'tool flock'
+command -v setsid >/dev/null || refuse 'tool setsid'
+
+# All of standard input first: of a connection cut half-way nothing is executed.
+input=
+if [ "$stdin" != none ] && [ "$stdin" != stream ]; then
+  input=$(cat && printf x)
+  input=${input%x}
+  got=$(printf '%s' "$input" | wc -c)
+  [ "$((got))" -eq "$stdin" ] || refuse "torn $((got))"
+fi
+
+ground=$directory/.quarterdeck
+if [ ! -d "$ground" ] || [ ! -f "$ground/gate" ] || [ ! -f "$ground/fence" ] || ! cd -- "$ground"; then
+  refuse 'ground'
+fi
+ground=$PWD
+steps=runs/$run/steps
+here=$steps/$step.$attempt
+mkdir -p -- "$steps" 2>/dev/null || refuse 'disk'
+if ! mkdir -- "$here" 2>/dev/null; then
+  if [ -d "$here" ]; then refuse 'exists'; else refuse 'disk'; fi
+fi
+
+retreat() { # nothing was executed: leave no trace of an attempt
+  rm -f -- "$here/pid" "$here/pid.tmp" "$here/out" "$here/o" "$here/e" 2>/dev/null
+  rmdir -- "$here" 2>/dev/null
+  refuse "$1"
+}
+
+# Who we are, before the gate: whoever takes over finds and ends us.
+boot_id
+start_of "$$"
+if ! printf '%s %s %s\n' "$$" "$started" "$boot" >"$here/pid.tmp" || ! mv -- "$here/pid.tmp" "$here/pid"; then
+  retreat 'disk'
+fi
+
+child='' ended=''
+forward() {
+  ended=1
+  if [ -n "$child" ]; then signal TERM "$child" "$become" || :; fi
+}
+trap forward TERM INT HUP
+
+[ -f gate ] || retreat 'ground'
+exec 9<gate
+# In the background, so that a signal is answered while we wait. The lock belongs to the open file, which is ours.
+flock -s -w "$gate_wait" -E 74 9 &
+waiter=$!
+wait "$waiter"
+taken=$?
+if [ -n "$ended" ]; then
+  kill "$waiter" 2>/dev/null
+  retreat 'ended'
+fi
+case $taken in
+  0) ;;
+  74) retreat 'gate' ;;
+  *) retreat 'tool flock' ;;
+esac
+if [ ! -f gate ] || [ ! -f fence ]; then retreat 'ground'; fi
+[ "$(cat fence)" = "$fence" ] || retreat 'fence'
+
+if [ -n "$record" ]; then
+  records=runs/$run/records.jsonl
+  # A line torn by a crash must not swallow this one.
+  if [ -s "$records" ] && [ -n "$(tail -c 1 "$records")" ]; then printf '\n' >>"$records" || retreat 'disk'; fi
+  printf '%s\n' "$record" >>"$records" || retreat 'disk'
+  sync "$records" 2>/dev/null || :
+fi
+: >"$here/out" || retreat 'disk'
+
+if [ "$mode" = attached ]; then
+  mkfifo -- "$here/o" "$here/e" || retreat 'disk'
+fi
+# Held alone by us as long as we live: the watcher below ends with us, however we end.
+exec 8<"$here/pid"
+flock -x -n 8 || retreat 'tool flock'
+
+watch() { # beats the lock while it is ours, and ends the command long after its caller should have
+  exec 8<&- 9<&- # not as redirections of the call: those the shell undoes afterwards, so it keeps copies
+  count=0 taken=74
+  while [ "$taken" = 74 ]; do
+    if grep -qF -e "\"$run\"" lock/owner.json; then touch lock/beat; fi
+    if [ "$count" -ge "$beats" ]; then
+      [ -f "$here/ended" ] || printf 'deadline\n' >"$here/ended"
+      if [ "$count" -ge $((beats + kill_beats)) ]; then
+        signal KILL "$child" "$become"
+      else
+        signal TERM "$child" "$become"
+      fi
+    fi
+    flock -s -w "$beat" -E 74 "$here/pid" true
+    taken=$?
+    count=$((count + 1))
+  done
+}
+
+# The command's own session and group. It records itself while it still holds the gate, so whoever holds the gate
+# alone sees every group there is; then it lets the gate go, so that nothing it leaves behind can keep it.
+# shellcheck disable=SC2016 # expanded by the inner shell
+launch='
+here=$1 mask=$2 cwd=$3 become=$4
+shift 4
+IFS= read -r line <"/proc/$$/stat"
+group() {
+  printf "%s %s %s\n" "$$" "${20}" "$become" >"$here/group.tmp" && mv -- "$here/group.tmp" "$here/group"
+}
+group ${line##*) } || exit 125
+umask "$mask"
+cd -- "$cwd" || exit 126
+exec 9<&-
+exec "$@"
+'
+set -- "$ground/$here" "$mask" "${cwd:-$home}" "$become" "$@"
+
+begin() { # the command with our standard input, or what we hold of it, through a pipe
+  case $stdin in
+    none) exec setsid sh -c "$launch" qd-step "$@" </dev/null ;;
+    *) exec setsid sh -c "$launch" qd-step "$@" ;;
+  esac
+}
+
+[ -z "$ended" ] || retreat 'ended'
+say "started $$"
+if [ "$mode" = attached ]; then
+  # The copy on the host and the caller's; a caller that went away must not stop either.
+  (trap '' PIPE TERM INT HUP && exec tee -a -- "$here/out") <"$here/o" 8<&- 9<&- &
+  tee_out=$!
+  (trap '' PIPE TERM INT HUP && exec tee -a -- "$here/out" >&2) <"$here/e" 8<&- 9<&- &
+  tee_err=$!
+  exec 3>"$here/o" 4>"$here/e"
+  rm -f -- "$here/o" "$here/e"
+else
+  exec 3>>"$here/out" 4>&3
+fi
+# What the shell itself may say from here on ("Terminated") is not the command's.
+exec >/dev/null 2>&1
+feed() {
+  exec 3>&- 4>&- 5<&- 8<&- 9<&-
+  printf '%s' "$input"
+}
+
+# A command in the background starts with an empty standard input; ours is kept for it.
+exec 5<&0 </dev/null
+case $stdin in
+  none) begin "$@" >&3 2>&4 3>&- 4>&- 5<&- 8<&- & ;;
+  stream) begin "$@" <&5 >&3 2>&4 3>&- 4>&- 5<&- 8<&- & ;;
+  *) feed | begin "$@" >&3 2>&4 3>&- 4>&- 5<&- 8<&- & ;;
+esac
+child=$!
+input=
+exec 3>&- 4>&- 5<&-
+if [ -n "$ended" ]; then signal TERM "$child" "$become" || :; fi
+watch &
+
+while :; do
+  ended=
+  wait "$child"
+  rc=$?
+  if [ -z "$ended" ] || ! kill -0 "$child" 2>/dev/null; then break; fi
+done
+if [ "$mode" = attached ]; then
+  # All of its output first. What it left behind may hold that open; it is not waited for longer than 2 s.
+  left=200
+  for tee in "$tee_out" "$tee_err"; do
+    while start_of "$tee" && [ -n "$started" ] && [ "$left" -gt 0 ]; do
+      sleep 0.01
+      left=$((left - 1))
+    done
+  done
+  [ "$left" -gt 0 ] || kill -s KILL "$tee_out" "$tee_err"
+fi
+printf '%s\n' "$rc" >"$here/rc.tmp" && mv -- "$here/rc.tmp" "$here/rc"
+exit "$rc"

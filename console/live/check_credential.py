@@ -1,0 +1,69 @@
+"""Proves that a credential works against the thing it is for. Changes nothing there."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from console.hosts.base import HostError, HostUnreachable
+from console.probes.look import Found
+from console.session import AskFailed
+
+if TYPE_CHECKING:
+    from console.live.ground import Ground
+
+
+def check_credential(ground: Ground, name: str) -> Found:
+    """Log in where the profile says that this credential is used. Raises AskFailed for one that is not there."""
+    profile = ground.profile
+    if name not in profile.credentials:
+        raise AskFailed(f"This profile names no credential {name}.", (f"it names: {', '.join(profile.credentials)}",))
+    ground.keys.get(name)
+    for host in profile.hosts.values():
+        if host.passphrase is not None and host.passphrase.secret == name:
+            return _ssh(ground, host.name)
+    for environment in profile.environments.values():
+        registry = getattr(environment.stack, "registry", None)
+        if registry is not None and registry.password is not None and registry.password.secret == name:
+            return _registry(ground, environment.name)
+        if any(name in step.model_dump_json() for step in environment.smoke):
+            return Found(
+                "unknown",
+                f"{name} is used by the smoke tests of {environment.name}; they prove it at each deploy",
+                _now(),
+            )
+    return Found("unknown", f"the profile does not say what {name} could be tried against; it is there", _now())
+
+
+def _now() -> float:
+    return time.time()
+
+
+def _ssh(ground: Ground, host: str) -> Found:
+    try:
+        facts = ground.host(host).connect()
+    except HostError as error:
+        return Found("unknown" if isinstance(error, HostUnreachable) else "no", str(error), _now())
+    return Found("yes", f"logged in to {host} as {facts.user}", _now())
+
+
+def _registry(ground: Ground, environment: str) -> Found:
+    from console.stacks.base import ComposeSpec
+    from console.stacks.registry import Registry, RegistryError, parse_reference
+
+    bound = ground.bound(environment)
+    spec = bound.stack.spec
+    if not isinstance(spec, ComposeSpec) or spec.registry is None:
+        return Found("unknown", f"{environment} has no registry", _now())
+    registry = spec.registry
+    image = next((one.image for one in spec.services if one.image.startswith(registry.host)), "")
+    if not image:
+        return Found("unknown", f"no image of {environment} comes from {registry.host}", _now())
+    reference = parse_reference(image.replace("{release}", "latest"))
+    try:
+        password = bound.secret(registry.credential) if registry.credential else None
+        with Registry(registry, password, bound.hosts[registry.via] if registry.via else None) as reader:
+            tags = reader.tags(reference.path)
+    except RegistryError as error:
+        return Found("unknown" if error.unreachable else "no", str(error), _now())
+    return Found("yes", f"{registry.host} lists {len(tags)} tags of {reference.repository}", _now())

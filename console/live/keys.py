@@ -1,0 +1,152 @@
+"""The session's keyring: opened late, unlocked once, and never asked by anything but by name.
+
+Used by the live session and by the command line. A value goes to the redactor before it goes to whoever asked for it.
+"""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from console.session import KeyringShown
+
+if TYPE_CHECKING:
+    from console.credentials.sealed import SealedFileKeyring
+    from console.credentials.store import Credentials
+    from console.credentials.unlock import SessionKey, Unlocker
+    from console.text.redact import Redactor
+    from profiles.models import Profile
+
+
+class Keys:
+    """One profile's credentials. Nothing is opened before the first use."""
+
+    def __init__(self, profile: Profile, path: Path, redactor: Redactor) -> None:
+        self._profile = profile
+        self._path = path
+        self._redactor = redactor
+        self._credentials: Credentials | None = None
+        self._unlocker: Unlocker | None = None
+        self._lock = threading.RLock()
+
+    @property
+    def needed(self) -> bool:
+        """Whether the profile names any credential."""
+        return bool(self._profile.credentials)
+
+    def credentials(self) -> Credentials:
+        """The credentials, perhaps still locked. Raises KeyringRefused."""
+        with self._lock:
+            if self._credentials is None:
+                from console.credentials.choose import open_backend
+                from console.credentials.store import Credentials
+
+                backend = open_backend(self._profile.keyring, self._path)
+                self._credentials = Credentials(backend, self._profile.system)
+            return self._credentials
+
+    def get(self, name: str) -> str:
+        """A credential's value; from now on the redactor knows it.
+
+        Where the keyring is locked and there is somebody to ask (`ask_by`), he is asked, once a session. Raises
+        CredentialError: KeyringLocked, CredentialMissing, KeyringRefused.
+        """
+        from console.credentials.errors import KeyringLocked
+
+        try:
+            secret = self.credentials().get(name)
+        except KeyringLocked:
+            self._no_file_yet(name)
+            if not self._asked_open():
+                raise
+            secret = self.credentials().get(name)
+        self._redactor.add(name, secret)
+        return secret.reveal()
+
+    def ask_by(self, unlocker: Unlocker) -> None:
+        """From now on a locked keyring asks this way, at most once."""
+        with self._lock:
+            self._unlocker = unlocker
+
+    def open_now(self, *, make: bool = False) -> None:
+        """Ask whoever there is to ask, where the keyring is locked. `make`: also where there is no sealed file yet.
+
+        Raises CredentialError.
+        """
+        ring = self._sealed()
+        if ring is not None and not ring.unlocked and (make or ring.file.exists()):
+            with self._lock:
+                if not self._asked_open():
+                    ring.key  # noqa: B018 - says that it is locked, and how to open it
+
+    @property
+    def made(self) -> bool:
+        """Whether there is a keyring to look into; a sealed file may not have been made yet. Raises KeyringRefused."""
+        ring = self._sealed()
+        return ring is None or ring.file.exists()
+
+    def _sealed(self) -> SealedFileKeyring | None:
+        from console.credentials.sealed import SealedFileKeyring
+
+        ring = self.credentials().backend.ring
+        return ring if isinstance(ring, SealedFileKeyring) else None
+
+    def _no_file_yet(self, name: str) -> None:
+        from console.credentials.errors import CredentialMissing
+
+        if not self.made:
+            raise CredentialMissing(
+                f"There is no credential '{name}', and no keyring yet: {self.credentials().backend.title}. Store it "
+                f"with: quarterdeck credentials set {name}"
+            )
+
+    def _asked_open(self) -> bool:
+        """Ask, if there is somebody who has not been asked; whether it is open now. Raises CredentialError."""
+        with self._lock:
+            ring = self._sealed()
+            if ring is None or ring.unlocked:
+                return True
+            if self._unlocker is None:
+                return False
+            unlocker, self._unlocker = self._unlocker, None
+            ring.unlock_by(unlocker)
+            return True
+
+    def shown(self) -> KeyringShown:
+        """The state for the top line, without asking anybody anything."""
+        from console.credentials.errors import CredentialError
+
+        if not self.needed:
+            return KeyringShown("none needed")
+        try:
+            backend = self.credentials().backend
+        except CredentialError as error:
+            return KeyringShown("unavailable", problem=str(error))
+        unlocked = getattr(backend.ring, "unlocked", True)
+        return KeyringShown("unlocked" if unlocked else "locked", where=backend.title)
+
+    def unlock(self, passphrase: str) -> None:
+        """Open the sealed file with its passphrase; make it if there is none yet. Raises CredentialError."""
+        from console.text.secret import Secret
+
+        ring = self._sealed()
+        if ring is None or ring.unlocked:
+            return
+        if ring.file.exists():
+            ring.unlock(Secret(passphrase))
+        else:
+            ring.create(Secret(passphrase))
+
+    def take_key(self, key: SessionKey) -> None:
+        """Open the sealed file with a key that another process handed over. Raises CredentialError."""
+        ring = self._sealed()
+        if ring is not None:
+            ring.take_key(key)
+
+    def session_key(self) -> SessionKey | None:
+        """The key to hand to a runner, where the keyring is a sealed file that is open; else None."""
+        if not self.needed:
+            return None
+        ring = self._sealed()
+        return ring.key if ring is not None and ring.unlocked else None

@@ -1,0 +1,118 @@
+"""Releases and a person's lock of one environment, as its hosts say."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from console.session import AskFailed, ReleaseShown
+
+if TYPE_CHECKING:
+    from console.live.ground import Ground
+    from console.runs.locks import Owner
+    from console.store.records import Record
+
+
+def releases(ground: Ground, environment: str) -> tuple[ReleaseShown, ...]:
+    """Every release on record, newest first, with why one cannot go back to it. Raises HostError, StackError."""
+    from console.live.shown import release_shown
+    from console.stacks.release import place, read_releases, retained
+
+    bound = ground.bound(environment)
+    found = read_releases(bound.first_host, bound.config.state_directory)
+    live = place(bound.stack.live(bound.first_host), found).release
+    kept = {one.id for one in retained(found, bound.config.policy.retain)}
+    shown = []
+    for release in sorted(found, key=lambda one: one.number, reverse=True):
+        if release.id == live:
+            why = "it is live"
+        elif release.undone:
+            why = "it was undone"
+        elif not release.verified:
+            why = "it was never verified"
+        elif release.id not in kept:
+            why = "its images are not kept any more"
+        else:
+            why = ""
+        shown.append(release_shown(release, live, why))
+    return tuple(shown)
+
+
+def lock(ground: Ground, environment: str, reason: str) -> None:
+    """Lock every host of it for a person; on all of them or on none. Raises AskFailed, LockHeld, HostError."""
+    from console.hosts.base import HostError
+    from console.runs import locks
+
+    if not reason.strip():
+        raise AskFailed("A lock needs a reason: whoever finds it wants to know why.")
+    bound = ground.bound(environment)
+    owner = _person(ground, reason)
+    taken: list[tuple[str, str]] = []
+    try:
+        for name in sorted(bound.config.hosts):
+            got = locks.take(bound.hosts[name], bound.directory, owner, ground.timing, environment=environment)
+            taken.append((name, got.fence))
+    except (locks.LockHeld, HostError):
+        for name, fence in taken:
+            with suppress(HostError):  # the first error is the one to tell; a lock of ours can be given back later
+                locks.release(bound.hosts[name], bound.directory, owner.run, fence)
+        raise
+    _on_record(ground, environment, ground.record("lock.taken", {"environment": environment, "reason": reason}))
+
+
+def unlock(ground: Ground, environment: str, reason: str) -> None:
+    """Give our own lock back, or take another person's away with a reason. Raises AskFailed, HostError."""
+    from console.runs import locks
+
+    bound = ground.bound(environment)
+    held = locks.look(bound.first_host, bound.directory, ground.timing)
+    if held is None:
+        raise AskFailed(f"{environment} is not locked.", exit_code=0)
+    me = _person(ground, reason)
+    if held.owner.kind == "run" and held.owner.run:
+        ways = ("resume", "undo", "leave") if held.dead else ("follow", "cancel")
+        dead = f", and nothing was heard of it for {held.age_s:.0f} s" if held.dead else ""
+        raise AskFailed(
+            f"{environment} is held by the run {held.owner.run} of {held.owner.who}{dead}. A run gives its lock back "
+            "itself.",
+            tuple(f"quarterdeck runs {word} {held.owner.run}" for word in ways),
+            exit_code=4,
+        )
+    if held.owner.run != me.run and not reason.strip():
+        raise AskFailed(
+            f"{environment} was locked by {held.owner.who}: {held.owner.reason}. It is not yours.",
+            ("ask them", f"or take it away: quarterdeck unlock {environment} --reason …"),
+            exit_code=4,
+        )
+    for name in sorted(bound.config.hosts):
+        host = bound.hosts[name]
+        there = locks.look(host, bound.directory, ground.timing)
+        if there is None or there.owner.run != held.owner.run:
+            continue
+        # Taken first, then given back: what is removed is exactly the lock that was looked at.
+        got = locks.seize(host, bound.directory, me, there, ground.timing, environment=environment)
+        locks.release(host, bound.directory, me.run, got.fence)
+    body = {"environment": environment, "of": held.owner.who, "reason": reason}
+    _on_record(ground, environment, ground.record("lock.removed", body))
+
+
+def _person(ground: Ground, reason: str) -> Owner:
+    from console.runs.locks import Owner
+
+    who = ground.who()
+    return Owner(run=f"person-{who}", who=who, pid=os.getpid(), reason=reason, since=time.time(), kind="person")
+
+
+def _on_record(ground: Ground, environment: str, record: Record) -> None:
+    """The same record on the hosts, where colleagues see it. Best effort: the lock itself is there already."""
+    from console.hosts.base import HostError
+    from console.runs.locks import append_audit
+
+    bound = ground.bound(environment)
+    for name in bound.config.hosts:
+        try:
+            append_audit(bound.hosts[name], bound.directory, [record.line()])
+        except HostError as error:
+            ground.tell(f"The audit on {name} does not hold it: {error}")

@@ -1,0 +1,246 @@
+"""Runs of a session: listed, looked at, followed, cancelled, decided, adopted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Literal
+
+from console.session import AskFailed, OutputShown, PlanShown, RunShown
+from console.watch.views import RunLine
+
+if TYPE_CHECKING:
+    from console.environment import Environment
+    from console.live.ground import Ground
+    from console.runs.client import Runs, Seen
+
+RUNS_SHOWN = 50
+
+
+class RunsDesk:
+    """Reads what store and hosts know of runs, and writes down what a person decides."""
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+        self._ended: dict[str, tuple[int, RunLine]] = {}
+        """Lines of runs that have ended, by the number of the record they were made from: read once."""
+
+    # -- listing ---------------------------------------------------------------------------------------------------
+
+    def here(self) -> tuple[RunLine, ...]:
+        """The newest runs of this system in the store. Cheap: a run that has ended is read once."""
+        known, records = self._ground.known_runs, self._ground.records
+        lines = []
+        for run in known.here()[:RUNS_SHOWN]:
+            seq, line = self._ended.get(run, (0, None))
+            newest = records.last(run) if line is not None else None
+            if line is None or newest is None or newest.seq != seq:
+                line = self._line(known, run)
+            if line is not None:
+                lines.append(line)
+        return tuple(lines)
+
+    def _line(self, known: Runs, run: str) -> RunLine | None:
+        from console.live.shown import broken_line, run_line
+        from console.store.records import ChainBroken
+
+        try:
+            seen = known.seen(run)
+        except ChainBroken as error:
+            return broken_line(run, str(error))
+        if seen.view.body.get("system") != self._ground.profile.system:
+            return None
+        line = run_line(seen)
+        if seen.view.state == "closed":
+            self._ended[run] = (seen.view.seq, line)
+        return line
+
+    def everywhere(self) -> tuple[RunLine, ...]:
+        """Every run known here or on the hosts that answer, newest first. A colleague's is taken into the store."""
+        from console.hosts.base import HostError
+        from console.live.shown import run_line
+        from console.runs.client import RunUnknown
+        from console.store.records import ChainBroken
+
+        known, records = self._ground.known_runs, self._ground.records
+        lines = {line.id: line for line in self.here()}
+        for name in self._ground.profile.environments:
+            environment = self._ground.bound(name)
+            try:
+                there = known.on_hosts(environment)
+            except HostError as error:
+                self._ground.tell(f"Runs of {name} that only its hosts know are not shown: {error}")
+                continue
+            for run, newest in there.items():
+                last = records.last(run)
+                if run in lines and last is not None and newest.seq <= last.seq:
+                    continue
+                try:
+                    lines[run] = run_line(known.seen(run, environment))
+                except (ChainBroken, RunUnknown) as error:
+                    self._ground.tell(str(error), "bad")
+        return tuple(sorted(lines.values(), key=lambda line: line.id, reverse=True))
+
+    # -- one run ---------------------------------------------------------------------------------------------------
+
+    def seen(self, run: str) -> Seen:
+        """A run, brought up from its environment's hosts where it is not executed here. Raises RunUnknown."""
+        from console.runs.client import RunUnknown
+
+        known = self._ground.known_runs
+        environment = self._environment_of(run)
+        if environment is not None:
+            return known.seen(run, environment)
+        for name in self._ground.profile.environments:
+            try:
+                return known.seen(run, self._ground.bound(name))
+            except RunUnknown:
+                continue
+        raise RunUnknown(f"There is no run {run} here, nor on the hosts that answer." + self._near(run))
+
+    def _near(self, run: str) -> str:
+        from profiles.base import nearest
+
+        here = self._ground.known_runs.here()
+        near = nearest(run, here) or next((one for one in here if run and one.endswith(run)), None)
+        return f" Did you mean {near}?" if near else ""
+
+    def _environment_of(self, run: str) -> Environment | None:
+        """The environment that a run of the store is for, if this profile has it. Raises AskFailed."""
+        records = self._ground.records.read(run)
+        if not records:
+            return None
+        body = records[0].body or {}
+        name, system = str(body.get("environment", "")), str(body.get("system", ""))
+        if system and system != self._ground.profile.system:
+            raise AskFailed(
+                f"The run {run} is of the system {system}, and this profile is of {self._ground.profile.system}.",
+                ("name its profile: quarterdeck -p PROFILE runs …",),
+            )
+        return self._ground.bound(name) if name in self._ground.profile.environments else None
+
+    def shown(self, run: str) -> RunShown:
+        """One run as its records say now."""
+        from console.live.shown import run_shown
+
+        return run_shown(self.seen(run))
+
+    def output(self, run: str, offset: int, step: str | None) -> Iterator[OutputShown]:
+        """What its spool holds from `offset` on, of one step or of all; nothing for a run executed elsewhere."""
+        from console.runs.effects import PART
+        from console.runs.spool import read
+        from console.text.sanitise import Sanitiser
+
+        sanitisers: dict[str, Sanitiser] = {}
+        for chunk in read(self._ground.places.spool(run), offset):
+            label = PART.sub("", chunk.step)
+            if step is not None and label != step:
+                continue
+            sanitiser = sanitisers.setdefault(chunk.step, Sanitiser())
+            lines = sanitiser.feed(chunk.data) + sanitiser.flush()
+            yield OutputShown(label, "".join(f"{line}\n" for line in lines), chunk.next)
+
+    def plan_of(self, run: str) -> PlanShown:
+        """The plan that a run executes."""
+        from console.live.shown import plan_shown
+        from console.runs.api import Plan
+
+        view = self.seen(run).view
+        plan = Plan.model_validate(view.body["plan"])
+        return plan_shown(plan, "changes", at=view.created, params=view.body["params"])
+
+    # -- deciding --------------------------------------------------------------------------------------------------
+
+    def cancel(self, run: str) -> None:
+        """Ask a run that is executed here to stop as its step allows. Raises AskFailed."""
+        seen = self.seen(run)
+        if seen.view.state == "closed":
+            raise AskFailed(f"The run has ended already: {seen.state}.", exit_code=4)
+        if seen.holder is None:
+            ways = tuple(f"quarterdeck runs {word} {run}" for word in seen.can)
+            if seen.elsewhere:
+                ways = (f"take it over once it is dead: quarterdeck runs resume {run}",)
+            raise AskFailed(
+                f"The run is {seen.state}; nothing of it is executed by this user on this machine, so it cannot be "
+                "cancelled from here.",
+                ways,
+                exit_code=4,
+            )
+        self._ground.known_runs.cancel(run, self._ground.who())
+        self._ground.record("asked.cancel", {"run": run})
+
+    def answer(self, run: str, choice: Literal["undo", "leave", "resume"]) -> None:
+        """Write down what the operator chose, and start a runner where none lives. Raises AskFailed, ClaimHeld."""
+        from console.runs.create import decide, reopen_to_undo
+
+        seen = self.seen(run)
+        view = seen.view
+        if choice not in seen.can:
+            can = ", ".join(seen.can) or "nothing"
+            raise AskFailed(f"The run is {seen.state}; {choice} is not possible now. Possible: {can}.", exit_code=4)
+        records, who = self._ground.records, self._ground.who()
+        if seen.holder is None and choice != "leave":
+            for name in view.body["plan"].get("credentials", ()):
+                self._ground.keys.get(name)  # a locked keyring is asked for now, not by a runner that has no terminal
+        if view.state == "closed":
+            self._may_still_undo(seen)
+            reopen_to_undo(records, run, tuple(view.body["plan"]["claims"]), who)
+        else:
+            decide(records, run, choice, who)
+        self._ground.record(f"asked.{choice}", {"run": run})
+        if seen.holder is None:
+            self._adopt_profile(view.body.get("profile"))
+            self.spawn(run)
+
+    def spawn(self, run: str) -> None:
+        """Start the detached runner of a run. Raises AskFailed."""
+        from console.runs.client import RunnerFailed
+
+        try:
+            self._ground.known_runs.start_runner(run, self._ground.keys.session_key())
+        except RunnerFailed as error:
+            raise AskFailed(str(error), (f"try again: quarterdeck runs resume {run}",), exit_code=6) from error
+
+    def _adopt_profile(self, key: Any) -> None:
+        """A run of a colleague names a profile that this store does not have: ours of the same system is used."""
+        records = self._ground.records
+        if isinstance(key, str) and records.remembered(key) is None:
+            records.remember(key, self._ground.profile.dumped())
+
+    def _may_still_undo(self, seen: Seen) -> None:
+        """A closed run may be undone only while it was the last one, and all is as it left it. Raises AskFailed."""
+        from console.hosts.base import HostError
+        from console.runs.client import RunUnknown
+
+        known, view = self._ground.known_runs, seen.view
+        environment = self._environment_of(view.id)
+        later = {run for run in known.here() if run > view.id}
+        if environment is not None:
+            try:
+                later |= {run for run in known.on_hosts(environment) if run > view.id}
+            except HostError as error:
+                raise AskFailed(
+                    f"Whether another run has ended in {view.environment} since cannot be seen: {error}", exit_code=5
+                ) from error
+        for run in sorted(later):
+            try:
+                other = known.seen(run, environment).view
+            except RunUnknown:
+                continue
+            if other.environment == view.environment and other.state == "closed" and other.changed:
+                raise AskFailed(
+                    f"Another run has ended in {view.environment} since: {other.id}. Undoing this one would undo that "
+                    "one's ground.",
+                    (f"roll back instead: quarterdeck run rollback {view.environment}",),
+                    exit_code=4,
+                )
+        if environment is not None:
+            from console.assembly import op_handlers
+            from console.runs.undoable import not_as_left
+
+            differs = not_as_left(view, environment, op_handlers(), self._ground.keys.get)
+            if differs:
+                raise AskFailed(
+                    f"{differs} An undo would start from something that is not there.",
+                    (f"roll back instead: quarterdeck run rollback {view.environment}",),
+                    exit_code=4,
+                )

@@ -1,0 +1,340 @@
+"""The real session: one console, or one command, on one profile. See `console.session` for what each method means.
+
+It only puts the parts together and keeps the door: whatever is expected to go wrong leaves as AskFailed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from console.live.door import asked
+from console.live.ground import AUDIT, Ground
+from console.live.plans import PlansDesk
+from console.live.runs import RunsDesk
+from console.session import (
+    ARMED_S,
+    ActionShown,
+    AskFailed,
+    FieldShown,
+    KeyringShown,
+    OutputShown,
+    PlanShown,
+    ReleaseShown,
+    RunShown,
+)
+from console.timing import DEFAULT, Timing
+from console.watch.views import ChecklistView, EnvironmentView, RunLine, SystemView, dumped, loaded, staled
+
+if TYPE_CHECKING:
+    from console.live.desk import Desk
+    from console.live.watching import Watching
+    from console.session import Listener
+    from console.store.records import Record
+    from profiles.models import Profile
+
+
+class LiveSession:
+    """Everything is opened when it is first needed; making one costs nothing."""
+
+    def __init__(
+        self, profile: str | None, *, variables: Mapping[str, str] | None = None, timing: Timing = DEFAULT
+    ) -> None:
+        self.ground = Ground(profile, variables, timing)
+        self._runs = RunsDesk(self.ground)
+        self._plans = PlansDesk(self.ground, self._runs)
+        self._desk: Desk | None = None
+        self._watching: Watching | None = None
+        self._armed: dict[str, float] = {}
+
+    @property
+    def desk(self) -> Desk:
+        """The checklists."""
+        if self._desk is None:
+            from console.live.desk import Desk
+
+            self._desk = Desk(
+                self.ground.records, self.ground.profile.system, self.ground.who(), self.ground.redactor.text
+            )
+        return self._desk
+
+    # -- opening and closing ---------------------------------------------------------------------------------------
+
+    def _view_key(self) -> str:
+        name = self.ground.name
+        if name is None:
+            return f"view:{Path.cwd()}"
+        path = Path(name)
+        return f"view:{path.absolute() if path.is_file() else name}"
+
+    def last_known(self) -> SystemView | None:
+        from console.store.database import StoreUnusable
+        from console.store.places import PlaceUnusable
+
+        try:
+            if not self.ground.places.database.exists():
+                return None
+            kept = self.ground.records.remembered(self._view_key())
+            return staled(loaded(SystemView, kept)) if kept is not None else None
+        except (TypeError, ValueError, KeyError, AttributeError):
+            return None  # written by another version: the first paint is empty instead
+        except (StoreUnusable, PlaceUnusable):
+            return None  # `open` meets the same and says it
+
+    @asked()
+    def load(self) -> Profile:
+        """*Blocking.* Read the profile without looking at anything. Raises NoProfile, NotTrusted, AskFailed."""
+        return self.ground.load()
+
+    @asked()
+    def trust_profile(self) -> None:
+        self.ground.trust_profile()
+
+    @asked()
+    def open(self, listener: Listener) -> None:
+        from console.live.watching import Watching
+
+        profile = self.ground.load()
+        self.ground.listener = listener
+        views = tuple(
+            EnvironmentView(
+                name=one.name,
+                title=one.title or one.name,
+                production=one.production,
+                colour=one.shown_colour,
+            )
+            for one in profile.environments.values()
+        )
+        system = SystemView(profile.system, profile.title or profile.system, views)
+        bound = {name: self.ground.bound(name) for name in profile.environments}
+        self._watching = Watching(listener, self.desk, self._runs, self.ground.redactor.text, system, bound)
+        listener.system(system)
+        self._watching.start()
+
+    def close(self) -> None:
+        watching, self._watching = self._watching, None
+        if watching is not None:
+            from console.store.database import StoreUnusable
+
+            seen = watching.stop()
+            try:
+                if any(one.at for one in seen.environments):
+                    self.ground.records.remember(self._view_key(), dumped(seen))
+            except StoreUnusable:
+                pass  # a full disk costs the next first paint its values, nothing else
+        self.ground.close()
+
+    @asked()
+    def watch(self, environment: str) -> None:
+        if self._watching is not None:
+            self._watching.closely(self.ground.bound(environment).name)
+
+    def refresh(self) -> None:
+        if self._watching is not None:
+            self._watching.again()
+
+    @asked()
+    def look(self, environment: str | None) -> list[EnvironmentView]:
+        """*Blocking.* One look at one environment, or at all, without watching. Raises AskFailed."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        from console.live.watching import read_lock
+        from console.watch.services import look_once
+
+        names = [environment] if environment is not None else list(self.ground.profile.environments)
+        bound = [self.ground.bound(name) for name in names]
+        with ThreadPoolExecutor(max(1, min(8, len(bound)))) as pool:
+            return list(pool.map(lambda one: look_once(one, read_lock), bound))
+
+    # -- armed, keyring --------------------------------------------------------------------------------------------
+
+    def armed_until(self, environment: str) -> float | None:
+        until = self._armed.get(environment, 0.0)
+        return until if until > time.time() else None
+
+    def arm(self, environment: str, on: bool) -> None:
+        if on:
+            self._armed[environment] = time.time() + ARMED_S
+        else:
+            self._armed.pop(environment, None)
+
+    def keyring(self) -> KeyringShown:
+        return self.ground.keys.shown() if self.ground.loaded else KeyringShown("none needed")
+
+    @asked()
+    def unlock(self, passphrase: str) -> None:
+        self.ground.keys.unlock(passphrase)
+        self.ground.record("keyring.unlocked", {"by": "console"})
+
+    # -- actions and plans -----------------------------------------------------------------------------------------
+
+    @asked()
+    def actions(self, environment: str) -> tuple[ActionShown, ...]:
+        return self._plans.actions()
+
+    @asked()
+    def form(self, action: str, environment: str) -> tuple[FieldShown, ...]:
+        return self._plans.form(action, environment)
+
+    @asked()
+    def plan(self, action: str, environment: str, values: Mapping[str, str]) -> PlanShown:
+        return self._plans.plan(action, environment, values)
+
+    def keep_plan(self, plan: PlanShown) -> None:
+        """Remember a plan that was shown, so that `plan_since` can say what has changed."""
+        self._plans.keep(plan)
+
+    def plan_since(self, expect: str, plan: PlanShown) -> str:
+        """What differs from the plan with the digest `expect`, as lines; empty where that one is not known here."""
+        return self._plans.since(expect, plan)
+
+    @asked()
+    def confirmation(self, environment: str) -> str:
+        config = self.ground.bound(environment).config
+        return config.name if config.confirmation == "name" else ""
+
+    @asked()
+    def start(self, plan: PlanShown, reason: str) -> str:
+        run = self._plans.start(plan, reason)
+        if self.armed_until(plan.environment) is not None:
+            self.arm(plan.environment, True)
+        return run
+
+    # -- runs ------------------------------------------------------------------------------------------------------
+
+    @asked()
+    def runs(self) -> tuple[RunLine, ...]:
+        return self._runs.everywhere()
+
+    @asked()
+    def run(self, id: str) -> RunShown:  # noqa: A002
+        return self._runs.shown(id)
+
+    def output(self, id: str, offset: int, step: str | None) -> Iterator[OutputShown]:  # noqa: A002
+        with asked():
+            yield from self._runs.output(id, offset, step)
+
+    @asked()
+    def plan_of(self, id: str) -> PlanShown:  # noqa: A002
+        return self._runs.plan_of(id)
+
+    @asked()
+    def cancel(self, id: str) -> None:  # noqa: A002
+        self._runs.cancel(id)
+
+    @asked()
+    def answer(self, id: str, choice: Literal["undo", "leave", "resume"]) -> None:  # noqa: A002
+        self._runs.answer(id, choice)
+
+    # -- releases, lock --------------------------------------------------------------------------------------------
+
+    @asked()
+    def releases(self, environment: str) -> tuple[ReleaseShown, ...]:
+        from console.live.locked import releases
+
+        return releases(self.ground, environment)
+
+    @asked()
+    def lock(self, environment: str, reason: str | None) -> None:
+        from console.live.locked import lock, unlock
+
+        if reason is None:
+            unlock(self.ground, environment, "")
+        else:
+            lock(self.ground, environment, reason)
+
+    @asked()
+    def unlock_environment(self, environment: str, reason: str) -> None:
+        """*Blocking.* Give our own lock back, or take a person's away with a reason. Raises AskFailed."""
+        from console.live.locked import unlock
+
+        unlock(self.ground, environment, reason)
+
+    # -- checklists ------------------------------------------------------------------------------------------------
+
+    @asked()
+    def checklist(self, environment: str) -> ChecklistView:
+        view = self.desk.view(self.ground.bound(environment))
+        if self._watching is not None:
+            self._watching.told(environment, view)
+        return view
+
+    @asked()
+    def tick(self, environment: str, item: str, done: bool) -> None:
+        self.desk.say(self.ground.bound(environment), item, "tick" if done else "untick")
+        self.checklist(environment)
+
+    @asked()
+    def waive(self, environment: str, item: str, reason: str) -> None:
+        """*Blocking.* Say that an item need not be done, and why. Raises AskFailed."""
+        self.desk.say(self.ground.bound(environment), item, "waive", reason)
+        self.checklist(environment)
+
+    def first_with_checklist(self) -> str:
+        """The first environment that has a checklist. Raises AskFailed."""
+        for environment in self.ground.profile.environments.values():
+            if environment.checklists:
+                return environment.name
+        raise AskFailed("This profile names no checklist.")
+
+    @asked()
+    def import_checklist(self, environment: str) -> list[str]:
+        """*Blocking.* Read the document again; what changed in it, as sentences. Raises AskFailed."""
+        return self.desk.changes(self.ground.bound(environment))
+
+    @asked()
+    def verify(self, environment: str, item: str) -> None:
+        self.desk.verify(self.ground.bound(environment), item)
+        self.checklist(environment)
+
+    # -- shell, explanations, demo, audit --------------------------------------------------------------------------
+
+    @asked()
+    def shell(self, environment: str, service: str | None, host: str | None) -> tuple[str, ...]:
+        from console.live.explain import shell_words
+
+        bound = self.ground.bound(environment)
+        name = host or bound.config.hosts[0]
+        words = shell_words(self.ground.profile, bound, name, service)
+        self.ground.record("shell.opened", {"environment": environment, "host": name, "service": service or ""})
+        return words
+
+    @asked()
+    def explain(self, environment: str, kind: str, name: str) -> str:
+        from console.live.explain import explain
+
+        return self.ground.redactor.text(explain(self.ground.bound(environment), kind, name))
+
+    def demo(self) -> Callable[[], None] | None:
+        if not self.ground.loaded or self.ground.profile.keyring != "demo":
+            return None
+
+        @asked()
+        def stop() -> None:
+            from console.demo.control import DemoSystem
+
+            DemoSystem().stop()
+
+        return stop
+
+    @asked()
+    def audit_records(self) -> list[Record]:
+        """*Blocking.* The audit, oldest first. Raises AskFailed for a record that was made unreadable."""
+        return self.ground.records.read(AUDIT)
+
+    @asked()
+    def verify_records(self) -> tuple[list[str], int]:
+        """*Blocking.* Sentences about broken chains, each naming the first bad record; how many were looked at."""
+        from console.store.records import ChainBroken, check_chain
+
+        bad, counted = [], 0
+        for stream in self.ground.records.every_stream():
+            try:
+                found = self.ground.records.read(stream)
+                counted += len(found)
+                check_chain(found)
+            except ChainBroken as error:
+                bad.append(str(error))
+        return bad, counted

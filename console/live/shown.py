@@ -1,0 +1,248 @@
+"""From plans, runs and releases to the plain values that screens and command line show. Pure."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from console.runs.api import Block, DiffBlock, Plan, Step, TableBlock
+from console.runs.model import RunView
+from console.runs.shown import effect_text
+from console.session import BlockShown, FieldShown, PlanShown, ReleaseShown, RunShown, StepShown
+from console.text.sanitise import clean, clean_lines
+from console.watch.views import RunLine, State
+
+if TYPE_CHECKING:
+    from console.runs.api import Action
+    from console.runs.client import Seen
+    from console.runs.planning import Planned
+    from console.stacks.release import Release
+
+TONES: Mapping[str, State] = {
+    "succeeded": "ok",
+    "undone": "ok",
+    "failed-undone": "warn",
+    "failed-code-undone": "warn",
+    "cancelled-undone": "warn",
+    "cancelled-left": "warn",
+    "refused": "warn",
+    "unreachable": "unknown",
+    "needs-human": "bad",
+}
+
+
+def lines_of(text: str) -> str:
+    """Several lines from outside, each sanitised."""
+    return "\n".join(clean_lines(text))
+
+
+def step_shown(step: Step) -> StepShown:
+    """A step of a plan."""
+    return StepShown(
+        id=step.id,
+        title=clean(step.title),
+        host=step.host or "",
+        command=clean(effect_text(step.run)),
+        undo=clean(effect_text(step.undo)),
+        no_undo=clean(step.no_undo or ""),
+        check=clean(effect_text(step.check)),
+        certainty=step.certainty,
+        note=clean(step.shown),
+        gates=tuple(clean(gate.title) for gate in step.gates),
+        needs=step.needs,
+    )
+
+
+def block_shown(block: Block) -> BlockShown:
+    """A block of a plan."""
+    if isinstance(block, TableBlock):
+        return BlockShown(
+            "table",
+            clean(block.title),
+            columns=tuple(clean(cell) for cell in block.columns),
+            rows=tuple(tuple(clean(cell) for cell in row) for row in block.rows),
+        )
+    if isinstance(block, DiffBlock):
+        return BlockShown("diff", clean(block.title), before=lines_of(block.before), after=lines_of(block.after))
+    return BlockShown("text", clean(block.title), text=lines_of(block.text), tone=block.tone)
+
+
+def plan_shown(plan: Plan, danger: str, *, at: float, params: Mapping[str, Any], token: Any = None) -> PlanShown:
+    """A plan, ready to be confirmed."""
+    return PlanShown(
+        action=plan.action,
+        environment=plan.environment,
+        title=clean(plan.title),
+        digest=plan.digest,
+        danger=danger,
+        steps=tuple(step_shown(step) for step in plan.steps),
+        blocks=tuple(block_shown(block) for block in plan.blocks),
+        as_before=clean(plan.as_before),
+        made_at=at,
+        params=params,
+        token=token,
+    )
+
+
+def planned_shown(planned: Planned, action: Action[Any, Any], environment: str, params: Mapping[str, Any]) -> PlanShown:
+    """What a planning gave: a plan or the refusal."""
+    if planned.plan is not None:
+        return plan_shown(planned.plan, action.danger, at=planned.at, params=params, token=planned)
+    refusal = planned.refusal
+    return PlanShown(
+        action=action.name,
+        environment=environment,
+        title=f"{action.title} on {environment}",
+        digest="",
+        danger=action.danger,
+        refusal=lines_of(refusal.reason) if refusal is not None else "No plan.",
+        ways_out=tuple(clean(way) for way in refusal.ways_out) if refusal is not None else (),
+        unreachable=refusal.unreachable if refusal is not None else False,
+        made_at=planned.at,
+        params=params,
+    )
+
+
+def fields_shown(
+    action: Action[Any, Any], suggestions: Mapping[str, Sequence[tuple[str, str]]]
+) -> tuple[FieldShown, ...]:
+    """The action's parameters as a form shows them."""
+    from typing import Literal, get_args, get_origin
+
+    from pydantic_core import PydanticUndefined
+
+    shown = []
+    for name, field in action.params_type.model_fields.items():
+        offered = tuple((clean(value), clean(what)) for value, what in suggestions.get(name, ()))
+        kind: Any = "text"
+        if field.annotation is bool:
+            kind = "flag"
+        elif field.annotation in (int, float):
+            kind = "number"
+        elif get_origin(field.annotation) is Literal:
+            kind = "choice"
+            offered = offered or tuple((str(value), "") for value in get_args(field.annotation))
+        default = field.default
+        shown.append(
+            FieldShown(
+                name=name,
+                title=field.title or name.replace("_", " ").capitalize(),
+                help=field.description or "",
+                kind=kind,
+                required=field.is_required(),
+                default="" if default is None or default is PydanticUndefined else _text(default),
+                choices=offered,
+            )
+        )
+    return tuple(shown)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, tuple | list):
+        return ",".join(str(one) for one in value)
+    return str(value)
+
+
+def run_line(seen: Seen) -> RunLine:
+    """A run in a list."""
+    view = seen.view
+    state = seen.state
+    tone: State = TONES.get(view.ending or "", "unknown") if view.state == "closed" else "ok"
+    if state in ("interrupted", "waiting for you", "created, not begun"):
+        tone = "warn"
+    active = next((step for step in view.steps.values() if step.state in ("running", "undoing")), None)
+    failed = next((step for step in view.steps.values() if step.state in ("failed", "unknown", "undo failed")), None)
+    pointed = active or (failed if view.ending != "succeeded" else None)
+    return RunLine(
+        id=view.id,
+        action=view.action,
+        environment=view.environment,
+        title=clean(view.title),
+        state=state,
+        tone=tone,
+        who=clean(str(view.body.get("who", ""))),
+        started=view.created,
+        took_s=max(
+            0.0, (view.closed_at or (time.time() if seen.holder or seen.elsewhere else view.last_at)) - view.created
+        ),
+        step=clean(pointed.title) if pointed is not None else "",
+        local=not seen.elsewhere,
+    )
+
+
+def broken_line(run: str, problem: str) -> RunLine:
+    """A run in a list whose records do not hold together: it is named, and nothing of it is believed."""
+    return RunLine(
+        id=run, action="", environment="", title=run, state="records damaged", tone="bad", who="", started=0.0,
+        took_s=0.0, step=clean(problem),
+    )  # fmt: skip
+
+
+def run_shown(seen: Seen) -> RunShown:
+    """A run as its screen shows it."""
+    view = seen.view
+    plan = Plan.model_validate(view.body["plan"])
+    steps = []
+    for step in plan.steps:
+        base, now = step_shown(step), view.steps[step.id]
+        took = now.took_s if now.state not in ("running", "undoing") else max(0.0, time.time() - now.started)
+        steps.append(
+            StepShown(
+                **{
+                    **{name: getattr(base, name) for name in base.__slots__},
+                    "state": "skipped" if now.state == "waiting" and view.state == "closed" else now.state,
+                    "started": now.started,
+                    "took_s": took,
+                    "attempt": now.attempt,
+                    "evidence": lines_of(now.evidence),
+                }
+            )
+        )
+    owner = view.owner or {}
+    where = f"process {owner.get('pid', '?')} on {owner.get('machine', '?')}" if owner else ""
+    can: Any = seen.can
+    return RunShown(
+        line=run_line(seen),
+        steps=tuple(steps),
+        ending=lines_of(ending_text(view, seen.state)),
+        question=lines_of(view.question) or _waits(seen),
+        can=can,
+        exit_code=view.exit_code if view.state == "closed" else None,
+        reason=clean(str(view.body.get("reason", ""))),
+        where=where,
+        digest=str(view.body.get("digest", "")),
+    )
+
+
+def ending_text(view: RunView, state: str) -> str:
+    """The ending in words, or nothing while there is none."""
+    return f"{state}: {view.text}" if view.state == "closed" and view.text else ""
+
+
+def _waits(seen: Seen) -> str:
+    if seen.state == "interrupted":
+        return "Its runner died before it had ended. Go on with it, take it back, or leave it as it is."
+    return ""
+
+
+def release_shown(release: Release, live: str | None, why_not: str) -> ReleaseShown:
+    """One release in the list."""
+    database = release.database
+    schema = ", ".join(database.after or database.before or ()) if database else ""
+    return ReleaseShown(
+        id=release.id,
+        candidate=clean(release.candidate),
+        when=clean(release.when),
+        who=clean(release.who),
+        verified=clean(release.verified or ""),
+        live=release.id == live,
+        undone=release.undone is not None,
+        action=release.action,
+        schema=clean(schema),
+        images=tuple((clean(name), clean(image)) for name, image in sorted(release.images.items())),
+        run=clean(release.run),
+        can_go_back=why_not,
+    )

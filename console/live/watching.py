@@ -1,0 +1,232 @@
+"""The threads of a session: every environment from afar, the one that is looked at closely, the runs of the store."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from console.live.door import asked
+from console.session import AskFailed, Happening
+from console.watch.logs import watch_logs
+from console.watch.metrics import watch_metrics
+from console.watch.services import watch_services
+from console.watch.views import ChecklistView, EnvironmentView, LockView, MetricsView, RunLine, SystemView
+
+if TYPE_CHECKING:
+    from console.environment import Environment
+    from console.feeds.lines import LogLine
+    from console.live.desk import Desk
+    from console.live.runs import RunsDesk
+    from console.session import Listener
+
+NEAR_S, FAR_S = 5.0, 15.0
+RUNS_S = 1.0
+VERIFY_S = 30.0
+KEPT_LINES = 40
+"""Log lines of each environment that the next first paint can show."""
+STOP_S = 2.0
+"""How long `stop` waits for the threads that use the store."""
+
+
+class Watching:
+    """Starts and stops the threads, remembers what they last said, passes it on."""
+
+    def __init__(
+        self,
+        listener: Listener,
+        desk: Desk,
+        runs: RunsDesk,
+        redact: Callable[[str], str],
+        system: SystemView,
+        environments: Mapping[str, Environment],
+    ) -> None:
+        self._listener = listener
+        self._desk = desk
+        self._runs = runs
+        self._redact = redact
+        self._environments = environments
+        self._lock = threading.Lock()
+        self._far: dict[str, threading.Event] = {}
+        self._near: tuple[str, threading.Event] | None = None
+        self._logs = threading.Event()
+        self._stopped = threading.Event()
+        self._storing: list[threading.Thread] = []
+        """Threads that use the store: ended before it is closed."""
+        self._lines: dict[str, deque[str]] = {}
+        self.system = system
+
+    def start(self) -> None:
+        """Look at every environment from afar, and at the runs."""
+        for name in self._environments:
+            self._from_afar(name)
+        self._begin(self._watch_runs, (), "runs")
+
+    def closely(self, name: str) -> None:
+        """Look closely at one environment, and only from afar at the one before."""
+        before = self._near[0] if self._near is not None else None
+        if before == name:
+            return
+        self._leave_near()
+        if before is not None:
+            self._from_afar(before)
+        self._logs.set()
+        self._logs = threading.Event()
+        self._come_near(name)
+        watch_logs(self._environments[name], self._redact, self._logs_of(name, self._logs), self._logs)
+
+    def again(self) -> None:
+        """Look at everything again now; logs are followed all the time and go on."""
+        for name in list(self._far):
+            self._from_afar(name)
+        near = self._near
+        if near is not None:
+            self._leave_near()
+            self._come_near(near[0])
+
+    def stop(self) -> SystemView:
+        """Stop every thread; what was seen last."""
+        self._stopped.set()
+        self._logs.set()
+        self._leave_near()
+        for stop in self._far.values():
+            stop.set()
+        ends = time.monotonic() + STOP_S
+        for thread in self._storing:
+            if thread is not threading.current_thread():
+                thread.join(max(0.0, ends - time.monotonic()))
+        with self._lock:
+            return dataclasses.replace(self.system, logs={name: tuple(lines) for name, lines in self._lines.items()})
+
+    def told(self, name: str, view: ChecklistView) -> None:
+        """A checklist was read."""
+        with self._lock:
+            self.system = dataclasses.replace(self.system, checklists={**self.system.checklists, name: view})
+        self._listener.checklist(name, view)
+
+    # -- near and far ----------------------------------------------------------------------------------------------
+
+    def _from_afar(self, name: str) -> None:
+        if name in self._far:
+            self._far[name].set()
+        self._far[name] = stop = threading.Event()
+        watch_services(self._environments[name], self._environment_of(stop), read_lock, stop, every_s=FAR_S)
+
+    def _leave_near(self) -> None:
+        if self._near is not None:
+            self._near[1].set()
+            self._near = None
+
+    def _come_near(self, name: str) -> None:
+        environment = self._environments[name]
+        if name in self._far:
+            self._far.pop(name).set()
+        stop = threading.Event()
+        self._near = (name, stop)
+
+        def metrics(view: MetricsView) -> None:
+            if not stop.is_set():
+                with self._lock:
+                    self.system = dataclasses.replace(self.system, metrics={**self.system.metrics, name: view})
+                self._listener.metrics(name, view)
+
+        watch_services(environment, self._environment_of(stop), read_lock, stop, every_s=NEAR_S)
+        threading.Thread(
+            target=watch_metrics, args=(environment, metrics, stop), name=f"metrics {name}", daemon=True
+        ).start()
+        self._begin(self._watch_checklist, (environment, stop), f"checklist {name}")
+
+    def _begin(self, target: Callable[..., None], args: tuple[object, ...], name: str) -> None:
+        thread = threading.Thread(target=target, args=args, name=name, daemon=True)
+        self._storing = [one for one in self._storing if one.is_alive()] + [thread]
+        thread.start()
+
+    # -- the threads -----------------------------------------------------------------------------------------------
+
+    def _watch_runs(self) -> None:
+        before: tuple[RunLine, ...] | None = None
+        problem = ""
+        while not self._stopped.is_set():
+            try:
+                with asked():
+                    lines = self._runs.here()
+            except AskFailed as error:
+                problem = self._trouble(error, problem)
+            else:
+                problem = ""
+                known = {line.id: line.state for line in before or ()}
+                for line in lines:
+                    if known.get(line.id, line.state) != line.state:
+                        where = "" if line.environment in line.title else f" on {line.environment}"
+                        text = f"{line.title}{where}: {line.state}"
+                        self._listener.happened(Happening(text, line.tone, time.time()))
+                if lines != before and not self._stopped.is_set():
+                    self._listener.runs(lines)
+                before = lines
+            self._stopped.wait(RUNS_S)
+
+    def _watch_checklist(self, environment: Environment, stop: threading.Event) -> None:
+        problem = ""
+        while not stop.is_set():
+            try:
+                with asked():
+                    self.told(environment.name, self._desk.view(environment))
+                    self._desk.verify_all(environment, stop)
+                    if not stop.is_set():
+                        self.told(environment.name, self._desk.view(environment))
+                problem = ""
+            except AskFailed as error:
+                problem = self._trouble(error, problem)
+            stop.wait(VERIFY_S)
+
+    def _trouble(self, error: AskFailed, before: str) -> str:
+        """Tell it once and go on; what it said."""
+        said = str(error)
+        if said != before and not self._stopped.is_set():
+            self._listener.happened(Happening(said, "bad", time.time()))
+        return said
+
+    def _environment_of(self, stop: threading.Event) -> Callable[[EnvironmentView], None]:
+        def told(view: EnvironmentView) -> None:
+            if stop.is_set():
+                return
+            with self._lock:
+                self.system = dataclasses.replace(
+                    self.system,
+                    environments=tuple(view if one.name == view.name else one for one in self.system.environments),
+                )
+            self._listener.environment(view)
+
+        return told
+
+    def _logs_of(self, name: str, stop: threading.Event) -> Callable[[list[LogLine]], None]:
+        def told(lines: list[LogLine]) -> None:
+            if not stop.is_set():
+                with self._lock:
+                    kept = self._lines.setdefault(name, deque(maxlen=KEPT_LINES))
+                    kept.extend(line.text for line in lines[-KEPT_LINES:])
+                self._listener.logs(name, lines)
+
+        return told
+
+
+def read_lock(environment: Environment, host: str) -> LockView | None:
+    """Who holds the environment, as one host says. Raises HostError."""
+    from console.runs.locks import look
+
+    held = look(environment.hosts[host], environment.directory, environment.timing)
+    if held is None:
+        return None
+    owner = held.owner
+    return LockView(
+        who=owner.who,
+        run=owner.run,
+        reason=owner.reason or owner.title,
+        since=owner.since,
+        beat_age_s=held.age_s,
+        dead=held.dead,
+        kind=owner.kind,
+    )

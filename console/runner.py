@@ -1,0 +1,155 @@
+"""The detached process that executes one run: `python -P -m console.runner --run ID --state DIR [--key-fd N]`.
+
+Started from `/` so that a stranger's `console/` is never imported. Imports all it needs before the first change, so
+that an upgrade under a run does not mix two versions. Knows no screen; its terminal may be gone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from profiles.models import Profile
+
+LATE: tuple[str, ...] = (
+    "docker",
+    "paramiko",
+    "requests",
+    "console.hosts.docker_api",
+    "console.hosts.http",
+    "console.hosts.local",
+    "console.hosts.ssh",
+    "console.probes.look",
+    "console.runs.fence",
+    "console.runs.planning",
+    "console.stacks.binding",
+    "console.stacks.compose",
+    "console.stacks.process",
+    "difflib",
+)
+"""Modules that are imported late elsewhere."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Execute the run; the run's exit code, 6 while it has no ending or could not begin, 4 if another executes it.
+
+    SIGTERM stops it at the next boundary of a step, to be resumed; SIGHUP does nothing.
+    """
+    parser = argparse.ArgumentParser(prog="console.runner")
+    parser.add_argument("--run", required=True)
+    parser.add_argument("--state", required=True)
+    parser.add_argument("--key-fd", type=int)
+    given = parser.parse_args(argv)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    os.environ["QUARTERDECK_STATE_DIR"] = given.state
+    return execute(given.run, Path(given.state), given.key_fd)
+
+
+def execute(run: str, state: Path, key_fd: int | None) -> int:
+    """Put the engine together and let it carry the run on."""
+    from console.assembly import op_handlers
+    from console.credentials.unlock import no_core_dumps, read_key_fd
+    from console.environment import bind
+    from console.live.keys import Keys
+    from console.plugins import NoSuchAction, load
+    from console.runs.create import who_am_i
+    from console.runs.engine import Engine, Tools
+    from console.runs.lease import LeaseHeld
+    from console.runs.model import fold
+    from console.runs.spool import Spool
+    from console.store.database import Database, StoreUnusable
+    from console.store.places import places
+    from console.store.records import Records
+    from console.text.redact import Redactor
+    from profiles.models import Profile
+
+    no_core_dumps()
+    where = places()
+    records = Records(Database(where.database))
+    try:
+        view = fold(records.read(run))
+        body = records.remembered(str(view.body.get("profile", ""))) if view.body else None
+        if body is None:
+            return _failed(f"The store {where.database} holds no run {run}, or not its profile.")
+        profile = Profile.model_validate(body)
+        redactor = Redactor()
+        keys = Keys(profile, where.keyring, redactor)
+        if key_fd is not None:
+            keys.take_key(read_key_fd(key_fd))
+        try:
+            action = load(view.action)
+        except NoSuchAction as error:
+            print(error, file=sys.stderr)  # noqa: T201 - the runner's own log
+            action = None
+        secret = only_its_own(profile, view.environment, keys.get)
+        environment = bind(profile, view.environment, secrets=secret)
+        spool = Spool(where.spool(run), redactor)
+        try:
+            tools = Tools(
+                records, environment, action, op_handlers(), redactor, spool, secret, who_am_i(), everything().join
+            )
+            engine = Engine(run, tools)
+            signal.signal(signal.SIGTERM, lambda *_: engine.stopping.set())
+            return engine.execute()
+        except LeaseHeld as error:
+            return _failed(str(error), LeaseHeld.exit_code)
+        finally:
+            spool.close()
+            environment.close()
+    except StoreUnusable as error:
+        return _failed(str(error))
+
+
+def only_its_own(profile: Profile, environment: str, get: Callable[[str], str]) -> Callable[[str], str]:
+    """Gives only credentials that this environment, or the way to a host, names.
+
+    A run may have come from a host (adopted, or forged by somebody who broke into it): its plan must not be able to
+    ask for the credentials of another environment and send them somewhere.
+    """
+    from console.credentials.errors import CredentialMissing
+    from profiles.models import secret_names
+
+    config = profile.environments.get(environment)
+    own = {one.secret for one in secret_names(config.model_dump(mode="json"))} if config is not None else set()
+    own |= {host.passphrase.secret for host in profile.hosts.values() if host.passphrase is not None}
+
+    def limited(name: str) -> str:
+        if name not in own:
+            raise CredentialMissing(f"The profile does not name the credential {name} for {environment}.")
+        return get(name)
+
+    return limited
+
+
+def everything() -> threading.Thread:
+    """Import what is otherwise imported where it is used; joined before the first change.
+
+    An upgrade of the files under a run must not mix two versions. In a thread, beside the locks and the second look.
+    """
+
+    def load() -> None:
+        for name in LATE:
+            with suppress(ImportError):  # its user says so, in a sentence, where it is needed
+                importlib.import_module(name)
+
+    thread = threading.Thread(target=load, name="imports", daemon=True)
+    thread.start()
+    return thread
+
+
+def _failed(sentence: str, code: int = 6) -> int:
+    print(sentence, file=sys.stderr)  # noqa: T201 - the runner's own log
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,370 @@
+"""What an action is made of: everything that `actions/` and third parties import to write one.
+
+    facts(ctx, params) -> Facts            reads only
+    plan(facts, params) -> Plan | Refusal  pure: no clock, no randomness, no input or output
+
+A plan is data. The engine stores it whole, shows it, and executes what was stored. Its digest covers all that decides
+what will happen (effects, undo, hosts, order, gates, claims), and nothing that is only shown.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Literal, Protocol, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+
+from console.hosts.command import Command, Frozen, Input, InputOutput, InputSecret, InputText
+from console.store.records import canonical_json, digest_of
+
+if TYPE_CHECKING:
+    import threading
+    from datetime import datetime
+
+    from console.environment import Environment
+    from console.hosts.base import Host
+
+__all__ = [
+    "Action",
+    "Block",
+    "Command",
+    "DiffBlock",
+    "Effect",
+    "FactsContext",
+    "Frozen",
+    "Gate",
+    "Input",
+    "InputOutput",
+    "InputSecret",
+    "InputText",
+    "Op",
+    "OpContext",
+    "OpHandler",
+    "Outcome",
+    "Params",
+    "Plan",
+    "Refusal",
+    "RefusalError",
+    "Step",
+    "TableBlock",
+    "TextBlock",
+    "canonical_json",
+    "digest_of",
+]
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
+
+
+class Op(Frozen):
+    """An effect that is not one command: a named, versioned handler with JSON arguments (`http.smoke@1`).
+
+    A handler is kept as long as a stored journal may name it; a change of meaning is a new version.
+    """
+
+    kind: Literal["op"] = "op"
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+@[1-9][0-9]*$")
+    args: dict[str, JsonValue] = Field(default_factory=dict)
+    writes: bool = False
+    """Whether it can change anything, on a host or elsewhere."""
+    deadline_s: float = Field(default=60.0, gt=0, le=86_400)
+
+
+Effect = Annotated[Command | Op, Field(discriminator="kind")]
+
+
+class Gate(Frozen):
+    """A read-only check that a step needs. Evaluated when planning (shown) and again by the runner (enforced).
+
+    `check` must answer yes; no and unknown both keep it closed, since a gate without data is closed.
+    """
+
+    id: Name
+    title: str
+    check: Effect
+
+    @model_validator(mode="after")
+    def _reads(self) -> Gate:
+        if self.check.writes:
+            raise ValueError(f"the gate {self.id} can change something; a gate only looks")
+        return self
+
+
+class Step(Frozen):
+    """One thing to do, how to see whether it happened, and what undoes it."""
+
+    id: Name
+    title: str
+    host: str | None = None
+    """Name of the host in the profile, or None for a step that runs here."""
+    run: Effect
+    check: Effect | None = None
+    """Did it happen? Runs after `run` and in recovery, never before a first attempt."""
+    undo: Effect | None = None
+    undo_check: Effect | None = None
+    """After the undo: is the system as it was before the run? No or unknown calls a person.
+
+    With `no_undo`: did the step leave nothing behind? No tells `no_undo`, where {now} is what this prints.
+    """
+    no_undo: str | None = None
+    """Why nothing undoes it. A done step with this text leaves what it says behind when the run is undone."""
+    gates: tuple[Gate, ...] = ()
+    needs: tuple[Name, ...] = ()
+    """Ids of the steps that must be done first. Steps whose needs are met run side by side, one effect a host."""
+    attempts: int = Field(default=1, ge=1, le=10)
+    """How often `run` may be tried; again only after its check (or exit code) said no. Unknown goes to a person."""
+    cancel: Literal["now", "boundary", "ask"] = "boundary"
+    certainty: Literal["certain", "conditional", "unknown"] = "certain"
+    shown: str = ""
+    """What a conditional or unknown step depends on, in words; extra help on the plan screen. Not in the digest."""
+
+    @model_validator(mode="after")
+    def _sound(self) -> Step:
+        if self.run.writes and self.undo is None and not self.no_undo:
+            raise ValueError(f"the step {self.id} changes something: give it an `undo`, or `no_undo` with the reason")
+        if self.undo is not None and self.no_undo:
+            raise ValueError(f"the step {self.id} has both `undo` and `no_undo`")
+        if self.check is not None and self.check.writes and not isinstance(self.check, Command):
+            raise ValueError(f"the check of step {self.id} can change something")
+        for effect in (self.run, self.check, self.undo, self.undo_check):
+            if isinstance(effect, Command) and self.host is None:
+                raise ValueError(f"the step {self.id} runs a command and names no host")
+        return self
+
+
+class TextBlock(Frozen):
+    """A paragraph or a file on the plan screen."""
+
+    kind: Literal["text"] = "text"
+    title: str
+    text: str
+    tone: Literal["plain", "good", "warn", "bad"] = "plain"
+
+
+class TableBlock(Frozen):
+    """A table on the plan screen."""
+
+    kind: Literal["table"] = "table"
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+class DiffBlock(Frozen):
+    """What a file, or a list of settings, was and will be."""
+
+    kind: Literal["diff"] = "diff"
+    title: str
+    before: str
+    after: str
+
+
+Block = Annotated[TextBlock | TableBlock | DiffBlock, Field(discriminator="kind")]
+
+
+class Plan(Frozen):
+    """What a run will do, whole and as data."""
+
+    kind: Literal["plan"] = "plan"
+    action: Name
+    version: int = 1
+    environment: str
+    title: str
+    claims: tuple[str, ...]
+    """What the run holds exclusively: `environment:production`, `credential:jwt`."""
+    hosts: tuple[str, ...]
+    """Every host of the environment that takes part, in the order of the profile; the first one proves ownership."""
+    steps: tuple[Step, ...]
+    blocks: tuple[Block, ...] = ()
+    credentials: tuple[str, ...] = ()
+    """Names of all credentials that steps and undo read: the runner reads them before the first change."""
+    as_before: str = ""
+    """What 'the system is as before' means here, shown when it was undone: 'release r1 (1.0.0) is live'."""
+
+    @model_validator(mode="after")
+    def _sound(self) -> Plan:
+        seen: set[str] = set()
+        for step in self.steps:
+            if step.id in seen:
+                raise ValueError(f"two steps of the plan are called {step.id}")
+            for need in step.needs:
+                if need not in seen:
+                    raise ValueError(f"the step {step.id} needs {need}, which is not an earlier step")
+            if step.host is not None and step.host not in self.hosts:
+                raise ValueError(f"the step {step.id} runs on {step.host}, which is not one of the plan's hosts")
+            for effect in (step.run, step.check, step.undo, step.undo_check, *(gate.check for gate in step.gates)):
+                stdin = effect.stdin if isinstance(effect, Command) else None
+                if isinstance(stdin, InputSecret) and stdin.name not in self.credentials:
+                    raise ValueError(f"the step {step.id} reads {stdin.name}, not one of the plan's credentials")
+                if isinstance(stdin, InputOutput) and stdin.step not in seen:
+                    raise ValueError(f"the step {step.id} reads an output of {stdin.step}, which is no earlier step")
+            seen.add(step.id)
+        return self
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over what will happen; titles, blocks and explanations are left out."""
+        steps = [
+            step.model_dump(mode="json", exclude={"title": True, "shown": True, "gates": {"__all__": {"title"}}})
+            for step in self.steps
+        ]
+        return digest_of(
+            {
+                "action": self.action,
+                "version": self.version,
+                "environment": self.environment,
+                "claims": list(self.claims),
+                "hosts": list(self.hosts),
+                "credentials": list(self.credentials),
+                "steps": steps,
+            }
+        )
+
+
+class Refusal(Frozen):
+    """Why an action will not be planned, and what a person can do instead."""
+
+    kind: Literal["refusal"] = "refusal"
+    reason: str
+    ways_out: tuple[str, ...] = ()
+    unreachable: bool = False
+    """True if the reason is a host or service that does not answer (exit code 5 instead of 4)."""
+
+
+class RefusalError(Exception):
+    """Raised by `facts` when reading already shows that there can be no plan."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.reason)
+        self.refusal = refusal
+        self.ways_out = refusal.ways_out
+        self.exit_code = 5 if refusal.unreachable else 4
+
+
+class Outcome(Frozen):
+    """How an effect ended: yes, no or unknown; the evidence a person is shown; outputs for later steps."""
+
+    verdict: Literal["yes", "no", "unknown"]
+    evidence: str = ""
+    outputs: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+class Params(BaseModel):
+    """Base of an action's parameters. The form and `--set` are made from its fields.
+
+    A field's `title` and `description` label it on the form, and `Action.suggest` may offer values for it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class FactsContext(Protocol):
+    """What `facts` may use: reading, and values that are drawn once for both plannings."""
+
+    @property
+    def environment(self) -> Environment:
+        """The environment, bound to its hosts, stack and feeds. Its hosts refuse commands that write."""
+        ...
+
+    @property
+    def user(self) -> str:
+        """Who asks: `name@machine`."""
+        ...
+
+    def host(self, name: str) -> Host:
+        """A host of this environment, read only. Raises HostUnreachable or HostRefused."""
+        ...
+
+    def secret(self, name: str) -> str:
+        """A credential's value, for a reading client (registry). Raises CredentialMissing or KeyringLocked."""
+        ...
+
+    def now(self) -> datetime:
+        """The time of the first planning, UTC."""
+        ...
+
+    def draw(self, key: str, make: Callable[[], JsonValue]) -> JsonValue:
+        """A value that is made once and carried into the second planning: new ids, measured figures."""
+        ...
+
+
+class OpContext(Protocol):
+    """What the handler of an Op may use while a run executes it."""
+
+    @property
+    def environment(self) -> Environment: ...
+
+    @property
+    def run(self) -> str:
+        """The run's id."""
+        ...
+
+    @property
+    def step(self) -> str: ...
+
+    @property
+    def attempt(self) -> int: ...
+
+    @property
+    def deadline_s(self) -> float:
+        """Seconds left for this effect."""
+        ...
+
+    @property
+    def cancelled(self) -> threading.Event: ...
+
+    @property
+    def outputs(self) -> Mapping[str, Mapping[str, JsonValue]]:
+        """Outputs of the steps done so far, by step id."""
+        ...
+
+    def host(self) -> Host:
+        """The step's host. Raises ValueError for a step that runs here."""
+        ...
+
+    def guarded(self, command: Command, *, stdin: bytes | None = None) -> Outcome:
+        """Run a changing command on the step's host under its guard; output goes to the spool."""
+        ...
+
+    def secret(self, name: str) -> str:
+        """A credential's value. Already known to the redactor."""
+        ...
+
+    def say(self, text: str) -> None:
+        """A line for the spool: what is waited for and since when, what was seen."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, at most until the deadline or a cancel."""
+        ...
+
+
+OpHandler = Callable[[OpContext, Mapping[str, Any]], Outcome]
+
+P = TypeVar("P", bound=Params)
+F = TypeVar("F", bound=Frozen)
+
+
+class Action(ABC, Generic[P, F]):
+    """A kind of operation; a module offers one object of a subclass as entry point of `quarterdeck.actions`."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    help: ClassVar[str]
+    danger: ClassVar[Literal["reads", "changes", "destroys"]] = "changes"
+    params_type: ClassVar[type[Params]]
+    facts_type: ClassVar[type[Frozen]]
+    ops: ClassVar[Mapping[str, OpHandler]] = {}
+    """Handlers of this action's own Ops; those of `console.probes` are always there."""
+
+    @abstractmethod
+    def facts(self, ctx: FactsContext, params: P) -> F:
+        """Read what planning needs. Raises RefusalError, HostError."""
+
+    @abstractmethod
+    def plan(self, facts: F, params: P) -> Plan | Refusal:
+        """Decide what to do. Pure."""
+
+    def suggest(self, ctx: FactsContext, field: str) -> Sequence[tuple[str, str]]:
+        """Values that the form offers for a field: (value, what it is). None by default."""
+        return ()

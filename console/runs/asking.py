@@ -1,0 +1,50 @@
+"""A question to a person: put into the journal, so that any console can answer it, and waited for with a deadline."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from console.runs.forward import LOOK_S, Way
+from console.runs.model import DECISION, QUESTION, RunView
+
+if TYPE_CHECKING:
+    from console.runs.engine import Engine
+
+
+def ask(engine: Engine, way: Way) -> bool:
+    """Ask what to do after a cancel or a doubt; whether an answer came."""
+    if way == "cancelled":
+        text = "Cancelled as asked. Undo what was done, leave it as it is, or go on?"
+        return question(engine, text, ("undo", "leave", "resume"))
+    what = doubts(engine.journal.view)
+    text = f"It is not known whether this happened: {what}. Undo it, go on (it is checked again), or leave it?"
+    return question(engine, text, ("undo", "resume", "leave"))
+
+
+def question(engine: Engine, text: str, choices: Sequence[str]) -> bool:
+    """Ask and wait for the decision record, at most `Timing.decision_s`; whether one came."""
+    view = engine.journal.view
+    cancel = view.cancel or {}
+    chosen = cancel.get("then")
+    if chosen in choices:
+        engine.journal.append(DECISION, {"choice": chosen, "who": cancel.get("who", ""), "why": "cancelled"})
+        engine.cancel_now.clear()
+        return True
+    engine.journal.append(QUESTION, {"text": text, "choices": list(choices)})
+    engine.copy()
+    ends = time.monotonic() + engine.timing.decision_s
+    while time.monotonic() < ends and not engine.owned.lost and not engine.stopping.is_set():
+        if engine.journal.sync().decision is not None:
+            engine.cancel_now.clear()
+            return True
+        time.sleep(LOOK_S)
+    engine.say(f"nobody answered; the run waits. Go on: quarterdeck runs resume, undo or leave {engine.run_id}")
+    return False
+
+
+def doubts(view: RunView) -> str:
+    """What failed or is in doubt, in words."""
+    said = [f"{step.title} on {step.host or 'here'}: {step.failure}" for step in view.steps.values() if step.failure]
+    return "; ".join(said) or "nothing"

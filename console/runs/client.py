@@ -1,0 +1,266 @@
+"""What console and command line do with runs: list, look, follow, cancel, decide, adopt, start their runner.
+
+Only reads records and appends to them; executing is the runner's. Cheap to import.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from console.runs.foreign import is_run_id
+from console.runs.lease import Leases, Process
+from console.runs.model import CANCEL, CLOSED, CREATED, REOPENED, WORDS, RunView, fold
+from console.store.places import Places
+from console.store.records import Record, Records, parse_line
+
+if TYPE_CHECKING:
+    from console.credentials.unlock import SessionKey
+    from console.environment import Environment
+    from console.runs.spool import Chunk
+
+START_S = 15.0
+"""How long a runner may take until it has its lease."""
+
+
+class RunUnknown(Exception):
+    """No run of that id, here or on the hosts that answer. A sentence."""
+
+    exit_code = 2
+
+
+class RunnerFailed(Exception):
+    """The runner ended before it had begun. A sentence with what it said."""
+
+    exit_code = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A run and who executes it now."""
+
+    view: RunView
+    holder: Process | None
+    """The living runner on this machine's store, or None."""
+    elsewhere: bool = False
+    """Its lock on the hosts is beaten by a runner that is not of this store."""
+
+    @property
+    def state(self) -> str:
+        """Its state in a word: the ending, `running`, `undoing`, `waiting for you`, `interrupted`, `created`."""
+        view = self.view
+        if view.state == "closed" and view.ending is not None:
+            return WORDS[view.ending]
+        if self.holder is not None or self.elsewhere:
+            if view.question:
+                return "waiting for you"
+            return "undoing" if view.state == "undoing" or view.undo_wanted else "running"
+        if view.state == "created":
+            return "created, not begun"
+        return "waiting for you" if view.question else "interrupted"
+
+    @property
+    def _asks(self) -> bool:
+        """Whether a step is going on that a second, confirmed cancel would end (`cancel="ask"`)."""
+        asking = {step["id"] for step in self.view.body["plan"]["steps"] if step.get("cancel") == "ask"}
+        return any(step.state == "running" and step.id in asking for step in self.view.steps.values())
+
+    @property
+    def can(self) -> tuple[str, ...]:
+        """What may be asked of it now: cancel, undo, resume, leave."""
+        view = self.view
+        if view.state == "closed":
+            return ("undo",) if view.ending in ("succeeded", "cancelled-left", "needs-human") else ()
+        if self.holder is not None or self.elsewhere:
+            if view.question:
+                return view.choices
+            if view.undo_wanted:
+                return ()
+            return ("cancel",) if view.cancel is None or (self._asks and not view.cancel.get("force")) else ()
+        return ("resume", "undo", "leave") if view.changed or view.question else ("resume", "leave")
+
+
+class Runs:
+    """The runs of one store, and those that hosts know."""
+
+    def __init__(self, records: Records, places: Places) -> None:
+        self.records = records
+        self.places = places
+        self.leases = Leases(records.database)
+
+    def here(self) -> list[str]:
+        """Ids of the runs in the store, newest first."""
+        return self.records.streams(CREATED)
+
+    def seen(self, run: str, environment: Environment | None = None) -> Seen:
+        """A run as it stands; brought up from the hosts where it is executed elsewhere. Raises RunUnknown."""
+        if not is_run_id(run):  # it names files
+            raise RunUnknown(f"There is no run {run[:100]!r}: an id is like 20261124T021455-deploy-staging-3fa9c1.")
+        # In this order: a runner that is gone has written its last record, so what is read after that is the end.
+        holder = self.leases.holder(run)
+        records = self.records.read(run)
+        elsewhere = False
+        if environment is not None and holder is None and (not records or fold(records).state != "closed"):
+            elsewhere = self._elsewhere(run, environment)
+            self.adopt(run, environment)
+            records = self.records.read(run)
+        if not records:
+            raise RunUnknown(f"There is no run {run} here, nor on the hosts that answer.")
+        return Seen(fold(records), holder, elsewhere)
+
+    def _elsewhere(self, run: str, environment: Environment) -> bool:
+        from console.hosts.base import HostError
+        from console.runs.locks import look
+
+        try:
+            held = look(environment.first_host, environment.directory, environment.timing)
+        except HostError:
+            return False
+        return held is not None and held.owner.run == run and not held.dead and not held.owner.gone
+
+    def adopt(self, run: str, environment: Environment) -> int:
+        """Take over what the hosts know of a run and this store does not; how many records. Raises ChainBroken."""
+        from console.runs.journal import fetch
+
+        return fetch(self.records, run, environment, environment.hosts)
+
+    def on_hosts(self, environment: Environment, count: int = 50) -> dict[str, Record]:
+        """Runs that the first host knows, with their newest record there. Raises HostError."""
+        from console.runs.locks import script
+
+        result = environment.first_host.script(script("list"), environment.directory, str(count), deadline_s=20.0)
+        found: dict[str, Record] = {}
+        name = ""
+        for line in result.text().splitlines():
+            if line.startswith("run "):
+                name = line[4:].strip() if is_run_id(line[4:].strip()) else ""
+            elif line.startswith("{") and name:
+                try:
+                    found[name] = parse_line(line)
+                except ValueError:
+                    continue
+        return found
+
+    def cancel(self, run: str, who: str, then: str | None = None, *, force: bool = False) -> None:
+        """Ask a run to stop as its step allows.
+
+        `then`: `undo` or `leave`, if that is chosen already. `force`: the person was asked about a step that is not to
+        be cut off lightly (`cancel="ask"`) and wants it ended now.
+        """
+        body = {"who": who, **({"then": then} if then else {}), **({"force": True} if force else {})}
+        self.records.append(run, CANCEL, body)
+
+    def follow(
+        self, run: str, *, after: int = 0, offset: int = 0, follow_s: float = 0.25, stop: threading.Event | None = None
+    ) -> Iterator[Record | Chunk]:
+        """Records after `after` and output from `offset` on, as they come; ends when the run is closed.
+
+        Both are read from the store and the spool, whoever wrote them and whether or not their writer still lives. A
+        run whose runner is gone ends it too, once everything was given.
+        """
+        from console.runs.spool import read
+
+        path = self.places.spool(run)
+        view = fold(self.records.read(run, 0))
+        closed = view.state == "closed"
+        while True:
+            living = self.leases.holder(run) is not None
+            got = False
+            for record in self.records.read(run, after):
+                after, got = record.seq, True
+                closed = record.kind == CLOSED or (closed and record.kind != REOPENED)
+                yield record
+            for chunk in read(path, offset):
+                offset, got = chunk.next, True
+                yield chunk
+            if got:
+                continue
+            if closed or not living or (stop is not None and stop.is_set()):
+                return
+            time.sleep(follow_s)
+
+    def start_runner(self, run: str, key: SessionKey | None = None) -> Process:
+        """Start the detached runner of a run and wait until it has its lease; the runner.
+
+        It outlives this process: a session of its own, from `/`, output to a file, and in a scope of the user's
+        service manager where that outlives the login. Raises RunnerFailed.
+        """
+        log = self.places.logs / f"{run}.log"
+        argv = [sys.executable, "-P", "-m", "console.runner", "--run", run, "--state", str(self.places.state)]
+        descriptors: tuple[int, ...] = ()
+        if key is not None:
+            from console.credentials.unlock import write_key_fd
+
+            descriptor = write_key_fd(key)
+            descriptors = (descriptor,)
+            argv += ["--key-fd", str(descriptor)]
+        known = self.records.last(run)
+        before = known.seq if known is not None else 0
+        try:
+            with log.open("ab") as output:
+                log.chmod(0o600)
+                child = subprocess.Popen(
+                    [*outliving(os.environ), *argv],
+                    cwd="/",
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    start_new_session=True,
+                    pass_fds=descriptors,
+                )
+        finally:
+            for descriptor in descriptors:
+                os.close(descriptor)
+        return self._begun(run, child, log, before)
+
+    def _begun(self, run: str, child: subprocess.Popen[bytes], log: Path, before: int) -> Process:
+        ends = time.monotonic() + START_S
+        while time.monotonic() < ends:
+            ended = child.poll() is not None
+            holder = self.leases.holder(run)
+            if holder is not None and (holder.pid == child.pid or self.records.read(run, before)):
+                return holder
+            if ended:
+                if self.records.read(run, before):  # so quick that its lease was never seen: refused, for instance
+                    return Process(child.pid, "", "", "")
+                raise RunnerFailed(f"The runner of {run} ended before it had begun: {tail(log)}")
+            time.sleep(0.02)
+        raise RunnerFailed(f"The runner of {run} has not begun within {START_S:g} s; see {log}.")
+
+
+def tail(log: Path) -> str:
+    """The last line of a file, for a sentence."""
+    try:
+        lines = log.read_bytes()[-4000:].decode("utf-8", "replace").strip().splitlines()
+    except OSError:
+        return "it left no word"
+    return lines[-1] if lines else "it said nothing"
+
+
+def outliving(environ: Mapping[str, str], run: Callable[..., Any] = subprocess.run) -> Sequence[str]:
+    """Words before a command that let it outlive the login: a scope of a lingering user manager, where there is one.
+
+    Where the login's end kills what it started (logind's KillUserProcesses), a session of its own is not enough.
+    """
+    runtime = environ.get("XDG_RUNTIME_DIR", "")
+    if not runtime or not Path(runtime, "systemd", "private").exists():
+        return ()
+    try:
+        said = run(
+            ["loginctl", "show-user", str(os.getuid()), "--property=Linger", "--value"],
+            capture_output=True,
+            timeout=3,
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ()
+    if said.stdout.strip() != b"yes":
+        return ()
+    return ("systemd-run", "--user", "--scope", "--collect", "--quiet", "--")

@@ -1,0 +1,276 @@
+"""The engine: carries a run from its records to its ending. Runs in the detached runner, never in the console.
+
+Order of things, for every step: proof of ownership, intent on the disk here and on the host, effect, check, outcome on
+the disk. Whatever kills this process in between, the records say how to go on: see `recovery`.
+"""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from console.hosts.base import FenceRefused, GroundMissing, HostError, HostUnreachable
+from console.runs import audit, locks
+from console.runs.api import Action, OpHandler, Plan
+from console.runs.asking import ask, doubts
+from console.runs.effects import Executor
+from console.runs.ending import close, end, ending_of_leaving, ending_of_undoing
+from console.runs.forward import Way, forward
+from console.runs.journal import Journal
+from console.runs.lease import Leases, Process
+from console.runs.model import DECISION, LEASED, LOCKED, PLANNED, UNFINISHED_CODE, Ending
+from console.runs.ownership import Ownership, OwnershipLost
+from console.runs.recovery import recover
+from console.runs.undo import Undoing, undo_all
+from console.store.database import StoreUnusable
+from console.store.records import ChainBroken, Records
+
+if TYPE_CHECKING:
+    from console.environment import Environment
+    from console.runs.spool import Spool
+    from console.text.redact import Redactor
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What an engine is given."""
+
+    records: Records
+    environment: Environment
+    action: Action[Any, Any] | None
+    """None when only undoing or recovering a run whose action is not installed here."""
+    handlers: Mapping[str, OpHandler]
+    redactor: Redactor
+    spool: Spool
+    secret: Callable[[str], str]
+    who: str
+    ready: Callable[[], object] = lambda: None
+    """Returns once everything is imported that the run may need; asked before the first change."""
+
+
+class Engine:
+    """One run, carried to its ending by this process."""
+
+    def __init__(self, run: str, tools: Tools) -> None:
+        self.tools = tools
+        self.timing = tools.environment.timing
+        self.journal = Journal(tools.records, run, tools.redactor)
+        self.plan = Plan.model_validate(self.journal.view.body["plan"])
+        self.steps = {step.id: step for step in self.plan.steps}
+        self.run_id = run
+        self.me = Process.me()
+        self.leases = Leases(tools.records.database)
+        self.owned = Ownership(tools.environment, run, self.plan.hosts, self.leases, self.say)
+        self.cancel_now = threading.Event()
+        """A step that may be ended at any moment is to end now."""
+        self.stopping = threading.Event()
+        """This process was asked to go (SIGTERM): no new step; the run stays as it is and can be resumed."""
+        self.executor = Executor(
+            tools.environment, run, tools.handlers, tools.spool, tools.redactor, tools.secret, self.owned.fences
+        )
+
+    # -- the whole -------------------------------------------------------------------------------------------------
+
+    def execute(self) -> int:
+        """Carry the run on; its exit code, or 6 while it has no ending. Raises LeaseHeld."""
+        self.leases.take(self.run_id, self.me, self.timing.lease_s)
+        try:
+            return self._carry_on()
+        except (OwnershipLost, FenceRefused) as error:
+            self.say(f"stopped: {error}")
+        except GroundMissing as error:
+            return self._groundless(error)
+        except ChainBroken as error:
+            self.say(f"stopped: the journal of this run is not one chain any more: {error} A person must look.")
+            self.owned.give_back()
+        except StoreUnusable as error:
+            self.say(f"stopped: {error} Go on when that is mended: quarterdeck runs resume {self.run_id}")
+        finally:
+            self.owned.stop()
+            with suppress(StoreUnusable):  # the disk is full; the lease ends by itself
+                self.leases.drop(self.run_id, self.me)
+        return UNFINISHED_CODE
+
+    def _carry_on(self) -> int:
+        if self.journal.view.state == "closed":
+            return self.journal.view.exit_code or 0
+        refused = self._own()
+        if refused is not None:
+            return refused
+        view = self.journal.view
+        if view.state == "closed":  # somebody else brought it to its end
+            self.owned.give_back()
+            return view.exit_code or 0
+        if view.state == "closing" and view.ending is not None:
+            return close(self, view.ending)
+        self.owned.keep()
+        if not view.planned and not view.undo_wanted and not self._left():
+            refused = self._plan_again()
+            if refused is not None:
+                return refused
+        refused = self._read_credentials()
+        if refused is not None:
+            return refused
+        self.executor.outputs.update({step.id: dict(step.outputs) for step in view.steps.values() if step.outputs})
+        self.tools.ready()
+        way: Way | None = recover(self)
+        while not self.stopping.is_set():
+            if self.journal.sync().undo_wanted:
+                undone = undo_all(self)
+                if isinstance(undone, Undoing):
+                    return end(self, *ending_of_undoing(self, undone))
+                if undone == "waiting":
+                    break
+                continue
+            if self._left():
+                return end(self, *ending_of_leaving(self))
+            if way is None:
+                way = forward(self)
+            if way == "done":
+                return end(self, "succeeded", f"{self.plan.title}: done.")
+            if way == "stopped":
+                break
+            if way == "failed":
+                self.journal.append(DECISION, {"choice": "undo", "who": "the engine", "why": "failed"})
+                continue
+            if not ask(self, way):
+                return UNFINISHED_CODE
+            way = recover(self) if not self._left() else way
+        if self.stopping.is_set():
+            if not self.journal.view.changed:
+                self.owned.give_back()  # nothing of it stands on the hosts: others need not wait
+            self.say(f"stopped as asked; go on with: quarterdeck runs resume {self.run_id}")
+        return UNFINISHED_CODE
+
+    def say(self, text: str, step: str = "", attempt: int = 0) -> None:
+        """A line for the run's output."""
+        self.tools.spool.say(step, attempt, text)
+
+    def copy(self) -> None:
+        """Send the hosts the records that they do not have. Raises FenceRefused, GroundMissing."""
+        self.journal.copy_to(self.tools.environment, self.owned.fences)
+
+    def audited(self, kind: str, body: Mapping[str, object]) -> None:
+        """Write to the audit here and on the hosts."""
+        view = self.journal.view
+        about = {"run": self.run_id, "action": view.action, "environment": view.environment, "who": self.tools.who}
+        record = audit.note(self.tools.records, kind, self.tools.redactor.data({**about, **body}))
+        for sentence in audit.send(self.tools.environment, self.owned.fences, record):
+            self.say(sentence)
+
+    # -- ownership -------------------------------------------------------------------------------------------------
+
+    def _own(self) -> int | None:
+        """Take the locks on every host, in sorted order. An exit code where that is not to be had."""
+        environment, view = self.tools.environment, self.journal.view
+        fresh = self.journal.fresh
+        try:
+            self.owned.take(
+                who=self.tools.who,
+                reason=str(view.body.get("reason", "")),
+                title=self.plan.title,
+                since=view.created,
+            )
+        except (locks.LockHeld, HostError) as error:
+            if not fresh:
+                self.say(f"cannot go on: {error}")
+                return UNFINISHED_CODE
+            return self._not_begun(error)
+        if not fresh:
+            added = self.journal.fetch(environment, self.plan.hosts)
+            if added:
+                self.say(f"took over {added} records from the hosts: this run was carried on elsewhere")
+            if self.journal.view.state == "closed":
+                return None
+        self.journal.append(LEASED, {"pid": self.me.pid, "machine": self.me.machine, "who": self.tools.who})
+        self.journal.append(LOCKED, {"fences": dict(self.owned.fences)})
+        plan = self.plan.model_dump_json(indent=1)
+        try:
+            for name, fence in self.owned.fences.items():
+                locks.write_plan(environment.hosts[name], environment.directory, self.run_id, fence, plan)
+        except (FenceRefused, GroundMissing):
+            raise
+        except HostError as error:
+            if fresh:
+                return self._not_begun(error, locked=True)
+            self.say(str(error))
+        self.copy()
+        self.audited("run.executed", {"digest": view.body.get("digest", ""), "reason": view.body.get("reason", "")})
+        return None
+
+    def _not_begun(self, error: Exception, *, locked: bool = False) -> int:
+        if isinstance(error, HostUnreachable):
+            return end(self, "unreachable", f"{error} Nothing was changed.", locked=locked)
+        ways = "".join(f"\n  - {way}" for way in getattr(error, "ways_out", ()))
+        return end(self, "refused", f"{error} Nothing was changed.{ways}", locked=locked)
+
+    def _groundless(self, error: GroundMissing) -> int:
+        """`.quarterdeck` went away under the run: nothing more can be done there, not even undo."""
+        self.say(str(error))
+        if not self.journal.view.changed:
+            return end(self, "refused", f"{error} Nothing was changed.")
+        return end(self, "needs-human", f"{error} What was in doubt then: {doubts(self.journal.view)}.")
+
+    # -- before the first change -----------------------------------------------------------------------------------
+
+    def _plan_again(self) -> int | None:
+        """Facts and plan once more, now that nobody else can change anything. An exit code where they differ."""
+        from console.runs.planning import difference, make_plan, parameters
+
+        view, tools = self.journal.view, self.tools
+        if tools.action is None:
+            return end(self, "refused", f"The action {view.action} is not installed here. Nothing was changed.")
+        try:
+            planned = make_plan(
+                tools.action,
+                tools.environment,
+                parameters(tools.action, view.body["params"]),
+                user=str(view.body["who"]),
+                secret=tools.secret,
+                draws=view.body["draws"],
+            )
+        except (StoreUnusable, MemoryError):
+            raise
+        except Exception as error:  # noqa: BLE001 - an action's mistake must not keep the locks; nothing is changed yet
+            self.say(traceback.format_exc(limit=8))
+            return end(
+                self,
+                "refused",
+                f"The action {view.action} could not plan again: {type(error).__name__}: {error}. Nothing was changed.",
+            )
+        if planned.refusal is not None:
+            ways = "".join(f"\n  - {way}" for way in planned.refusal.ways_out)
+            ending: Ending = "unreachable" if planned.refusal.unreachable else "refused"
+            return end(self, ending, f"{planned.refusal.reason} Nothing was changed.{ways}")
+        if planned.plan is None or planned.plan.digest != view.body["digest"]:
+            what = difference(self.plan, planned.plan) if planned.plan is not None else ""
+            return end(
+                self,
+                "refused",
+                "What was confirmed is not what would run now: something changed in between. Nothing was changed.\n"
+                + what,
+            )
+        self.journal.append(PLANNED, {"digest": planned.plan.digest})
+        return None
+
+    def _read_credentials(self) -> int | None:
+        """Read every credential that plan and undo name, before the first change; the redactor learns them."""
+        for name in self.plan.credentials:
+            try:
+                self.tools.secret(name)
+            except (StoreUnusable, MemoryError):
+                raise
+            except Exception as error:  # noqa: BLE001 - the keyring's errors, whichever back end: each has a sentence
+                if self.journal.view.changed:
+                    self.say(f"waiting for the keyring: {error}")
+                    return UNFINISHED_CODE
+                return end(self, "refused", f"{error} Nothing was changed.")
+        return None
+
+    def _left(self) -> bool:
+        decision = self.journal.view.decision
+        return decision is not None and decision["choice"] == "leave"

@@ -1,0 +1,146 @@
+"""Forward: the steps of a plan, side by side where their needs allow, one effect a host at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import TYPE_CHECKING, Literal
+
+from console.runs.api import Op, Outcome, Step
+from console.runs.model import DONE, FAILED, INTENT, UNKNOWN
+
+if TYPE_CHECKING:
+    from console.runs.engine import Engine
+
+Way = Literal["done", "failed", "unknown", "cancelled", "stopped"]
+"""How going forward ended. `stopped`: this process was asked to go, the run is not over."""
+_ORDER: dict[Way, int] = {"done": 0, "cancelled": 1, "failed": 2, "unknown": 3}
+LOOK_S = 0.2
+"""How often the engine looks for a cancel or a decision while it waits."""
+EVIDENCE_LIMIT = 4000
+
+
+def forward(engine: Engine) -> Way:
+    """Execute what is left; the worst way in which a step ended. What runs beside it is waited for.
+
+    Raises OwnershipLost, FenceRefused, GroundMissing, StoreUnusable.
+    """
+    running: dict[Future[Way], Step] = {}
+    worst: Way = "done"
+    with ThreadPoolExecutor(max_workers=max(2, len(engine.plan.hosts) + 1), thread_name_prefix="step") as pool:
+        while True:
+            held_up = _cancel_seen(engine, running.values()) or engine.stopping.is_set()
+            if worst == "done" and not held_up:
+                for step in _ready(engine, running.values()):
+                    running[pool.submit(_step, engine, step)] = step
+            if not running:
+                break
+            finished, _ = wait(running, timeout=LOOK_S, return_when=FIRST_COMPLETED)
+            for future in finished:
+                running.pop(future)
+                worst = max(worst, future.result(), key=lambda one: _ORDER[one])
+    if worst == "done" and any(engine.journal.view.steps[step.id].state != "done" for step in engine.plan.steps):
+        return "cancelled" if engine.journal.view.cancel is not None else "stopped"
+    return worst
+
+
+def _ready(engine: Engine, running: Iterable[Step]) -> list[Step]:
+    running = list(running)
+    states = {id_: step.state for id_, step in engine.journal.view.steps.items()}
+    busy = {step.host for step in running if step.host is not None}
+    active = {step.id for step in running}
+    chosen = []
+    for step in engine.plan.steps:
+        if states[step.id] in ("done", "running") or step.id in active:
+            continue
+        if all(states[need] == "done" for need in step.needs) and step.host not in busy:
+            chosen.append(step)
+            if step.host is not None:
+                busy.add(step.host)
+    return chosen
+
+
+def _cancel_seen(engine: Engine, running: Iterable[Step]) -> bool:
+    """Whether the run is to stop. What runs is ended as its step allows: now, or asked for and confirmed."""
+    cancel = engine.journal.sync().cancel
+    if cancel is None:
+        return False
+    if any(step.cancel == "now" or (step.cancel == "ask" and cancel.get("force")) for step in running):
+        engine.cancel_now.set()
+    return True
+
+
+def _step(engine: Engine, step: Step) -> Way:
+    """One step: gates, then attempts until yes, or until nothing more may be tried."""
+    for gate in step.gates:
+        outcome = engine.executor.execute(gate.check, label=f"{step.id}.GATE", host=step.host, attempt=1)
+        if outcome.verdict != "yes":
+            word = "closed" if outcome.verdict == "no" else "closed, since nothing could be seen"
+            return _gate_closed(engine, step, f"the gate '{gate.title}' is {word}: {outcome.evidence}")
+    first = engine.journal.view.steps[step.id].attempt + 1
+    for attempt in range(first, first + step.attempts):
+        engine.owned.prove(lease=isinstance(step.run, Op) and step.run.writes)
+        outcome = _attempt(engine, step, attempt)
+        way = settle(engine, step, attempt, outcome)
+        if way != "failed" or attempt == first + step.attempts - 1 or engine.journal.sync().cancel is not None:
+            return way
+        engine.say(f"attempt {attempt} of {step.title} failed; trying again", step.id, attempt)
+    return "failed"
+
+
+def _attempt(engine: Engine, step: Step, attempt: int) -> Outcome:
+    """Intent on the disk here and, in the guard's round trip, there; then the effect."""
+    intent = engine.journal.append(
+        INTENT,
+        {
+            "step": step.id,
+            "attempt": attempt,
+            "host": step.host,
+            "fence": engine.owned.fences.get(step.host or "", ""),
+            "title": step.title,
+        },
+    )
+    if step.host is not None and step.run.writes and engine.journal.behind(step.host, intent.seq):
+        engine.copy()  # a step beside this one has written: the host's copy must have no hole before the intent
+    engine.say(f"── {step.title}", step.id, attempt)
+    cancel = engine.cancel_now if step.cancel in ("now", "ask") else None
+    return engine.executor.execute(
+        step.run, label=step.id, host=step.host, attempt=attempt, record=intent.line(), cancel=cancel
+    )
+
+
+def settle(engine: Engine, step: Step, attempt: int, outcome: Outcome) -> Way:
+    """Check what an effect said, record it, and copy the records to the hosts."""
+    if step.check is not None and outcome.verdict != "no":
+        checked = engine.executor.execute(step.check, label=f"{step.id}.CHECK", host=step.host, attempt=None)
+        if outcome.verdict == "yes" or checked.verdict != "unknown":
+            evidence = "\n".join(part for part in (outcome.evidence, checked.evidence) if part)
+            outputs = {**outcome.outputs, **{f"check_{name}": value for name, value in checked.outputs.items()}}
+            outcome = Outcome(verdict=checked.verdict, evidence=evidence, outputs=outputs)
+    body = {
+        "step": step.id,
+        "attempt": attempt,
+        "evidence": outcome.evidence[:EVIDENCE_LIMIT],
+        "outputs": dict(outcome.outputs),
+    }
+    cut_off = engine.cancel_now.is_set()
+    if outcome.verdict == "yes":
+        engine.executor.outputs[step.id] = dict(outcome.outputs)
+        engine.journal.append(DONE, body)
+        way: Way = "done"
+    elif outcome.verdict == "no" or (cut_off and not step.run.writes):
+        # What only looks and was cut off has done nothing: that is no doubt.
+        engine.journal.append(FAILED, body)
+        way = "cancelled" if cut_off else "failed"
+    else:
+        engine.journal.append(UNKNOWN, body)
+        way = "cancelled" if cut_off else "unknown"
+    engine.copy()
+    return way
+
+
+def _gate_closed(engine: Engine, step: Step, evidence: str) -> Way:
+    attempt = engine.journal.view.steps[step.id].attempt
+    engine.journal.append(FAILED, {"step": step.id, "attempt": attempt, "evidence": evidence[:EVIDENCE_LIMIT]})
+    engine.copy()
+    return "failed"

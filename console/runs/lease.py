@@ -1,0 +1,170 @@
+"""Who executes a run on this machine: a lease in the store, renewed by its holder, and who that process is.
+
+Claims live beside it: at most one unfinished run of this store holds an environment or a credential.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from console.store.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process that cannot be mistaken for another: pid, start time and boot id, and the machine."""
+
+    pid: int
+    start: str
+    boot: str
+    machine: str
+
+    @staticmethod
+    def me() -> Process:
+        """This process."""
+        return Process(os.getpid(), start_time(os.getpid()), boot_id(), socket.gethostname())
+
+    @property
+    def here(self) -> bool:
+        """Whether it is of this machine and this boot."""
+        return self.machine == socket.gethostname() and self.boot == boot_id()
+
+    @property
+    def alive(self) -> bool:
+        """Whether that very process still runs here."""
+        return self.here and self.start != "" and start_time(self.pid) == self.start
+
+
+def start_time(pid: int) -> str:
+    """Field 22 of /proc/PID/stat: start time in ticks since boot; empty for no process, or a zombie."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return "" if fields[0] in ("Z", "X") else fields[19]
+
+
+def boot_id() -> str:
+    """The kernel's id of this boot, and of the space of process numbers that we see (a container has its own)."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
+    except OSError:
+        return ""
+
+
+class LeaseHeld(Exception):
+    """Another runner is alive. A sentence."""
+
+    exit_code = 4
+
+    def __init__(self, run: str, holder: Process, *, expired: bool) -> None:
+        super().__init__(f"The run {run} is being executed by process {holder.pid} on {holder.machine}.")
+        self.holder = holder
+        self.expired = expired
+        """It has not renewed its lease in time: frozen, most likely."""
+
+
+class ClaimHeld(Exception):
+    """Another unfinished run of this store holds what this one needs. A sentence."""
+
+    exit_code = 4
+
+    def __init__(self, claim: str, run: str) -> None:
+        super().__init__(f"{claim} is held by the run {run}, which has not ended.")
+        self.run = run
+        self.ways_out = (f"look at it: quarterdeck runs show {run}",)
+
+
+class Leases:
+    """Leases and claims in the store."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def take(self, run: str, me: Process, lease_s: float) -> None:
+        """Take the lease of a run; a runner on this machine that let its lease run out is killed first.
+
+        Raises LeaseHeld while another holder lives.
+        """
+        try:
+            self.acquire(run, me, lease_s)
+        except LeaseHeld as held:
+            if not (held.expired and held.holder.here and held.holder.alive):
+                raise
+            kill(held.holder)
+            self.acquire(run, me, lease_s)
+
+    def acquire(self, run: str, me: Process, lease_s: float) -> None:
+        """Take the lease of a run. Raises LeaseHeld while its holder lives or its lease still holds."""
+        with self._database.writing() as connection:
+            row = connection.execute("SELECT owner, until FROM lease WHERE run = ?", (run,)).fetchone()
+            if row is not None:
+                holder = _process(row[0])
+                if holder != me and (holder.alive or (not holder.here and float(row[1]) > time.time())):
+                    raise LeaseHeld(run, holder, expired=float(row[1]) < time.time())
+            connection.execute(
+                "INSERT INTO lease (run, owner, until) VALUES (?, ?, ?) "
+                "ON CONFLICT (run) DO UPDATE SET owner = excluded.owner, until = excluded.until",
+                (run, json.dumps(asdict(me)), time.time() + lease_s),
+            )
+
+    def renew(self, run: str, me: Process, lease_s: float) -> bool:
+        """Renew it; whether it was still ours."""
+        with self._database.writing() as connection:
+            changed = connection.execute(
+                "UPDATE lease SET until = ? WHERE run = ? AND owner = ?",
+                (time.time() + lease_s, run, json.dumps(asdict(me))),
+            )
+            return bool(changed.rowcount)
+
+    def drop(self, run: str, me: Process) -> None:
+        """Give it back."""
+        with self._database.writing() as connection:
+            connection.execute("DELETE FROM lease WHERE run = ? AND owner = ?", (run, json.dumps(asdict(me))))
+
+    def holder(self, run: str) -> Process | None:
+        """The living holder of a run's lease, or None."""
+        rows = self._database.rows("SELECT owner, until FROM lease WHERE run = ?", (run,))
+        if not rows:
+            return None
+        holder = _process(rows[0][0])
+        return holder if holder.alive or (not holder.here and float(rows[0][1]) > time.time()) else None
+
+
+def kill(process: Process) -> None:
+    """End a process of this machine that still has its lease's name and does not use it. Returns once it is gone."""
+    with suppress(ProcessLookupError):
+        os.kill(process.pid, signal.SIGKILL)
+    ends = time.monotonic() + 5.0
+    while process.alive and time.monotonic() < ends:
+        time.sleep(0.01)
+
+
+def claim_in(connection: Any, run: str, claims: Iterable[str]) -> None:
+    """Take claims within the transaction that creates the run. Raises ClaimHeld."""
+    for name in claims:
+        row = connection.execute("SELECT run FROM claim WHERE name = ?", (name,)).fetchone()
+        if row is not None and row[0] != run:
+            raise ClaimHeld(name, row[0])
+        connection.execute("INSERT OR IGNORE INTO claim (name, run) VALUES (?, ?)", (name, run))
+
+
+def unclaim(database: Database, run: str) -> None:
+    """Give all claims of a run back."""
+    with database.writing() as connection:
+        connection.execute("DELETE FROM claim WHERE run = ?", (run,))
+
+
+def _process(text: str) -> Process:
+    raw: Mapping[str, Any] = json.loads(text)
+    return Process(int(raw["pid"]), str(raw["start"]), str(raw["boot"]), str(raw["machine"]))

@@ -1,0 +1,226 @@
+"""A run as its records say: kinds of records, endings, and the fold that everybody reads. Pure, cheap to import.
+
+The records are the truth; a RunView is what they add up to. Engine, console and command line all look at this one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from console.store.records import Record
+
+CREATED = "run.created"
+LEASED = "run.leased"
+LOCKED = "locks.taken"
+PLANNED = "run.planned"
+INTENT = "step.intent"
+DONE = "step.done"
+FAILED = "step.failed"
+UNKNOWN = "step.unknown"
+UNBEGUN = "step.unbegun"
+UNDO_INTENT = "undo.intent"
+UNDO_DONE = "undo.done"
+UNDO_FAILED = "undo.failed"
+LEFT = "undo.left"
+CANCEL = "cancel.requested"
+QUESTION = "question"
+DECISION = "decision"
+REOPENED = "run.reopened"
+CLOSING = "run.closing"
+UNLOCKED = "locks.removed"
+CLOSED = "run.closed"
+
+Ending = Literal[
+    "succeeded", "failed-undone", "failed-code-undone", "needs-human", "cancelled-undone", "cancelled-left", "refused",
+    "unreachable", "undone",
+]  # fmt: skip
+
+EXIT_CODES: Mapping[str, int] = {
+    "succeeded": 0,
+    "undone": 0,
+    "failed-undone": 1,
+    "failed-code-undone": 1,
+    "needs-human": 3,
+    "refused": 4,
+    "unreachable": 5,
+    "cancelled-undone": 130,
+    "cancelled-left": 130,
+}
+"""DESIGN section 5. A run without an ending (running, interrupted, waiting) is 6."""
+
+UNFINISHED_CODE = 6
+
+WORDS: Mapping[str, str] = {
+    "succeeded": "succeeded",
+    "undone": "undone",
+    "failed-undone": "failed, undone",
+    "failed-code-undone": "failed, code undone",
+    "needs-human": "NEEDS A HUMAN",
+    "refused": "refused",
+    "unreachable": "not begun: a host is unreachable",
+    "cancelled-undone": "cancelled, undone",
+    "cancelled-left": "cancelled, left",
+}
+
+StepState = Literal["waiting", "running", "done", "failed", "unknown", "undoing", "undone", "undo failed", "left"]
+
+
+@dataclass
+class StepView:
+    """One step as the records say."""
+
+    id: str
+    title: str
+    host: str | None
+    state: StepState = "waiting"
+    attempt: int = 0
+    started: float = 0.0
+    took_s: float = 0.0
+    evidence: str = ""
+    failure: str = ""
+    """Why its newest attempt failed or is in doubt; stays when it is undone."""
+    outputs: dict[str, Any] = field(default_factory=dict)
+    fence: str = ""
+    tries: int = 0
+    """Attempts that began, or may have begun."""
+
+    @property
+    def begun(self) -> bool:
+        """Whether it may have done anything."""
+        return self.tries > 0
+
+
+@dataclass
+class RunView:
+    """One run as the records say."""
+
+    id: str
+    body: Mapping[str, Any] = field(default_factory=dict)
+    """The body of run.created: action, environment, params, facts, draws, plan, digest, who, reason…"""
+    created: float = 0.0
+    state: Literal["created", "running", "undoing", "closing", "closed"] = "created"
+    steps: dict[str, StepView] = field(default_factory=dict)
+    fences: dict[str, str] = field(default_factory=dict)
+    """Host to the fence that this run holds there."""
+    unlocked: bool = False
+    cancel: Mapping[str, Any] | None = None
+    question: str = ""
+    choices: tuple[str, ...] = ()
+    decision: Mapping[str, Any] | None = None
+    """The answer to the newest question, until it has been acted on."""
+    undo_wanted: bool = False
+    why_undo: Literal["failed", "cancelled", "asked"] = "failed"
+    ending: Ending | None = None
+    text: str = ""
+    """The ending in words, or why it was refused."""
+    closed_at: float = 0.0
+    last_at: float = 0.0
+    seq: int = 0
+    owner: Mapping[str, Any] | None = None
+    planned: bool = False
+
+    @property
+    def action(self) -> str:
+        """Name of the action."""
+        return str(self.body.get("action", ""))
+
+    @property
+    def environment(self) -> str:
+        """Name of the environment."""
+        return str(self.body.get("environment", ""))
+
+    @property
+    def title(self) -> str:
+        """The plan's title."""
+        return str(self.body.get("plan", {}).get("title", "")) or self.action
+
+    @property
+    def exit_code(self) -> int | None:
+        """The exit code of its ending; None while it has none."""
+        return EXIT_CODES[self.ending] if self.state == "closed" and self.ending else None
+
+    @property
+    def changed(self) -> bool:
+        """Whether any step that can change something was begun."""
+        writing = {step["id"] for step in self.body.get("plan", {}).get("steps", ()) if step["run"].get("writes")}
+        return any(step.begun for step in self.steps.values() if step.id in writing)
+
+
+def fold(records: Iterable[Record]) -> RunView:
+    """What the records of one run add up to. Unknown kinds of another version are passed over."""
+    view = RunView("")
+    for record in records:
+        apply(view, record)
+    return view
+
+
+def apply(view: RunView, record: Record) -> None:
+    """Bring the view up by one record."""
+    body = record.body or {}
+    view.id, view.seq, view.last_at = record.stream, record.seq, record.at
+    match record.kind:
+        case "run.created":
+            view.body, view.created = body, record.at
+            for step in body["plan"]["steps"]:
+                view.steps[step["id"]] = StepView(step["id"], step["title"], step.get("host"))
+        case "run.leased":
+            view.owner = body
+            if view.state == "created":
+                view.state = "running"
+        case "locks.taken":
+            view.fences, view.unlocked = dict(body["fences"]), False
+        case "run.planned":
+            view.planned = True
+        case "step.intent":
+            step = view.steps[body["step"]]
+            step.state, step.attempt, step.started = "running", int(body["attempt"]), record.at
+            step.fence, step.failure, step.tries = str(body.get("fence", "")), "", step.tries + 1
+            view.decision = None  # acted on: it says nothing of what comes now
+        case "step.unbegun":
+            step = view.steps[body["step"]]
+            step.state, step.tries = "waiting", max(0, step.tries - 1)
+        case "step.done" | "step.failed" | "step.unknown":
+            step = view.steps[body["step"]]
+            state: StepState = "done" if record.kind == DONE else "failed" if record.kind == FAILED else "unknown"
+            step.state = state
+            step.took_s = max(0.0, record.at - step.started) if step.started else 0.0
+            step.evidence = str(body.get("evidence", ""))
+            step.failure = "" if state == "done" else step.evidence or "it gave no reason"
+            step.outputs = dict(body.get("outputs", {}))
+        case "undo.intent":
+            view.state = "undoing"
+            if body.get("step") in view.steps:
+                view.steps[body["step"]].state = "undoing"
+                view.steps[body["step"]].started = record.at
+        case "undo.done" | "undo.failed" | "undo.left":
+            step = view.steps[body["step"]]
+            words: dict[str, StepState] = {UNDO_DONE: "undone", UNDO_FAILED: "undo failed", LEFT: "left"}
+            step.state, step.evidence = words[record.kind], str(body.get("evidence", ""))
+        case "cancel.requested":
+            view.cancel = body
+        case "question":
+            view.question, view.choices, view.decision = str(body["text"]), tuple(body["choices"]), None
+        case "decision":
+            view.question, view.choices, view.decision = "", (), body
+            if body["choice"] == "undo":
+                view.undo_wanted = True
+                failed = any(step.failure for step in view.steps.values())
+                view.why_undo = body.get("why") or (
+                    "cancelled" if view.cancel is not None else "failed" if failed else "asked"
+                )
+            elif body["choice"] == "resume":
+                view.cancel = None
+        case "run.reopened":
+            view.state, view.ending, view.closed_at, view.undo_wanted = "undoing", None, 0.0, True
+            view.why_undo, view.unlocked, view.cancel = "asked", False, None
+        case "run.closing":
+            view.state, view.ending, view.text = "closing", body["ending"], str(body["text"])
+            view.question, view.choices = "", ()
+        case "locks.removed":
+            view.unlocked = True
+        case "run.closed":
+            view.state, view.closed_at = "closed", record.at
+        case _:
+            pass

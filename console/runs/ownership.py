@@ -1,0 +1,157 @@
+"""Who owns an environment while a run is executed: locks and fences taken, beaten, proved, given back.
+
+One thread beats each host, so that one that hangs does not let the locks on the others die; another renews the lease.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from console.hosts.base import HostError
+from console.runs import fence, locks
+from console.runs.lease import Leases, Process
+from console.store.database import StoreUnusable
+
+if TYPE_CHECKING:
+    from console.environment import Environment
+
+
+class OwnershipLost(Exception):
+    """This run does not own the environment any more, or its ground is gone. Nothing more may be done."""
+
+
+def clock() -> float:
+    """Seconds that go on while this process is stopped and while the machine sleeps."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+class Ownership:
+    """Locks of one run on the hosts of one environment."""
+
+    def __init__(
+        self, environment: Environment, run: str, hosts: Sequence[str], leases: Leases, say: Callable[[str], None]
+    ) -> None:
+        self._environment = environment
+        self._run = run
+        self._hosts = tuple(hosts)
+        self._leases = leases
+        self._say = say
+        self._me = Process.me()
+        self._proved = 0.0
+        self._stopped = threading.Event()
+        self.fences: dict[str, str] = {}
+        """Host to the fence that this runner holds there."""
+        self.lost = ""
+        """Why nothing more may be done; empty while all is well."""
+
+    @property
+    def first(self) -> str:
+        """The host whose lock proves who owns the environment."""
+        return self._hosts[0]
+
+    def take(self, *, who: str, reason: str, title: str, since: float) -> None:
+        """Take the locks in sorted host order, and end what earlier owners left running there.
+
+        On failure what was newly taken is given back. Raises LockHeld, StillRunning, HostError.
+        """
+        environment = self._environment
+        owner = locks.Owner(
+            run=self._run,
+            who=who,
+            pid=self._me.pid,
+            reason=reason,
+            since=since,
+            title=title,
+            start=self._me.start,
+            boot=self._me.boot,
+            machine=self._me.machine,
+        )
+        new: list[str] = []
+        try:
+            for name in sorted(self._hosts):
+                began = clock()
+                host = environment.hosts[name]
+                taken = locks.take(host, environment.directory, owner, environment.timing, environment=environment.name)
+                self.fences[name] = taken.fence
+                if not taken.mine:
+                    new.append(name)
+                if name == self.first:
+                    self._proved = began
+                if not taken.clear and not taken.mine:
+                    fence.clear(host, environment.directory, self._run, taken.fence, environment.timing, self._say)
+        except (locks.LockHeld, HostError):
+            self.give_back(new)
+            raise
+
+    def give_back(self, hosts: Sequence[str] | None = None) -> list[str]:
+        """Remove our locks; names of the hosts where that was not possible."""
+        left = []
+        for name in self.fences if hosts is None else hosts:
+            try:
+                locks.release(self._environment.hosts[name], self._environment.directory, self._run, self.fences[name])
+            except HostError as error:
+                self._say(f"the lock on {name} could not be removed: {error}")
+                left.append(name)
+        return left
+
+    def keep(self) -> None:
+        """Begin to renew lease and locks, until `stop`."""
+        threading.Thread(target=self._renew, name="lease", daemon=True).start()
+        for name in self._hosts:
+            threading.Thread(target=self._beat, args=(name,), name=f"beat {name}", daemon=True).start()
+
+    def stop(self) -> None:
+        """Renew nothing any more."""
+        self._stopped.set()
+
+    def prove(self, *, lease: bool = False) -> None:
+        """Return only with proof, no older than `proof_s`, that this run owns the environment.
+
+        `lease`: look at the lease as well, just before an effect that no fence on a host guards. Raises OwnershipLost.
+        """
+        timing = self._environment.timing
+        ends = clock() + timing.lock_dead_s
+        while True:
+            if not self.lost and lease:
+                self._check_lease()
+            if self.lost:
+                raise OwnershipLost(self.lost)
+            if clock() - self._proved <= timing.proof_s:
+                return
+            try:
+                self._beat_once(self.first)
+            except locks.LockLost as error:
+                self.lost = str(error)
+            except HostError as error:
+                if clock() > ends:
+                    raise OwnershipLost(f"no proof of ownership for {timing.lock_dead_s:g} s: {error}") from error
+                time.sleep(min(1.0, timing.heartbeat_s))
+
+    def _check_lease(self) -> None:
+        if not self._leases.renew(self._run, self._me, self._environment.timing.lease_s):
+            self.lost = "another runner has taken the lease of this run"
+
+    def _renew(self) -> None:
+        while not self._stopped.wait(self._environment.timing.heartbeat_s):
+            try:
+                self._check_lease()
+            except StoreUnusable as error:
+                self._say(str(error))
+
+    def _beat(self, name: str) -> None:
+        while not self._stopped.wait(self._environment.timing.heartbeat_s):
+            try:
+                self._beat_once(name)
+            except locks.LockLost as error:
+                self.lost = str(error)
+            except HostError:
+                continue  # not reached: no proof; what needs one waits or stops
+
+    def _beat_once(self, name: str) -> None:
+        began = clock()
+        locks.beat(self._environment.hosts[name], self._environment.directory, self._run, self.fences[name])
+        if name == self.first:
+            self._proved = began

@@ -1,0 +1,112 @@
+"""After a runner died: every step that was begun and has no outcome is decided from what its host knows, never guessed.
+
+DESIGN section 4, Crash points. Intent and no directory on the host: nothing happened, run it. Directory without exit
+code: the same process still runs, follow it; else its check decides. Exit code without an outcome here: check, then
+done. What only looks is looked at again.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from console.hosts.base import Host, HostError
+from console.hosts.command import Command
+from console.runs.api import Outcome, Step
+from console.runs.forward import Way, settle
+from console.runs.locks import attempts
+from console.runs.model import UNBEGUN
+
+if TYPE_CHECKING:
+    from console.runs.engine import Engine
+
+DIED = Outcome(verdict="unknown", evidence="the runner died while this was going on")
+_WORSE: dict[Way, int] = {"done": 0, "cancelled": 1, "failed": 2, "unknown": 3}
+
+
+def recover(engine: Engine) -> Way | None:
+    """Decide every step in flight. None: go on; else the worst way in which one of them ended."""
+    worst: Way = "done"
+    view = engine.journal.view
+    retry = view.decision is not None and view.decision["choice"] == "resume"
+    for step in engine.plan.steps:
+        seen = view.steps[step.id]
+        if seen.state == "running":
+            outcome = _known(engine, step, seen.attempt)
+            if outcome is None:
+                engine.journal.append(UNBEGUN, {"step": step.id, "attempt": seen.attempt})
+                continue
+        elif seen.state == "unknown" and retry:
+            outcome = _checked_only(engine, step)
+            if outcome is None:
+                seen.state = "waiting"  # its check says that it did not happen: it is done like any other
+                continue
+        elif seen.state == "failed" and retry:
+            seen.state = "waiting"
+            continue
+        elif seen.state in ("failed", "unknown") and not view.undo_wanted:
+            worst = max(worst, seen.state, key=lambda one: _WORSE[one])
+            continue
+        else:
+            continue
+        way = settle(engine, step, seen.attempt, outcome)
+        worst = max(worst, way, key=lambda one: _WORSE[one])
+    return None if worst == "done" else worst
+
+
+def _known(engine: Engine, step: Step, attempt: int) -> Outcome | None:
+    """What is known of an attempt in flight; None where it never began, or only looked, and is to be done again."""
+    if not step.run.writes:
+        return None
+    if step.host is None:
+        return _elsewhere(engine, step)
+    host = engine.tools.environment.hosts[step.host]
+    try:
+        if not isinstance(step.run, Command):
+            return _parts(engine, step, host, attempt)
+        there = host.step_on_host(engine.executor.guard(step.host, step.id, attempt))
+    except HostError as error:
+        return Outcome(verdict="unknown", evidence=str(error))
+    if not there.exists:
+        return None
+    if there.alive or there.rc is not None:
+        engine.say("found again on its host; its output from the beginning:", step.id, attempt)
+        return engine.executor.attach(step.run, label=step.id, host=step.host, attempt=attempt, cancel=None)
+    return Outcome(verdict="unknown", evidence="its process is gone and left no exit code")
+
+
+def _parts(engine: Engine, step: Step, host: Host, attempt: int) -> Outcome | None:
+    """An Op on a host, which changes it by guarded commands only: None if none of them began, else its check decides.
+
+    One that still runs is waited for.
+    """
+    begun = [
+        part
+        for part in attempts(host, engine.tools.environment.directory, engine.run_id, ended=True)
+        if part.label.startswith(f"{step.id}.PART") and part.number == attempt
+    ]
+    for part in begun:
+        if not part.ended:
+            following = Command(argv=("true",), writes=True, deadline_s=step.run.deadline_s)
+            engine.executor.attach(following, label=part.label, host=host.name, attempt=attempt, cancel=None)
+    return DIED if begun else None
+
+
+def _elsewhere(engine: Engine, step: Step) -> Outcome | None:
+    """An Op that runs here (HTTP, SQL): its check says whether it happened; None if it says no."""
+    if step.check is None:
+        return DIED
+    checked = engine.executor.execute(step.check, label=f"{step.id}.CHECK", host=None, attempt=None)
+    return None if checked.verdict == "no" else DIED
+
+
+def _checked_only(engine: Engine, step: Step) -> Outcome | None:
+    """A person said to go on: the check decides what happened; without one the step is taken for done by their word."""
+    if step.check is None:
+        return Outcome(verdict="yes", evidence="taken for done, as the operator decided")
+    began = time.monotonic()
+    checked = engine.executor.execute(step.check, label=f"{step.id}.CHECK", host=step.host, attempt=None)
+    if checked.verdict == "no":
+        engine.say(f"checked again in {time.monotonic() - began:.1f} s: it did not happen", step.id)
+        return None
+    return checked

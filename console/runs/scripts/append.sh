@@ -1,0 +1,11 @@
+# Adds records (standard input, one a line) to this host's copy of a run's journal, if the fence is still ours.
+# 1 deploy directory  2 run  3 fence
+cd -- "$1/.quarterdeck" 2>/dev/null || { echo "ground"; exit 0; }
+if [ ! -f gate ] || [ ! -f fence ] || [ ! -d runs ]; then echo "ground"; exit 0; fi
+exec 9<mutex || { echo "ground"; exit 0; }
+flock -x -w 10 9 || { echo "mutex"; exit 0; }
+[ "$(cat fence)" = "$3" ] || { echo "fence"; exit 0; }
+umask 077
+mkdir -p -- "runs/$2" && cd -- "runs/$2" || { echo "disk"; exit 0; }
+if [ -s records.jsonl ] && [ -n "$(tail -c 1 records.jsonl)" ]; then printf '\n' >>records.jsonl; fi
+cat >>records.jsonl && { sync records.jsonl 2>/dev/null || :; } && echo "added" || echo "disk"

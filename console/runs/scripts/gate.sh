@@ -1,0 +1,4 @@
+# Waits until nothing runs under the gate: proof that the old owner's commands are gone.
+# 1 deploy directory  2 seconds
+cd -- "$1/.quarterdeck" 2>/dev/null || { echo "ground"; exit 0; }
+if flock -x -w "$2" gate true; then echo "clear"; else echo "busy"; fi

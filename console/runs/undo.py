@@ -1,0 +1,160 @@
+"""Undo: in reverse order, journalled, resumable. It stops at the first thing that it cannot bring back.
+
+An undo is idempotent: one that was cut off is found again on its host if it still runs there, else done again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from console.hosts.base import HostError
+from console.hosts.command import Command
+from console.runs.api import Op, Outcome, Step
+from console.runs.asking import question
+from console.runs.forward import EVIDENCE_LIMIT
+from console.runs.model import LEFT, UNDO_DONE, UNDO_FAILED, UNDO_INTENT, StepView
+
+if TYPE_CHECKING:
+    from console.runs.engine import Engine
+
+TRIES = 2
+"""An undo that answered no is tried once more: it is idempotent, and the alternative is to wake a person."""
+
+
+@dataclass
+class Undoing:
+    """What undoing a run came to."""
+
+    count: int = 0
+    """How many steps were undone."""
+    left: list[str] = field(default_factory=list)
+    """What nothing undoes, in words."""
+    problems: list[str] = field(default_factory=list)
+    """What the undo did not bring back."""
+    kept: list[str] = field(default_factory=list)
+    """Titles of the steps before that, which were not undone any more."""
+
+
+def undo_all(engine: Engine) -> Undoing | Literal["again", "waiting"]:
+    """Undo every step that was begun, last first. `again`: a person wants another try; `waiting`: nobody answered."""
+    view = engine.journal.view
+    result = Undoing()
+    for step in reversed(engine.plan.steps):
+        seen = view.steps[step.id]
+        if not seen.begun:
+            continue
+        if result.problems:
+            if seen.state not in ("undone", "left") and step.undo is not None:
+                result.kept.append(step.title)
+            elif seen.state != "left" and step.undo is None:
+                _leave(engine, step, seen, result)  # only looks: a person who must mend it needs to know what stays
+            continue
+        if engine.stopping.is_set():
+            return "waiting"
+        if seen.state == "left":
+            result.left.append(seen.evidence)
+            continue
+        if seen.state == "undone":
+            result.count += 1
+            continue
+        if step.undo is None:
+            _leave(engine, step, seen, result)
+            continue
+        outcome = _undo(engine, step, seen)
+        if outcome.verdict == "yes":
+            engine.journal.append(UNDO_DONE, {"step": step.id, "evidence": outcome.evidence[:EVIDENCE_LIMIT]})
+            result.count += 1
+        elif outcome.verdict == "unknown" and step.undo_check is None:
+            if not question(
+                engine,
+                f"The undo of '{step.title}' on {step.host or 'here'} could not be seen to work: {outcome.evidence}. "
+                "Try again, or leave it and mend it by hand?",
+                ("undo", "leave"),
+            ):
+                return "waiting"
+            decision = view.decision
+            if decision is not None and decision["choice"] == "undo":
+                return "again"
+            _problem(engine, step, outcome, result)
+        else:
+            _problem(engine, step, outcome, result)
+        engine.copy()
+    return result
+
+
+def _problem(engine: Engine, step: Step, outcome: Outcome, result: Undoing) -> None:
+    engine.journal.append(UNDO_FAILED, {"step": step.id, "evidence": outcome.evidence[:EVIDENCE_LIMIT]})
+    result.problems.append(f"{step.title} on {step.host or 'here'}: {outcome.evidence or 'it gave no reason'}")
+
+
+def _leave(engine: Engine, step: Step, seen: StepView, result: Undoing) -> None:
+    """A step that nothing undoes: what it leaves behind is told, unless it left nothing.
+
+    Whether it did is looked at where the step can say how (`undo_check`): a migration that failed may have applied a
+    part of itself, one that succeeded may have had nothing to do. What cannot be seen calls a person.
+    """
+    if step.no_undo is None or seen.state == "waiting" or (seen.state == "failed" and step.undo_check is None):
+        return
+    outputs = dict(engine.executor.outputs.get(step.id, {}))
+    if step.undo_check is not None:
+        checked = engine.executor.execute(step.undo_check, label=f"{step.id}.UNDOCHECK", host=step.host, attempt=None)
+        if checked.verdict == "yes":
+            engine.journal.append(UNDO_DONE, {"step": step.id, "evidence": "it changed nothing that stays"})
+            result.count += 1
+            return
+        outputs["now"] = str(checked.outputs.get("out", "")).strip()
+        if checked.verdict == "unknown" or not outputs["now"]:
+            _problem(engine, step, checked, result)
+            return
+    text = step.no_undo
+    for name, value in outputs.items():
+        text = text.replace("{" + name + "}", ", ".join(str(value).split("\n")).strip())
+    engine.journal.append(LEFT, {"step": step.id, "evidence": text})
+    result.left.append(text)
+
+
+def _undo(engine: Engine, step: Step, seen: StepView) -> Outcome:
+    """The undo effect, then the look whether the system is as before."""
+    assert step.undo is not None  # the caller asks only then
+    outcome = _in_flight(engine, step, step.undo) if seen.state == "undoing" else None
+    for _ in range(TRIES):
+        if outcome is None:
+            engine.owned.prove(lease=isinstance(step.undo, Op) and step.undo.writes)
+            number = 1 + _number(engine, step)
+            intent = engine.journal.append(UNDO_INTENT, {"step": step.id, "attempt": number, "host": step.host})
+            engine.say(f"── undo: {step.title}", step.id, number)
+            outcome = engine.executor.execute(
+                step.undo, label=f"{step.id}.UNDO", host=step.host, attempt=number, record=intent.line()
+            )
+        if step.undo_check is not None and outcome.verdict != "no":
+            checked = engine.executor.execute(
+                step.undo_check, label=f"{step.id}.UNDOCHECK", host=step.host, attempt=None
+            )
+            outcome = Outcome(verdict=checked.verdict, evidence=checked.evidence or outcome.evidence)
+        if outcome.verdict != "no":
+            return outcome
+        last, outcome = outcome, None
+    return last
+
+
+def _number(engine: Engine, step: Step) -> int:
+    """How often the undo of a step was begun."""
+    return engine.journal.count(
+        lambda record: record.kind == UNDO_INTENT and (record.body or {}).get("step") == step.id
+    )
+
+
+def _in_flight(engine: Engine, step: Step, undo: Command | Op) -> Outcome | None:
+    """How an undo ended whose runner died meanwhile; None where it is to be done (again)."""
+    if not isinstance(undo, Command) or not undo.writes or step.host is None:
+        return None
+    number = _number(engine, step)
+    label = f"{step.id}.UNDO"
+    try:
+        there = engine.tools.environment.hosts[step.host].step_on_host(engine.executor.guard(step.host, label, number))
+    except HostError:
+        return None
+    if not there.exists or (not there.alive and there.rc is None):
+        return None
+    return engine.executor.attach(undo, label=label, host=step.host, attempt=number, cancel=None)

@@ -1,0 +1,39 @@
+"""May a run that has ended still be undone? Only while the system is as it left it.
+
+Otherwise it is a rollback: that starts from what is live, an undo from what this run believes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from console.runs.api import OpHandler, Plan
+from console.runs.effects import Executor
+from console.runs.model import RunView
+from console.runs.spool import Silent
+from console.text.redact import Redactor
+
+if TYPE_CHECKING:
+    from console.environment import Environment
+
+
+def not_as_left(
+    view: RunView, environment: Environment, handlers: Mapping[str, OpHandler], secret: Callable[[str], str]
+) -> str:
+    """Which step's result is not there any more, or cannot be seen; empty where all of them are as the run left them.
+
+    Only steps that would be undone are looked at, by their own checks.
+    """
+    plan = Plan.model_validate(view.body["plan"])
+    executor = Executor(environment, view.id, handlers, Silent(), Redactor(), secret)
+    executor.outputs.update({step.id: dict(step.outputs) for step in view.steps.values() if step.outputs})
+    for step in plan.steps:
+        if step.undo is None or step.check is None or step.check.writes or view.steps[step.id].state != "done":
+            continue
+        seen = executor.execute(step.check, label=f"{step.id}.CHECK", host=step.host, attempt=None)
+        if seen.verdict != "yes":
+            word = "is not what this run left" if seen.verdict == "no" else "cannot be seen"
+            where = step.host or "here"
+            return f"What '{step.title}' did on {where} {word}: {seen.evidence or 'its check says no'}."
+    return ""

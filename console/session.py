@@ -1,0 +1,348 @@
+"""What the screens may ask: the one door between what is drawn and everything below.
+
+Screens hold no logic: they draw plain values (`console.watch.views`, plan blocks, `RunShown`) and ask here. The real
+session is `console.live.session.LiveSession`; snapshots are taken with a fixed one. Methods marked *blocking* are
+called from worker threads only; the others answer at once from memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from console.watch.views import ChecklistView, EnvironmentView, MetricsView, RunLine, State, SystemView
+
+if TYPE_CHECKING:
+    from console.feeds.lines import LogLine
+
+ARMED_S = 900.0
+"""An environment stays armed for so long after its last use."""
+
+
+class AskFailed(Exception):
+    """What was asked could not be done. The text is a whole sentence; `ways_out` say what to do.
+
+    Both may quote what hosts, servers and file names say, and go to the terminal: they are sanitised here.
+    """
+
+    def __init__(self, sentence: str, ways_out: Sequence[str] = (), exit_code: int = 2) -> None:
+        from console.text.sanitise import clean_text
+
+        super().__init__(clean_text(sentence))
+        self.ways_out = tuple(clean_text(way) for way in ways_out)
+        self.exit_code = exit_code
+
+
+class Locked(AskFailed):
+    """The keyring is locked: `unlock` first, then ask again."""
+
+
+class NoProfile(AskFailed):
+    """There is no profile to open. The text says where it was looked for; the console offers demo and init."""
+
+
+class NotTrusted(AskFailed):
+    """`open` met a profile of the working directory that nobody trusts yet: shown, then `trust_profile` or leave."""
+
+    def __init__(
+        self, sentence: str, path: str, digest: str, hosts: Sequence[str] = (), commands: Sequence[str] = ()
+    ) -> None:
+        from console.text.sanitise import clean
+
+        super().__init__(sentence, exit_code=4)
+        self.path = clean(path)
+        self.digest = digest
+        self.hosts = tuple(clean(host) for host in hosts)
+        self.commands = tuple(clean(command) for command in commands)
+
+
+@dataclass(frozen=True, slots=True)
+class ActionShown:
+    """An action as a menu shows it, without importing its module."""
+
+    name: str
+    title: str
+    help: str
+    danger: str
+
+
+@dataclass(frozen=True, slots=True)
+class FieldShown:
+    """One parameter of an action as a form shows it."""
+
+    name: str
+    title: str
+    help: str
+    kind: Literal["text", "choice", "flag", "number"]
+    required: bool
+    default: str = ""
+    choices: tuple[tuple[str, str], ...] = ()
+    """(value, what it is): to choose from, or for `text` only suggestions."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepShown:
+    """One step of a plan or run."""
+
+    id: str
+    title: str
+    host: str
+    command: str
+    """What is executed, as a person would type it; for an Op its name and arguments."""
+    undo: str = ""
+    no_undo: str = ""
+    check: str = ""
+    certainty: str = "certain"
+    note: str = ""
+    gates: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    state: str = "waiting"
+    """waiting, running, done, failed, unknown, undoing, undone, skipped."""
+    started: float = 0.0
+    took_s: float = 0.0
+    attempt: int = 0
+    evidence: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BlockShown:
+    """A block of a plan: `text`, `table` (columns, rows) or `diff` (before, after)."""
+
+    kind: Literal["text", "table", "diff"]
+    title: str
+    text: str = ""
+    tone: str = "plain"
+    columns: tuple[str, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
+    before: str = ""
+    after: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanShown:
+    """A plan, ready to be confirmed; or why there is none (`refusal`)."""
+
+    action: str
+    environment: str
+    title: str
+    digest: str
+    danger: str
+    steps: tuple[StepShown, ...] = ()
+    blocks: tuple[BlockShown, ...] = ()
+    as_before: str = ""
+    refusal: str = ""
+    ways_out: tuple[str, ...] = ()
+    unreachable: bool = False
+    """The refusal is a host or service that does not answer."""
+    made_at: float = 0.0
+    params: Mapping[str, Any] = field(default_factory=dict)
+    token: Any = None
+    """Given back to `start`; means nothing to a screen."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunShown:
+    """A run as its screen shows it."""
+
+    line: RunLine
+    steps: tuple[StepShown, ...]
+    ending: str = ""
+    """The ending in words once it is closed, with what to do if a human is needed."""
+    question: str = ""
+    """What it waits for from a person, if anything."""
+    can: tuple[Literal["cancel", "undo", "resume", "approve"], ...] = ()
+    exit_code: int | None = None
+    reason: str = ""
+    where: str = ""
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OutputShown:
+    """A piece of a run's output, sanitised and redacted."""
+
+    step: str
+    text: str
+    offset: int
+    """Where to go on reading."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseShown:
+    """One release in the list."""
+
+    id: str
+    candidate: str
+    when: str
+    who: str
+    verified: str
+    """When it was verified, or empty."""
+    live: bool
+    undone: bool
+    action: str
+    schema: str
+    images: tuple[tuple[str, str], ...]
+    run: str
+    can_go_back: str = ""
+    """Empty if one can roll back to it, else why not."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyringShown:
+    """State of the keyring for the top line."""
+
+    state: Literal["none needed", "locked", "unlocked", "unavailable"]
+    where: str = ""
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """Something to tell the person: a toast, kept in the list of events. Its text is sanitised, wherever it is from."""
+
+    text: str
+    tone: State = "ok"
+    at: float = 0.0
+
+    def __post_init__(self) -> None:
+        from console.text.sanitise import clean_text
+
+        object.__setattr__(self, "text", clean_text(self.text))
+
+
+class Listener(Protocol):
+    """What a session calls, from any thread, when something new is known."""
+
+    def system(self, view: SystemView) -> None:
+        """The profile was read (or read again): environments, their order and titles."""
+
+    def environment(self, view: EnvironmentView) -> None: ...
+
+    def metrics(self, environment: str, view: MetricsView) -> None: ...
+
+    def checklist(self, environment: str, view: ChecklistView) -> None: ...
+
+    def logs(self, environment: str, lines: list[LogLine]) -> None: ...
+
+    def runs(self, lines: tuple[RunLine, ...]) -> None: ...
+
+    def happened(self, what: Happening) -> None: ...
+
+
+class Session(Protocol):
+    """One console on one profile."""
+
+    def last_known(self) -> SystemView | None:
+        """What the last session saw, marked stale; None the first time. Fast: read before the first paint."""
+        ...
+
+    def open(self, listener: Listener) -> None:
+        """*Blocking.* Read the profile and begin to look. Raises AskFailed (bad profile, not trusted)."""
+        ...
+
+    def close(self) -> None:
+        """Stop looking and remember what was seen. Runs go on."""
+        ...
+
+    def watch(self, environment: str) -> None:
+        """Look closely at this environment (metrics, logs, checklist) and only from afar at the others."""
+        ...
+
+    def refresh(self) -> None:
+        """Look at everything again now."""
+        ...
+
+    def armed_until(self, environment: str) -> float | None:
+        """Until when changes are allowed (unix seconds), or None: read-only."""
+        ...
+
+    def arm(self, environment: str, on: bool) -> None:
+        """Allow changes for ARMED_S, or take that back."""
+        ...
+
+    def keyring(self) -> KeyringShown: ...
+
+    def unlock(self, passphrase: str) -> None:
+        """*Blocking.* Raises AskFailed for a wrong passphrase."""
+        ...
+
+    def trust_profile(self) -> None:
+        """Remember this profile's digest as trusted, after a person said so."""
+        ...
+
+    def actions(self, environment: str) -> tuple[ActionShown, ...]:
+        """*Blocking.* Every action there is."""
+        ...
+
+    def form(self, action: str, environment: str) -> tuple[FieldShown, ...]:
+        """*Blocking.* The action's parameters, with what can be suggested. Raises AskFailed, Locked."""
+        ...
+
+    def plan(self, action: str, environment: str, values: Mapping[str, str]) -> PlanShown:
+        """*Blocking.* Read the facts and plan. Raises AskFailed, Locked."""
+        ...
+
+    def confirmation(self, environment: str) -> str:
+        """The word that must be typed before a run in this environment, or empty for a plain yes."""
+        ...
+
+    def start(self, plan: PlanShown, reason: str) -> str:
+        """*Blocking.* Create the run and its detached runner; its id. Raises AskFailed, Locked."""
+        ...
+
+    def runs(self) -> tuple[RunLine, ...]:
+        """*Blocking.* Every run known here or on the hosts, newest first."""
+        ...
+
+    def run(self, id: str) -> RunShown:  # noqa: A002
+        """*Blocking.* One run as its records say now. Raises AskFailed."""
+        ...
+
+    def output(self, id: str, offset: int, step: str | None) -> Iterator[OutputShown]:  # noqa: A002
+        """*Blocking.* What its spool holds from `offset` on, of one step or of all."""
+        ...
+
+    def plan_of(self, id: str) -> PlanShown:  # noqa: A002
+        """*Blocking.* The plan that a run executes."""
+        ...
+
+    def cancel(self, id: str) -> None:  # noqa: A002
+        """*Blocking.* Ask the run to stop as its step allows."""
+        ...
+
+    def answer(self, id: str, choice: Literal["undo", "leave", "resume"]) -> None:  # noqa: A002
+        """*Blocking.* What the operator chose for a run that waits, was interrupted or has ended."""
+        ...
+
+    def releases(self, environment: str) -> tuple[ReleaseShown, ...]:
+        """*Blocking.* Newest first. Raises AskFailed."""
+        ...
+
+    def lock(self, environment: str, reason: str | None) -> None:
+        """*Blocking.* Lock for a person with a reason; None: unlock. Raises AskFailed."""
+        ...
+
+    def checklist(self, environment: str) -> ChecklistView:
+        """*Blocking.* Read the document again and give it with ticks and evidence."""
+        ...
+
+    def tick(self, environment: str, item: str, done: bool) -> None:
+        """*Blocking.* Tick or untick under the person's name."""
+        ...
+
+    def verify(self, environment: str, item: str) -> None:
+        """*Blocking.* Ask the item's probe now. Raises AskFailed where it has none."""
+        ...
+
+    def shell(self, environment: str, service: str | None, host: str | None) -> tuple[str, ...]:
+        """*Blocking.* The words that open a shell on the host or in the service; written to the audit first."""
+        ...
+
+    def explain(self, environment: str, kind: str, name: str) -> str:
+        """*Blocking.* What explains a line of a pane: health output, inspect, query, evidence; sanitised text."""
+        ...
+
+    def demo(self) -> Callable[[], None] | None:
+        """What stops the demo system, if this session runs on it."""
+        ...

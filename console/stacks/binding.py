@@ -1,0 +1,117 @@
+"""From the profile's model of a stack to the stack's own `Spec`, which facts and plans carry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from console.stacks.base import ComposeFile, ComposeSpec, MigrationsSpec, ProcessSpec, RegistrySpec, ServiceSpec
+from profiles.models import (
+    ComposeStack,
+    Environment,
+    Host,
+    Migrations,
+    ProcessService,
+    ProcessStack,
+    Registry,
+    Service,
+)
+
+
+def spec_of(environment: Environment, hosts: Mapping[str, Host]) -> ComposeSpec | ProcessSpec:
+    """The stack of one environment of a profile; `hosts` are the profile's, by name."""
+    stack = environment.stack
+    if isinstance(stack, ComposeStack):
+        return _compose(environment, stack, hosts)
+    return _process(environment, stack)
+
+
+def _compose(environment: Environment, stack: ComposeStack, hosts: Mapping[str, Host]) -> ComposeSpec:
+    names = list(dict.fromkeys((*stack.services, *stack.images)))
+    return ComposeSpec(
+        environment=environment.name,
+        directory=environment.directory,
+        state=environment.state_directory,
+        services=tuple(
+            _service(stack.services.get(name) or Service(name=name), stack.images.get(name, "")) for name in names
+        ),
+        migrations=_migrations(stack.migrations, stack.services),
+        retain=environment.policy.retain,
+        project=stack.project,
+        files=(
+            *(ComposeFile(path=path) for path in stack.files),
+            *(ComposeFile(path=path, upload=True) for path in stack.upload),
+        ),
+        env_file=stack.env_file,
+        profiles=stack.compose_profiles,
+        registry=_registry(stack.registry),
+        sudo=tuple(name for name in environment.hosts if hosts[name].become == "sudo"),
+    )
+
+
+def _process(environment: Environment, stack: ProcessStack) -> ProcessSpec:
+    return ProcessSpec(
+        environment=environment.name,
+        directory=environment.directory,
+        state=environment.state_directory,
+        services=tuple(_process_service(service) for service in stack.services.values()),
+        migrations=_migrations(stack.migrations, stack.services),
+        retain=environment.policy.retain,
+        artifacts=stack.artifacts,
+        proxy=f"{stack.proxy.address}:{stack.proxy.port}" if stack.proxy else None,
+        ports=(stack.ports.first, stack.ports.last) if stack.ports else None,
+    )
+
+
+def _service(service: Service, image: str) -> ServiceSpec:
+    return ServiceSpec(
+        name=service.name,
+        image=image,
+        health=service.health.kind,
+        address=service.health.address,
+        port=service.health.port,
+        path=service.health.path,
+        status=service.health.status,
+        start_s=service.deadline,
+        ready=service.ready_line,
+    )
+
+
+def _process_service(service: ProcessService) -> ServiceSpec:
+    return _service(service, "").model_copy(
+        update={
+            "argv": service.command,
+            "env": tuple(sorted(service.env.items())),
+            "own_port": service.port,
+            "routes": service.routes,
+        }
+    )
+
+
+def _migrations(migrations: Migrations | None, services: Mapping[str, Service]) -> MigrationsSpec | None:
+    if migrations is None:
+        return None
+    service = services.get(migrations.service)
+    return MigrationsSpec(
+        service=migrations.service,
+        tool=migrations.tool,
+        current=migrations.current,
+        known=migrations.known,
+        heads=migrations.heads,
+        backward_compatible=migrations.backward_compatible,
+        upgrade=migrations.upgrade,
+        deadline_s=migrations.deadline,
+        needs=service.depends if service is not None else (),
+    )
+
+
+def _registry(registry: Registry | None) -> RegistrySpec | None:
+    if registry is None:
+        return None
+    return RegistrySpec(
+        host=registry.host,
+        user=registry.username,
+        credential=registry.password.secret if registry.password else None,
+        insecure=registry.insecure,
+        ca=registry.ca,
+        via=registry.via,
+    )

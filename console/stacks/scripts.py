@@ -1,0 +1,365 @@
+"""The fixed sh scripts that stacks run on hosts, and the reader of what the reading ones print.
+
+Each is POSIX sh (dash, busybox) and takes everything that varies as a positional parameter or on standard input, so
+that nothing is ever glued into a line of shell. What they print is split by lines that begin with `@@qd:`; every line
+of foreign text is printed with a `|` before it, so that no file and no tool can forge a heading.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+SECTION = "@@qd:"
+
+_PRELUDE = r"""
+say() { printf '@@qd:%s\n' "$*"; }
+body() { sed 's/^/|/'; printf '\n'; }
+"""
+
+RELEASES = r"""
+for d in "$state"/releases/r*/; do
+  [ -f "$d/release.json" ] || continue
+  id=${d%/}; id=${id##*/}
+  for f in release.json by.json written schema.before schema.after schema.known verified undone; do
+    if [ -f "$d/$f" ]; then say release "$id" "$f"; body <"$d/$f"; fi
+  done
+done
+"""
+
+READ_RELEASES = _PRELUDE + 'state=$1\n[ -d "$state/releases" ] || exit 0\n' + RELEASES
+"""$1: the state directory. Prints each release's small files."""
+
+GROUND_SCRIPT = (
+    _PRELUDE
+    + r"""
+dir=$1 state=$2 env=$3
+shift 3
+export LC_ALL=C
+say engine; docker version --format '{{.Server.Version}}' 2>&1 | body
+say info; docker info --format '{{.Architecture}} {{.DockerRootDir}}' 2>/dev/null | body
+say plugin; docker compose version --short 2>&1 | body
+say standalone; docker-compose version --short 2>&1 | body
+say directory
+if [ -d "$dir" ] && [ -w "$dir" ]; then echo '|writable'; elif [ -d "$dir" ]; then echo '|read-only'; fi
+root=$(docker info --format '{{.DockerRootDir}}' 2>/dev/null)
+while [ -n "$root" ] && ! df -Pk -- "$root" >/dev/null 2>&1; do
+  case $root in /) break ;; *) root=${root%/*}; [ -n "$root" ] || root=/ ;; esac
+done
+if [ -n "$root" ]; then say disk engine; df -Pk -- "$root" 2>/dev/null | tail -n 1 | body; fi
+say disk directory; df -Pk -- "$dir" 2>/dev/null | tail -n 1 | body
+say images
+docker image ls --digests --no-trunc --format '{{.Repository}} {{.Tag}} {{.Digest}} {{.ID}}' 2>/dev/null | body
+say kept; docker ps -a --filter label=quarterdeck.keep --format '{{.Names}}' 2>/dev/null | body
+for f; do
+  if [ -f "$f" ]; then say file "$f"; sha256sum <"$f" | body; fi
+done
+if [ -n "$env" ] && [ -r "$env" ]; then
+  say keys
+  awk -v apostrophe="'" '
+    open != "" { if (index($0, open)) open = ""; next }
+    match($0, /^[ \t]*(export[ \t]+)?[A-Za-z_][A-Za-z0-9_]*[ \t]*=/) {
+      key = substr($0, RSTART, RLENGTH - 1); rest = substr($0, RSTART + RLENGTH)
+      sub(/^[ \t]*(export[ \t]+)?/, "", key); sub(/[ \t]+$/, "", key)
+      quote = substr(rest, 1, 1)
+      if ((quote == "\"" || quote == apostrophe) && !index(substr(rest, 2), quote)) open = quote
+      print key
+    }' "$env" | body
+  say fingerprint
+  if [ -r /etc/machine-id ]; then
+    { printf 'quarterdeck environment file\n'; cat /etc/machine-id "$env"; } | sha256sum | body
+  fi
+fi
+"""
+    + RELEASES
+)
+"""$1: deploy directory, $2: state directory, $3: environment file or "", then the compose files.
+
+Of the environment file the names of its keys are printed, never a value: a quoted value that goes over several lines
+is skipped as a whole, since a line of a PEM key can look like `AbCd=`.
+"""
+
+WRITE_SCRIPT = r"""
+set -eu
+umask 077
+state=$1 id=$2
+shift 2
+new=$state/releases/.$id.new dir=$state/releases/$id
+if [ -e "$dir/verified" ]; then
+  echo "$dir is a verified release already; it is never written again." >&2
+  exit 1
+fi
+rm -rf -- "$new"
+trap 'rm -rf -- "$new"' EXIT
+mkdir -p -- "$new/files"
+while [ $# -gt 0 ]; do
+  case $1 in
+    text)
+      dd bs=1 count="$3" of="$new/$2" 2>/dev/null
+      size=$(wc -c <"$new/$2")
+      if [ "$size" -ne "$3" ]; then
+        echo "$new/$2 could not be written: only $size of $3 bytes are there." >&2
+        exit 1
+      fi
+      shift 3 ;;
+    copy)
+      cp -- "$3" "$new/$2"
+      sum=$(sha256sum <"$new/$2")
+      if [ "${sum%% *}" != "$4" ]; then
+        echo "$3 is not the file that was planned with: somebody changed it since. Nothing was changed; plan again." >&2
+        exit 1
+      fi
+      shift 4 ;;
+    *) echo "the console does not know its own word $1" >&2; exit 64 ;;
+  esac
+done
+if [ -f "$state/lock/owner.json" ]; then cp -- "$state/lock/owner.json" "$new/by.json"; fi
+date -u +%Y-%m-%dT%H:%M:%SZ >"$new/written"
+sync -f "$new" 2>/dev/null || :
+rm -rf -- "$dir"
+mv -- "$new" "$dir"
+trap - EXIT
+"""
+"""$1: state directory, $2: release, then `text NAME BYTES` (from standard input) or `copy NAME PATH SHA256`."""
+
+MARK_SCRIPT = r"""
+set -eu
+umask 077
+if [ ! -d "$1" ]; then echo "$1 is not there" >&2; exit 1; fi
+if [ -s "$1/$2" ]; then exit 0; fi
+date -u +%Y-%m-%dT%H:%M:%SZ >"$1/.$2.new"
+mv -f -- "$1/.$2.new" "$1/$2"
+"""
+"""$1: the release's directory, $2: `verified` or `undone`."""
+
+UNMARK_SCRIPT = r"""
+set -eu
+umask 077
+rm -f -- "$1/verified"
+if [ -d "$1" ] && [ ! -s "$1/undone" ]; then
+  date -u +%Y-%m-%dT%H:%M:%SZ >"$1/.undone.new"
+  mv -f -- "$1/.undone.new" "$1/undone"
+fi
+"""
+"""$1: the release's directory. It is no longer verified, and is noted as undone."""
+
+RECORD_SCRIPT = r"""
+umask 022
+file=$1
+shift
+"$@" >"$file.new"
+rc=$?
+cat -- "$file.new"
+if [ "$rc" -eq 0 ]; then mv -f -- "$file.new" "$file"; else rm -f -- "$file.new"; fi
+exit "$rc"
+"""
+"""$1: a file, then a command: its standard output is shown, and kept in the file if it succeeds."""
+
+THEN_SCRIPT = r"""
+n=$1
+shift
+all=$#
+(
+  i=0
+  while [ "$i" -lt "$n" ]; do set -- "$@" "$1"; shift; i=$((i + 1)); done
+  shift $((all - n))
+  exec "$@"
+) || exit
+shift "$n"
+exec "$@"
+"""
+"""$1: how many words the first command has, then the words of both: the second runs if the first succeeded."""
+
+PULL_SCRIPT = r"""
+umask 077
+state=$1 registry=$2 user=$3
+shift 3
+config=$state/login
+rm -rf -- "$config"
+if [ -n "$user" ]; then
+  trap 'rm -rf -- "$config"' EXIT
+  trap 'exit 143' TERM INT HUP
+  mkdir -p -- "$config" || exit
+  DOCKER_CONFIG=$config
+  export DOCKER_CONFIG
+  if ! docker login --username "$user" --password-stdin "$registry" >/dev/null 2>"$config/said"; then
+    grep -v '^WARNING' "$config/said" >&2
+    echo "The registry $registry did not let $user in." >&2
+    exit 1
+  fi
+fi
+for image; do
+  printf 'fetching %s\n' "$image"
+  docker pull "$image" || exit
+done
+"""
+"""$1: state directory, $2: registry, $3: user or "", then images. The password comes on standard input.
+
+The login's DOCKER_CONFIG is a private directory with a fixed name, so that one left behind by a SIGKILL is removed by
+the next pull; the guard lets only one effect at a time work here.
+"""
+
+REST_SCRIPT = r"""
+fetched=$1
+shift
+images=$("$@" config --images) || exit
+printf '%s\n' "$images" | sort -u | while IFS= read -r image; do
+  [ -n "$image" ] || continue
+  docker image inspect "$image" >/dev/null 2>&1 && continue
+  printf 'fetching %s\n' "$image"
+  printf '%s\n' "$image" >>"$fetched" || exit
+  docker pull "$image" || exit
+done
+"""
+"""$1: file that notes what was fetched, then compose with its files. Fetches their images that are not here."""
+
+UNREST_SCRIPT = r"""
+if [ -f "$1" ]; then
+  while IFS= read -r image; do
+    if docker image inspect "$image" >/dev/null 2>&1; then docker image rm "$image" || :; fi
+  done <"$1"
+  rm -f -- "$1"
+fi
+exit 0
+"""
+"""$1: that file. An image that something uses stays."""
+
+READY_SCRIPT = r"""
+if ! said=$(docker version --format '{{.Server.Version}}' 2>&1); then
+  printf 'the engine does not answer: %s\n' "$said" >&2
+  exit 1
+fi
+if ! [ -d "$1" ] || ! [ -w "$1" ]; then echo "$1 cannot be written to" >&2; exit 1; fi
+room() {
+  free=$(df -Pk -- "$1" 2>/dev/null | tail -n 1 | awk '{ print int($4 / 1024) }')
+  if [ -n "$free" ] && [ "$free" -lt "$2" ]; then
+    echo "$free MB are free in $1, $2 MB are needed" >&2
+    exit 1
+  fi
+}
+room "$1" "$2"
+room "$(docker info --format '{{.DockerRootDir}}' 2>/dev/null)" "$3"
+exit 0
+"""
+"""$1: deploy directory, $2: megabytes that must be free there, $3: and where the engine keeps its images."""
+
+KEEP_SCRIPT = r"""
+set -eu
+environment=$1 release=$2
+shift 2
+while [ $# -gt 0 ]; do
+  if ! docker container inspect "$1" >/dev/null 2>&1; then
+    docker create --name "$1" --label "quarterdeck.keep=$release" --label "quarterdeck.environment=$environment" \
+      --network none --restart no "$2" quarterdeck-keeps-this-image
+  fi
+  shift 2
+done
+"""
+"""$1: environment, $2: release, then NAME IMAGE…: containers that are created and never started."""
+
+UNKEEP_SCRIPT = r"""
+rc=0
+for name; do
+  if docker container inspect "$name" >/dev/null 2>&1; then docker rm --volumes "$name" || rc=1; fi
+done
+exit "$rc"
+"""
+"""$@: names of keep containers. One that is not there is as good as removed."""
+
+ADOPT_SCRIPT = r"""
+set -eu
+while [ $# -gt 0 ]; do docker tag "$1" "$2"; shift 2; done
+"""
+"""$@: IMAGE TAG…: a name for images that have no digest."""
+
+PRUNE_SCRIPT = r"""
+state=$1
+shift
+while [ $# -gt 0 ]; do
+  case $1 in
+    container) if docker container inspect "$2" >/dev/null 2>&1; then docker rm --volumes "$2" || :; fi ;;
+    image) if docker image inspect "$2" >/dev/null 2>&1; then docker image rm "$2" || :; fi ;;
+    release) rm -rf -- "$state/releases/$2" || : ;;
+  esac
+  shift 2
+done
+exit 0
+"""
+"""$1: state directory, then `container NAME`, `image REF` or `release ID`. What cannot be removed stays."""
+
+
+SAME_SCRIPT = r"""
+n=$1
+shift
+all=$#
+wanted=$(
+  i=0
+  while [ "$i" -lt "$n" ]; do set -- "$@" "$1"; shift; i=$((i + 1)); done
+  shift $((all - n))
+  exec "$@"
+) || exit 2
+shift "$n"
+found=$("$@") || exit 2
+first() { printf '%s\n' "$1" | awk 'NF { print $1 }' | sort -u; }
+first "$found"
+if [ "$(first "$wanted")" != "$(first "$found")" ]; then
+  printf 'wanted %s, found %s\n' "$(first "$wanted")" "$(first "$found")" >&2
+  exit 1
+fi
+"""
+"""$1: how many words the first command has, then the words of both. Exit code 0 if the first words of the lines that
+they print are the same, 1 if not, 2 if one of them failed. Prints the first words of what the second one printed."""
+
+KNOWS_SCRIPT = r"""
+umask 022
+file=$1 n=$2
+shift 2
+wanted=
+while [ "$n" -gt 0 ]; do wanted="$wanted $1"; shift; n=$((n - 1)); done
+"$@" >"$file.new"
+rc=$?
+cat -- "$file.new"
+if [ "$rc" -ne 0 ]; then rm -f -- "$file.new"; exit "$rc"; fi
+mv -f -- "$file.new" "$file"
+for revision in $wanted; do
+  if ! tr -c 'A-Za-z0-9_.-' '\n' <"$file" | grep -Fqx -- "$revision"; then
+    echo "The database is at $revision, and this image does not know that revision." >&2
+    exit 1
+  fi
+done
+"""
+"""$1: a file, $2: how many revisions follow, the revisions, then the command that prints what an image knows."""
+
+
+def sections(text: str) -> Iterator[tuple[str, str]]:
+    """(heading, body) of each section of what a reading script printed; the body without its `|`."""
+    title: str | None = None
+    lines: list[str] = []
+    for line in text.split("\n"):
+        if line.startswith(SECTION):
+            if title is not None:
+                yield title, "\n".join(lines)
+            title, lines = line[len(SECTION) :], []
+        elif line.startswith("|"):
+            lines.append(line[1:])
+    if title is not None:
+        yield title, "\n".join(lines)
+
+
+def then(first: Sequence[str], second: Sequence[str]) -> tuple[str, ...]:
+    """Words that run `first` and, if it succeeded, `second`."""
+    return ("sh", "-c", THEN_SCRIPT, "quarterdeck-then", str(len(first)), *first, *second)
+
+
+def recorded(file: str, argv: Sequence[str]) -> tuple[str, ...]:
+    """Words that run `argv`, show its standard output, and keep it in `file` if it succeeded."""
+    return ("sh", "-c", RECORD_SCRIPT, "quarterdeck-record", file, *argv)
+
+
+def same(first: Sequence[str], second: Sequence[str]) -> tuple[str, ...]:
+    """Words that compare what two commands print: exit code 0 if the first words of their lines are the same."""
+    return ("sh", "-c", SAME_SCRIPT, "quarterdeck-same", str(len(first)), *first, *second)
+
+
+def knows(file: str, revisions: Sequence[str], argv: Sequence[str]) -> tuple[str, ...]:
+    """Words that run `argv`, keep what it prints in `file`, and fail if one of `revisions` is not in it."""
+    return ("sh", "-c", KNOWS_SCRIPT, "quarterdeck-knows", file, str(len(revisions)), *revisions, *argv)

@@ -1,0 +1,158 @@
+"""Looks at an environment's hosts again and again: services, releases, lock. One thread a host, so that a dead one
+holds up nobody.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from console.hosts.base import HostError
+from console.text.sanitise import clean
+from console.watch.looks import environment_view
+from console.watch.views import EnvironmentView, LockView
+
+if TYPE_CHECKING:
+    from console.environment import Environment
+    from console.stacks.base import Live
+    from console.stacks.release import Release
+
+Publish = Callable[[EnvironmentView], None]
+ReadLock = Callable[["Environment", str], LockView | None]
+"""Reads the lock on a host (by name): None if nobody holds it. Raises HostError."""
+RELEASES_EVERY_S = 60.0
+"""Releases are read again so often, and at once when something else is live than before."""
+
+
+@dataclass
+class _Shared:
+    """What the threads of one environment have found so far."""
+
+    lives: dict[str, Live] = field(default_factory=dict)
+    """What each host gave last; a host in `problems` does not answer now."""
+    problems: dict[str, str] = field(default_factory=dict)
+    seen_at: float = 0.0
+    """When a host answered last, unix seconds."""
+    releases: dict[str, tuple[Release, ...]] = field(default_factory=dict)
+    lock_view: LockView | None = None
+    mutex: threading.Lock = field(default_factory=threading.Lock)
+
+
+def watch_services(
+    environment: Environment, publish: Publish, read_lock: ReadLock, stop: threading.Event, *, every_s: float = 5.0
+) -> list[threading.Thread]:
+    """Start the threads; they publish a whole view after each look until `stop`."""
+    shared = _Shared()
+    threads = []
+    for name in environment.config.hosts:
+        thread = threading.Thread(
+            target=_host_loop,
+            args=(environment, name, shared, publish, read_lock, stop, every_s),
+            name=f"services {environment.name} {name}",
+            daemon=True,
+        )
+        thread.start()
+        threads.append(thread)
+    return threads
+
+
+def _host_loop(
+    environment: Environment,
+    name: str,
+    shared: _Shared,
+    publish: Publish,
+    read_lock: ReadLock,
+    stop: threading.Event,
+    every_s: float,
+) -> None:
+    releases_at, seen = 0.0, ""
+    while not stop.is_set():
+        began = time.monotonic()
+        try:
+            live, releases, releases_at, seen = _look(environment, name, shared, releases_at, seen)
+            first = name == environment.config.hosts[0]
+            lock = read_lock(environment, name) if first else None
+        except _look_errors() as error:
+            releases_at = 0.0
+            with shared.mutex:
+                shared.problems[name] = clean(str(error))
+        else:
+            with shared.mutex:
+                shared.lives[name] = live
+                shared.seen_at = time.time()
+                shared.problems.pop(name, None)
+                shared.releases[name] = releases
+                if first:
+                    shared.lock_view = lock
+        if not stop.is_set():
+            publish(_view(environment, shared))
+        stop.wait(max(min(0.5, every_s), every_s - (time.monotonic() - began)))
+
+
+def _look_errors() -> tuple[type[Exception], ...]:
+    """What a look may end with: each carries a sentence. The clients are imported by the look itself."""
+    from docker.errors import DockerException
+    from requests.exceptions import RequestException
+
+    from console.credentials.errors import CredentialError
+    from console.stacks.base import StackError
+
+    # CredentialError: the passphrase of a key lies in a keyring that is still locked.
+    # ValueError: a host or an engine that answers what cannot be read. Without it the thread would end unseen.
+    return (HostError, StackError, CredentialError, OSError, ValueError, LookupError, DockerException, RequestException)
+
+
+def _look(
+    environment: Environment, name: str, shared: _Shared, releases_at: float, seen: str
+) -> tuple[Live, tuple[Release, ...], float, str]:
+    from console.stacks.release import place, read_releases
+
+    host = environment.hosts[name]
+    live = environment.stack.live(host)
+    now = time.monotonic()
+    runs = repr(sorted(live.images.items()))
+    releases = shared.releases.get(name, ())
+    if runs != seen or now - releases_at > RELEASES_EVERY_S or not releases_at:
+        releases = read_releases(host, environment.config.state_directory)
+        releases_at = now
+    return place(live, releases), releases, releases_at, runs
+
+
+def look_once(environment: Environment, read_lock: ReadLock) -> EnvironmentView:
+    """One look at every host of an environment, side by side, and the view of it."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    shared = _Shared()
+
+    def one(name: str) -> None:
+        try:
+            live, releases, _, _ = _look(environment, name, shared, 0.0, "")
+            lock = read_lock(environment, name) if name == environment.config.hosts[0] else None
+        except _look_errors() as error:
+            with shared.mutex:
+                shared.problems[name] = clean(str(error))
+            return
+        with shared.mutex:
+            shared.lives[name], shared.releases[name] = live, releases
+            shared.lock_view = lock or shared.lock_view
+
+    names = environment.config.hosts
+    with ThreadPoolExecutor(max_workers=min(8, len(names))) as pool:
+        list(pool.map(one, names))
+    return _view(environment, shared)
+
+
+def _view(environment: Environment, shared: _Shared) -> EnvironmentView:
+    with shared.mutex:
+        return environment_view(
+            environment.config,
+            lives=dict(shared.lives),
+            problems=dict(shared.problems),
+            addresses={name: environment.hosts[name].address for name in environment.config.hosts},
+            releases=[release for releases in shared.releases.values() for release in releases],
+            lock=shared.lock_view,
+            at=shared.seen_at,
+        )

@@ -1,0 +1,384 @@
+"""What every screen is: its environment, its frame, and the commands of the whole console.
+
+A screen names its scopes; from the table of commands come its bindings, and a command ends in the method `do_<id>` of
+the pane that has the focus, else of the screen. A command that writes works only while the screen's environment is
+armed; its key says how to arm until then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
+
+from textual.message import Message
+from textual.screen import ModalScreen
+from textual.widget import Widget
+
+from console.commands import ConsoleCommand, Scope
+from console.session import Happening
+from screens.asking import Asking, Declined
+from screens.commanded import Commanded
+from screens.frame import key_hints, top_state
+from screens.known import Bridge, News
+from screens.widgets.frame import Frame
+from screens.widgets.key_line import KeyLine
+from screens.widgets.top_line import TopLine
+
+if TYPE_CHECKING:
+    from textual import events
+    from textual.app import ComposeResult
+
+    from screens.panes.filtering import FilterLine
+    from screens.widgets.table import RowTable
+
+R = TypeVar("R")
+
+
+class Fresh(Message):
+    """The session told news; the app has already made them known."""
+
+    def __init__(self, news: News) -> None:
+        super().__init__()
+        self.news = news
+
+
+class ArmedChanged(Message):
+    """An environment was armed or disarmed, or its time ran out."""
+
+
+class Deck(Commanded, Asking, Generic[R]):
+    """A screen on one environment. It is handed whom to ask and what is known; it keeps nothing else."""
+
+    SCOPES: ClassVar[tuple[Scope, ...]] = ("app",)
+    AUTO_FOCUS: ClassVar[str | None] = None
+    TITLE_WORDS: ClassVar[str] = ""
+    """What the top line says after the environment: `runs`, `plan`."""
+
+    def __init__(self, bridge: Bridge, environment: str) -> None:
+        super().__init__()
+        self.bridge = bridge
+        self.environment = environment
+        self._filtered: RowTable | None = None
+        self._away = False
+
+    # -- drawing -------------------------------------------------------------------------------------------------
+
+    def compose(self) -> ComposeResult:
+        """Top line, the screen's body, key line."""
+        with Frame(id="frame"):
+            yield TopLine(symbols=self.bridge.symbols, id="top")
+            yield from self.body()
+            yield KeyLine(symbols=self.bridge.symbols, id="keys")
+
+    def body(self) -> ComposeResult:
+        """What stands between top line and key line."""
+        return iter(())
+
+    def words(self) -> str:
+        """What the top line says that this screen is."""
+        return self.TITLE_WORDS
+
+    def on_mount(self) -> None:
+        """Draw what is known."""
+        self.draw_frame()
+        self.draw()
+
+    def draw(self) -> None:
+        """Draw the body from what is known. Called when it is mounted, and after news."""
+
+    def draw_frame(self) -> None:
+        """Draw top line and key line, and the frame that says production."""
+        production = self.bridge.known.environment(self.environment).production
+        self.set_class(production, "production")
+        for frame in self.query(Frame):
+            frame.show_production(production)
+        for top in self.query(TopLine):
+            top.show(top_state(self))
+        self.draw_keys()
+
+    def draw_keys(self) -> None:
+        """Draw the key line: it depends on the pane that has the focus, and on what is armed."""
+        production = self.bridge.known.environment(self.environment).production
+        for keys in self.query(KeyLine):
+            keys.show(key_hints(self), production=production)
+
+    def on_descendant_focus(self) -> None:
+        """Other keys work in another pane."""
+        self.draw_keys()
+
+    def on_screen_suspend(self) -> None:
+        """Another screen is in front."""
+        self._away = True
+
+    def on_screen_resume(self) -> None:
+        """Back in front: draw what happened meanwhile."""
+        if self._away:
+            self._away = False
+            self.draw_frame()
+            self.draw()
+
+    def on_fresh(self, message: Fresh) -> None:
+        """News from the session."""
+        message.stop()
+        self.draw_frame()
+        self.news(message.news)
+
+    def news(self, news: News) -> None:
+        """Draw what is new. The whole body unless a screen knows better."""
+        self.draw()
+
+    def on_armed_changed(self, message: ArmedChanged) -> None:
+        """Show that changes are allowed now, or no longer."""
+        message.stop()
+        self.draw_frame()
+
+    def filter_rows(self, table: RowTable) -> None:
+        """Type a filter for the rows of the screen's table."""
+        from screens.panes.filtering import FilterLine
+
+        if not self.query(FilterLine):
+            self._filtered = table
+            parent = table.parent
+            if isinstance(parent, Widget):
+                parent.mount(FilterLine(table.filter_text), before=table)
+
+    def on_filter_line_typed(self, message: FilterLine.Typed) -> None:
+        """Filter while typing."""
+        message.stop()
+        if (table := self._filtered) is None:
+            return
+        table.set_filter(message.text)
+        if message.done:
+            for line in self.query("FilterLine"):
+                line.remove()
+            table.focus()
+
+    # -- commands ------------------------------------------------------------------------------------------------
+
+    def may(self, command: ConsoleCommand) -> bool:
+        """Whether a command may be given now; says how to arm if not. Using a command keeps the environment armed."""
+        if command.danger != "writes":
+            return True
+        if not self.bridge.armed(self.environment):
+            self.tell_how_to_arm(command)
+            return False
+        self.bridge.session.arm(self.environment, True)
+        self.app.post_message(ArmedChanged())
+        return True
+
+    def tell_how_to_arm(self, command: ConsoleCommand) -> None:
+        """Answer a write key that does nothing yet."""
+        if self.bridge.read_only:
+            self.say(f"{command.title}: this console was opened with --read-only and changes nothing.", "warn")
+        else:
+            self.say(
+                f"{command.title}: {self.environment} is read-only. Press A to allow changes for 15 minutes.", "warn"
+            )
+
+    def on_key(self, event: events.Key) -> None:
+        """A write key that is not armed comes this far: it is answered, not swallowed."""
+        for command in self.commands():
+            if event.key in command.keys and command.danger == "writes" and not self.bridge.armed(self.environment):
+                event.stop()
+                event.prevent_default()
+                self.tell_how_to_arm(command)
+
+    def takers(self) -> Iterator[Commanded]:
+        """Who commands are given to: the pane with the focus, then the screen."""
+        for node in self.focused.ancestors_with_self if self.focused is not None else (self,):
+            if isinstance(node, Commanded):
+                yield node
+
+    def give(self, id: str) -> bool:  # noqa: A002
+        """Give a command as if its key had been pressed. False if nobody here takes it."""
+        for taker in self.takers():
+            if any(one.id == id for one in taker.commands()) and taker.check_action("command", (id,)) is not False:
+                taker.action_command(id)
+                return True
+        return False
+
+    def unlock_first(self, message: Declined) -> None:
+        """Have the keyring unlocked, then ask again."""
+        from screens.unlock import UnlockScreen
+
+        def unlocked(done: bool | None) -> None:
+            if done:
+                message.again()
+            else:
+                message.failed(message.error)
+
+        self.app.push_screen(UnlockScreen(self.bridge, self.environment), unlocked)
+
+    def say(self, text: str, tone: str = "ok") -> None:
+        """A toast, kept in the list of reports."""
+        from screens.reports import report
+
+        report(self.app, self.bridge, Happening(text, cast("Any", tone), self.bridge.clock()))
+
+    # -- commands of the whole console ---------------------------------------------------------------------------
+
+    def do_help(self) -> None:
+        from screens.help import HelpScreen
+
+        self.app.push_screen(HelpScreen(self.bridge, self.environment, tuple(self.takers())))
+
+    def do_palette(self) -> None:
+        from screens.palette import PaletteScreen
+
+        def chosen(word: str | None) -> None:
+            if word is not None:
+                self.call_next(self.typed, word)
+
+        self.app.push_screen(PaletteScreen(self.bridge, self.environment, tuple(self.takers())), chosen)
+
+    def typed(self, word: str) -> None:
+        """Do what was chosen in the palette: a command, an action, another environment."""
+        kind, _, name = word.partition(" ")
+        if kind == "action":
+            self.begin(name)
+        elif kind == "environment":
+            self.go_to(name)
+        else:
+            self.give(kind)
+
+    def go_to(self, environment: str) -> None:
+        """Show this screen for another environment."""
+        self.environment = environment
+        self.bridge.session.watch(environment)
+        self.draw_frame()
+        self.draw()
+
+    def do_quit(self) -> None:
+        from screens.quit import leave
+
+        leave(self)
+
+    def do_back(self) -> None:
+        if len(self.app.screen_stack) > 1:
+            self.dismiss()
+
+    def do_arm(self) -> None:
+        if self.bridge.read_only:
+            self.say("This console was opened with --read-only: nothing can be armed in it.", "warn")
+            return
+        armed = self.bridge.armed(self.environment)
+        self.bridge.session.arm(self.environment, not armed)
+        self.say(
+            f"{self.environment} is read-only again." if armed else f"Changes to {self.environment} are allowed now."
+        )
+        self.app.post_message(ArmedChanged())
+
+    def do_runs(self) -> None:
+        from screens.runs import RunsScreen
+
+        self.app.push_screen(RunsScreen(self.bridge, self.environment))
+
+    def do_releases(self) -> None:
+        from screens.releases import ReleasesScreen
+
+        self.app.push_screen(ReleasesScreen(self.bridge, self.environment))
+
+    def do_events(self) -> None:
+        from screens.reports import ReportsScreen
+
+        self.app.push_screen(ReportsScreen(self.bridge, self.environment))
+
+    def do_keyring(self) -> None:
+        from screens.unlock import UnlockScreen
+
+        state = self.bridge.session.keyring()
+        if state.state == "locked":
+            self.app.push_screen(UnlockScreen(self.bridge, self.environment))
+        else:
+            words = {"unlocked": "it is open", "none needed": "this profile needs no keyring"}
+            said = words.get(state.state, state.state)
+            self.say(f"Nothing to unlock: {state.problem or said}.")
+
+    def do_refresh(self) -> None:
+        self.bridge.session.refresh()
+        self.say("Looking at everything again.")
+
+    def do_mouse(self) -> None:
+        from screens.terminal import toggle_mouse
+
+        self.say(
+            "The mouse belongs to the console again."
+            if toggle_mouse(self.app)
+            else "The mouse belongs to the terminal now: select text as usual; m takes it back."
+        )
+
+    def do_screenshot(self) -> None:
+        from screens.terminal import save_screen
+
+        self.ask("screenshot", partial(save_screen, *_pictures(self)), lambda said: self.say(said))
+
+    def do_deploy(self) -> None:
+        self.begin("deploy")
+
+    def do_rollback(self) -> None:
+        self.begin("rollback")
+
+    def begin(self, action: str, **values: str) -> None:
+        """Open the form of an action, with what is known already filled in."""
+        from screens.form import FormScreen
+
+        self.app.push_screen(FormScreen(self.bridge, self.environment, action, values))
+
+    def do_action(self) -> None:
+        from screens.actions import ActionsScreen
+
+        self.app.push_screen(ActionsScreen(self.bridge, self.environment))
+
+    def do_lock(self) -> None:
+        from screens.lock import LockScreen
+
+        self.app.push_screen(LockScreen(self.bridge, self.environment))
+
+    def do_shell(self) -> None:
+        from screens.terminal import open_shell
+
+        open_shell(self, *self.place())
+
+    def explain(self, kind: str, name: str, meanwhile: str = "") -> None:
+        """Open what explains something of this environment."""
+        from screens.detail import DetailScreen
+
+        self.app.push_screen(DetailScreen(self.bridge, self.environment, kind, name, meanwhile))
+
+    def place(self) -> tuple[str | None, str | None]:
+        """Service and host of the chosen line, for a shell there."""
+        return None, None
+
+
+def _pictures(screen: Deck[Any]) -> tuple[str, str]:
+    from screens.terminal import plain_text
+
+    return screen.app.export_screenshot(), plain_text(screen)
+
+
+class Sheet(Deck[R], ModalScreen[R]):
+    """A small modal on top of a screen; escape leaves it and changes nothing."""
+
+    ONLY = frozenset({"back"})
+    SCOPED_CSS = False
+    DEFAULT_CSS = """
+    Sheet { align: center middle; background: $background 60%; }
+    #sheet {
+        width: 72; max-width: 96%; height: auto; max-height: 90%;
+        background: $surface; border: round $border; padding: 1 2;
+    }
+    .production.loud #sheet { border: heavy $error 70%; }
+    #sheet LinesWidget { background: $surface; }
+    #sheet Words { height: auto; width: 1fr; margin-bottom: 1; }
+    #sheet Words.label { margin-bottom: 0; }
+    #sheet Entry { background: $panel; margin-bottom: 1; }
+    #sheet #problem { margin-bottom: 1; }
+    """
+
+    def compose(self) -> ComposeResult:
+        """A box in the middle."""
+        from textual.containers import Vertical
+
+        with Vertical(id="sheet"):
+            yield from self.body()

@@ -1,0 +1,134 @@
+"""The dashboard: every environment in a strip, and of one of them services, checklist, metrics and logs, all live."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual.containers import Container
+
+from screens.base import Deck
+from screens.known import Bridge, News
+from screens.panes.checklist import ChecklistPane
+from screens.panes.logs import LogsPane
+from screens.panes.metrics import MetricsPane
+from screens.panes.pane import Pane
+from screens.panes.services import ServicesPane
+from screens.strip import EnvironmentStrip
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+
+PANES = ("services", "metrics", "checklist", "logs")
+ORDER = ("services", "checklist", "metrics", "logs")
+"""The order in which Tab goes round: down the left side, then down the right."""
+
+
+class Dashboard(Deck[None]):
+    """Four panes on one environment."""
+
+    SCOPES = ("app", "dashboard")
+    SCOPED_CSS = False
+    DEFAULT_CSS = """
+    #panes {
+        height: 1fr;
+        layout: grid;
+        grid-size: 2 2;
+        grid-columns: 2fr 3fr;
+        grid-rows: 1fr 1fr;
+        grid-gutter: 0 1;
+    }
+    .zoomed #panes { grid-size: 1 1; grid-columns: 1fr; grid-rows: 1fr; }
+    .zoomed Pane { display: none; }
+    .zoomed Pane.zoom { display: block; }
+    .chosen { background: $panel; }
+    """
+
+    def __init__(self, bridge: Bridge, environment: str) -> None:
+        super().__init__(bridge, environment)
+        self.strip = EnvironmentStrip(symbols=bridge.symbols, id="strip")
+        self.panes: dict[str, Pane] = {
+            "services": ServicesPane("services", bridge.symbols),
+            "metrics": MetricsPane("metrics", bridge.symbols),
+            "checklist": ChecklistPane("checklist", bridge.symbols),
+            "logs": LogsPane("logs", bridge.symbols),
+        }
+
+    def body(self) -> ComposeResult:
+        yield self.strip
+        with Container(id="panes"):
+            for name in PANES:
+                yield self.panes[name]
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self._focus("services")
+
+    def draw(self) -> None:
+        self._strip()
+        for pane in self.panes.values():
+            pane.draw()
+
+    def news(self, news: News) -> None:
+        self._strip()
+        for pane in self.panes.values():
+            pane.news(news)
+
+    def _strip(self) -> None:
+        known = self.bridge.known
+        running = {name: run.action for name in known.order if (run := known.running(name)) is not None}
+        self.strip.show(known.all(), self.environment, running)
+
+    # -- panes ---------------------------------------------------------------------------------------------------
+
+    def pane(self) -> str:
+        """The name of the pane that has the focus."""
+        for name, pane in self.panes.items():
+            if pane.has_focus_within:
+                return name
+        return ORDER[0]
+
+    def _focus(self, name: str) -> None:
+        for widget in self.panes[name].query("*"):
+            if widget.focusable:
+                widget.focus()
+                return
+
+    def _go(self, step: int) -> None:
+        name = ORDER[(ORDER.index(self.pane()) + step) % len(ORDER)]
+        if self.has_class("zoomed"):
+            self._zoom(name)
+        self._focus(name)
+
+    def do_next_pane(self) -> None:
+        self._go(1)
+
+    def do_previous_pane(self) -> None:
+        self._go(-1)
+
+    def _zoom(self, name: str) -> None:
+        self.add_class("zoomed")
+        for other, pane in self.panes.items():
+            pane.set_class(other == name, "zoom")
+
+    def do_zoom(self) -> None:
+        if self.has_class("zoomed"):
+            self.remove_class("zoomed")
+        else:
+            self._zoom(self.pane())
+
+    def do_back(self) -> None:
+        """Back from a zoomed pane."""
+        self.remove_class("zoomed")
+
+    # -- environments --------------------------------------------------------------------------------------------
+
+    def do_next_environment(self) -> None:
+        self.go_to(self.bridge.known.neighbour(self.environment, 1))
+
+    def do_previous_environment(self) -> None:
+        self.go_to(self.bridge.known.neighbour(self.environment, -1))
+
+    def place(self) -> tuple[str | None, str | None]:
+        """Service and host of the chosen line of the services pane."""
+        pane = self.panes["services"]
+        return pane.chosen_place() if isinstance(pane, ServicesPane) and pane.has_focus_within else (None, None)

@@ -1,0 +1,60 @@
+"""What top line and key line say of a screen: environment, armed or not, keyring, lock, run; the keys that work."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from screens.widgets.key_line import KeyHint
+from screens.widgets.top_line import TopState
+from screens.words import moment
+
+if TYPE_CHECKING:
+    from screens.base import Deck
+
+KEYRING = {"locked": "keyring locked", "unavailable": "no keyring", "unlocked": "keyring open"}
+
+
+def top_state(screen: Deck[Any]) -> TopState:
+    """The top line of a screen."""
+    bridge = screen.bridge
+    view = bridge.known.environment(screen.environment)
+    until = bridge.armed_until(screen.environment)
+    run = bridge.known.running(screen.environment)
+    ring = bridge.session.keyring()
+    now = bridge.clock()
+    words = screen.words()
+    lock = ""
+    if view.lock is not None and run is None:
+        lock = f"locked by {view.lock.who}" + (f": {view.lock.reason}" if view.lock.reason else "")
+    running = ""
+    if run is not None:
+        running = f"{run.title} {run.state}" + (f": {run.step}" if run.step else "")
+    return TopState(
+        system=f"{bridge.known.title}" + (f" {bridge.symbols.bar} {words}" if words else ""),
+        environment=view.title,
+        production=view.production,
+        mode="read-only" if until is None else f"armed until {moment(until, now)[:5]}",
+        armed=until is not None,
+        keyring=KEYRING.get(ring.state, ""),
+        keyring_wrong=ring.state in ("locked", "unavailable"),
+        lock=lock,
+        running=running,
+        stale=f"last known, from {moment(view.at, now)}" if view.stale and view.at else "",
+    )
+
+
+def key_hints(screen: Deck[Any]) -> list[KeyHint]:
+    """The keys that work now, those of the pane with the focus first; a write key that is not armed is quiet."""
+    hints: list[KeyHint] = []
+    seen: set[str] = set()
+    for depth, taker in enumerate(screen.takers()):
+        for command in sorted(taker.commands(), key=lambda one: one.scope == "app"):
+            if not command.footer or not command.keys or command.id in seen:
+                continue
+            seen.add(command.id)
+            state = taker.check_action("command", (command.id,))
+            if state is False:
+                continue
+            priority = 0 if command.id == "help" else 1 + depth + (command.scope == "app")
+            hints.append(KeyHint(command.key_label, command.title, priority, state is True))
+    return hints

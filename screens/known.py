@@ -1,0 +1,115 @@
+"""What the console knows right now: the latest plain values, as every screen draws them. No Textual, no asking."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from console.feeds.lines import LogLine
+from console.session import Happening, Session
+from console.watch.views import ChecklistView, EnvironmentView, MetricsView, RunLine, SystemView
+from screens.theme import BRAILLE, Symbols
+
+LOG_LINES = 20_000
+"""Lines kept for each environment: what a person scrolls back to. Older ones are read from the source again."""
+EVENTS = 500
+
+
+@dataclass(slots=True)
+class News:
+    """What the session told since the last time it was looked at; a newer value replaces an older one."""
+
+    system: SystemView | None = None
+    environments: dict[str, EnvironmentView] = field(default_factory=dict)
+    metrics: dict[str, MetricsView] = field(default_factory=dict)
+    checklists: dict[str, ChecklistView] = field(default_factory=dict)
+    logs: dict[str, list[LogLine]] = field(default_factory=dict)
+    runs: tuple[RunLine, ...] | None = None
+    events: list[Happening] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Known:
+    """The newest values by environment, in the profile's order of environments."""
+
+    title: str = ""
+    order: tuple[str, ...] = ()
+    environments: dict[str, EnvironmentView] = field(default_factory=dict)
+    metrics: dict[str, MetricsView] = field(default_factory=dict)
+    checklists: dict[str, ChecklistView] = field(default_factory=dict)
+    logs: dict[str, deque[LogLine]] = field(default_factory=dict)
+    tails: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """The last log lines of the session before, until live ones come."""
+    runs: tuple[RunLine, ...] = ()
+    events: deque[Happening] = field(default_factory=lambda: deque(maxlen=EVENTS))
+
+    def take(self, news: News) -> None:
+        """Make the news part of what is known. A live value always replaces a remembered one."""
+        if news.system is not None:
+            self.title = news.system.title or news.system.system
+            self.order = tuple(one.name for one in news.system.environments)
+            for one in news.system.environments:
+                if one.name not in self.environments or self.environments[one.name].stale or one.at:
+                    self.environments[one.name] = one
+            for name, tail in news.system.logs.items():
+                self.tails.setdefault(name, tail)
+            for name, metrics in news.system.metrics.items():
+                self.metrics.setdefault(name, metrics)
+            for name, checklist in news.system.checklists.items():
+                self.checklists.setdefault(name, checklist)
+        self.environments.update(news.environments)
+        self.metrics.update(news.metrics)
+        self.checklists.update(news.checklists)
+        for name, lines in news.logs.items():
+            self.logs.setdefault(name, deque(maxlen=LOG_LINES)).extend(lines)
+        if news.runs is not None:
+            self.runs = news.runs
+        self.events.extend(news.events)
+
+    def environment(self, name: str) -> EnvironmentView:
+        """What is known of an environment: never nothing."""
+        return self.environments.get(name) or EnvironmentView(name, name, production=False, colour="")
+
+    def all(self) -> tuple[EnvironmentView, ...]:
+        """Every environment in the profile's order."""
+        return tuple(self.environment(name) for name in self.order)
+
+    def running(self, environment: str) -> RunLine | None:
+        """The run that works in this environment now, or waits there for a person."""
+        for run in self.runs:
+            if run.environment == environment and run.state in UNFINISHED:
+                return run
+        return None
+
+    def neighbour(self, environment: str, step: int) -> str:
+        """The environment so many places further in the profile's order, round the corner."""
+        if environment not in self.order:
+            return self.order[0] if self.order else environment
+        return self.order[(self.order.index(environment) + step) % len(self.order)]
+
+
+UNFINISHED = frozenset({"running", "interrupted", "waiting", "parked", "undoing", "cancelling", "starting", "created"})
+"""States of a run that is not over."""
+
+
+@dataclass(slots=True)
+class Bridge:
+    """What every screen is given: whom to ask and what is known. Which environment is shown is the screen's own."""
+
+    session: Session
+    known: Known
+    read_only: bool = False
+    clock: Callable[[], float] = time.time
+    """Unix seconds; fixed in pictures."""
+    symbols: Symbols = BRAILLE
+
+    def armed(self, environment: str) -> bool:
+        """Whether changes to this environment are allowed at this moment."""
+        until = None if self.read_only else self.session.armed_until(environment)
+        return until is not None and until > self.clock()
+
+    def armed_until(self, environment: str) -> float | None:
+        """Until when changes are allowed (unix seconds), or None."""
+        return self.session.armed_until(environment) if self.armed(environment) else None

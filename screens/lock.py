@@ -1,0 +1,64 @@
+"""Lock an environment for a person, with a reason that everybody sees; or give the lock back."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from screens.base import Sheet
+from screens.entry import Entry
+from screens.page import Words
+from screens.words import moment
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+
+    from console.session import AskFailed
+
+
+class LockScreen(Sheet[None]):
+    """Asks for the reason, or shows who holds the lock and offers to take it away."""
+
+    AUTO_FOCUS = "#reason"
+
+    def body(self) -> ComposeResult:
+        held = self.bridge.known.environment(self.environment).lock
+        if held is None:
+            yield Words((f"Lock {self.environment}", "head"))
+            yield Words("Nobody's run starts there until it is unlocked. Say why: whoever is refused reads it.")
+            yield Entry(placeholder="reason", id="reason")
+        else:
+            since = moment(held.since, self.bridge.clock())
+            yield Words((f"Unlock {self.environment}", "head"))
+            yield Words(f"Held by {held.who} since {since}: {held.reason or 'no reason given'}.")
+            if held.kind == "run":
+                yield Words((f"It belongs to the run {held.run}, which takes it away itself when it ends.", "warn"))
+            yield Words(f"Type {self.environment} to take the lock away.")
+            yield Entry(placeholder=self.environment, id="reason")
+        yield Words(id="problem")
+        yield Words(("enter", "key"), " do it   ", ("esc", "key"), " leave it as it is")
+
+    def on_input_submitted(self, event: Entry.Submitted) -> None:
+        """Lock with the reason; unlock when the name is right."""
+        event.stop()
+        held = self.bridge.known.environment(self.environment).lock
+        typed = event.value.strip()
+        if held is None and not typed:
+            self._problem("A lock needs a reason.")
+        elif held is not None and typed != self.environment:
+            self._problem(f"That is not {self.environment}: nothing was done.")
+        else:
+            self._problem("Asking the hosts.")
+            reason = typed if held is None else None
+            self.ask("lock", partial(self.bridge.session.lock, self.environment, reason), self._done, self._failed)
+
+    def _problem(self, words: str) -> None:
+        self.query_one("#problem", Words).say((words, "warn"))
+
+    def _failed(self, error: AskFailed) -> None:
+        self._problem(" ".join((str(error), *error.ways_out)))
+
+    def _done(self, _: None) -> None:
+        self.say(f"The lock of {self.environment} was changed.")
+        self.bridge.session.refresh()
+        self.dismiss(None)

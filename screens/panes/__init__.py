@@ -1,0 +1,1 @@
+"""The panes of the dashboard: each tells its most important thing even in ten lines of forty characters."""

@@ -1,0 +1,54 @@
+"""The first line of a pane: its title, what is wrong in it, and from when it is. It shows where the focus is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.strip import Strip
+
+from screens.theme import BRAILLE, Symbols, Tone
+from screens.widgets.lines import LinesWidget, Part, strip_of
+from screens.widgets.words import fit, width_of
+
+Said = tuple[str, Tone]
+
+
+class Head(LinesWidget):
+    """`▌Checklist  7/12  ✗ 2 ───────── 02:14:10`: bold and marked while its pane has the focus."""
+
+    DEFAULT_CSS = """
+    Head { height: 1; }
+    """
+
+    def __init__(self, title: str, *, symbols: Symbols = BRAILLE) -> None:
+        super().__init__(symbols=symbols)
+        self.title = title
+        self.said: Sequence[Said] = ()
+        self.note: Said = ("", "dim")
+        self.focused_pane = False
+
+    def show(self, said: Sequence[Said], note: Said = ("", "dim")) -> None:
+        """What it says beside its title, and the note at the right end."""
+        self.said, self.note = said, note
+        self.redraw()
+
+    def mark_focus(self, on: bool) -> None:
+        """The pane has the focus, or has it no longer."""
+        self.focused_pane = on
+        self.redraw()
+
+    def lines(self, width: int, height: int) -> list[Strip]:
+        """One line."""
+        on = self.focused_pane
+        left: list[Said] = [(self.symbols.cursor if on else " ", "accent"), (self.title, "key" if on else "head")]
+        for words, tone in self.said:
+            left += [("  ", "dim"), (words, tone)]
+        note, tone = self.note
+        room = width - sum(width_of(words) for words, _ in left) - 1
+        note = fit(note, room - 3, self.symbols.ellipsis) if room > 8 else ""
+        rule = self.symbols.rule * max(room - width_of(note) - (1 if note else 0), 0)
+        parts: list[Part] = [(words, self.tone(tone)) for words, tone in left]
+        parts += [(" ", self.tone("dim")), (rule, self.tone("accent" if on else "dim"))]
+        if note:
+            parts += [(" ", self.tone("dim")), (note, self.tone(tone))]
+        return [strip_of(parts, width, self.tone("plain"))]

@@ -1,0 +1,79 @@
+"""A pane with a log view: the commands that every log has, whether of services or of a run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from screens.panes.pane import Pane
+from screens.theme import BRAILLE, Symbols
+from screens.widgets.log_view import LogView
+
+if TYPE_CHECKING:
+    from screens.panes.filtering import FilterLine
+
+
+class LogPane(Pane):
+    """Follow, filter, jump to errors, copy."""
+
+    SCOPES = ("app", "logs")
+
+    def __init__(self, id: str, symbols: Symbols = BRAILLE) -> None:  # noqa: A002 - Textual's word
+        super().__init__(id, symbols)
+        self.view = self.new_view()
+
+    def new_view(self) -> LogView:
+        """An empty view."""
+        return LogView(symbols=self.symbols)
+
+    # -- commands ------------------------------------------------------------------------------------------------
+
+    def do_follow(self) -> None:
+        self.view.follow()
+
+    def do_wrap(self) -> None:
+        self.view.set_options(wrap=not self.view.options.wrap)
+
+    def do_timestamps(self) -> None:
+        self.view.set_options(times=not self.view.options.times)
+
+    def do_next_error(self) -> None:
+        if not self.view.next_error():
+            self.deck.say("No error below this line.", "warn")
+
+    def do_previous_error(self) -> None:
+        if not self.view.previous_error():
+            self.deck.say("No error above this line.", "warn")
+
+    def do_mark(self) -> None:
+        self.view.toggle_mark()
+
+    def do_copy(self) -> None:
+        from screens.terminal import copy
+
+        self.deck.say(copy(self.app, self.view.copied))
+
+    def do_open(self) -> None:
+        """The whole line, wrapped, for a line that is too long to read here."""
+        from screens.detail import TextScreen
+
+        if (line := self.view.chosen) is not None:
+            head = " ".join(word for word in (line.source, line.level or "") if word)
+            self.app.push_screen(TextScreen(self.deck.bridge, self.environment, "log line", f"{head}\n\n{line.text}"))
+
+    def do_filter(self) -> None:
+        from screens.panes.filtering import FilterLine
+
+        if not self.query(FilterLine):
+            text = self.view.filters[0].text if self.view.filters else ""
+            self.mount(FilterLine(text), before=self.view)
+
+    def on_filter_line_typed(self, message: FilterLine.Typed) -> None:
+        """Filter while typing; a pattern that is none yet is said when it is meant."""
+        message.stop()
+        problem = self.view.filter(message.text)
+        if message.done:
+            if problem:
+                self.deck.say(problem, "warn")
+            for line in self.query("FilterLine"):
+                line.remove()
+            self.view.focus()

@@ -1,0 +1,143 @@
+"""A plan before it is confirmed: what changes, each command with its host and undo, what is certain and what is not."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from functools import partial
+from typing import TYPE_CHECKING
+
+from console.commands import ConsoleCommand
+from console.session import BlockShown, PlanShown, StepShown
+from screens.base import Deck
+from screens.page import Page, hanging, text
+from screens.words import moment
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+    from textual.content import Content
+
+    from screens.known import Bridge
+
+CERTAINTY = {
+    "certain": ("", "dim"),
+    "conditional": ("only if needed", "warn"),
+    "unknown": ("not known before it runs", "warn"),
+}
+
+
+class PlanScreen(Deck[None]):
+    """Scrolls the whole plan; `g` asks for confirmation and starts the run. A run's own plan is shown without `g`."""
+
+    AUTO_FOCUS = "#page"
+    SCOPES = ("app", "plan")
+    TITLE_WORDS = "plan"
+
+    def __init__(self, bridge: Bridge, plan: PlanShown, *, done: bool = False) -> None:
+        super().__init__(bridge, plan.environment)
+        self.plan, self.done = plan, done
+        self.starting = False
+
+    def body(self) -> ComposeResult:
+        yield Page(id="page")
+
+    def draw(self) -> None:
+        page = self.query_one("#page", Page)
+        page.show(plan_lines(self.plan, self.bridge.clock(), page.room, self.starting))
+
+    def on_resize(self) -> None:
+        """Break the lines anew."""
+        self.draw()
+
+    def offers(self, command: ConsoleCommand) -> bool | None:
+        """`g` is there only for a plan that can be started."""
+        if command.id == "confirm":
+            return not (self.done or self.plan.refusal)
+        return super().offers(command)
+
+    def do_confirm(self) -> None:
+        """Ask, then start."""
+        from screens.confirm import ConfirmScreen
+
+        if not (self.done or self.plan.refusal or self.starting):
+            self.app.push_screen(ConfirmScreen(self.bridge, self.plan), self._confirmed)
+
+    def _confirmed(self, reason: str | None) -> None:
+        if reason is None:
+            self.say("No: nothing was started.")
+            return
+        self.starting = True
+        self.draw()
+        self.ask("start", partial(self.bridge.session.start, self.plan, reason), self._started, self._refused)
+
+    def _started(self, run: str) -> None:
+        from screens.run import RunScreen
+
+        self.app.switch_screen(RunScreen(self.bridge, self.environment, run))
+
+    def _refused(self, error: Exception) -> None:
+        self.starting = False
+        self.draw()
+        self.say(" ".join((str(error), *getattr(error, "ways_out", ()))), "bad")
+
+
+def plan_lines(plan: PlanShown, now: float, width: int, starting: bool = False) -> Iterator[Content]:
+    """The plan as paragraphs."""
+    if starting:
+        yield text((f"Starting the run, asked at {moment(now, now)}. Its runner takes the locks first.", "accent"))
+        yield text("")
+    yield text((plan.title, "head"), (f"   planned {moment(plan.made_at, now)}", "dim"))
+    if plan.refusal:
+        yield text("")
+        yield text(("Not possible: ", "bad"), plan.refusal)
+        for way in plan.ways_out:
+            yield text(("  → ", "accent"), way)
+        return
+    yield text(("digest ", "dim"), plan.digest, ("   what was confirmed is what runs", "dim"))
+    yield text("")
+    for block in plan.blocks:
+        yield from block_lines(block)
+        yield text("")
+    yield text((f"{len(plan.steps)} steps", "head"))
+    for number, step in enumerate(plan.steps, 1):
+        yield from step_lines(number, step, width)
+    if plan.as_before:
+        yield text("")
+        yield from hanging([("If it fails  ", "head")], plan.as_before, "plain", width)
+
+
+def block_lines(block: BlockShown) -> Iterator[Content]:
+    """A block: text in its tone, a table with aligned columns, or a diff of changed lines."""
+    if block.title:
+        yield text((block.title, "head"))
+    if block.kind == "table":
+        rows = [block.columns, *block.rows]
+        widths = [max(len(row[at]) for row in rows if at < len(row)) for at in range(len(block.columns))]
+        for number, row in enumerate(rows):
+            words = "  ".join(f"{one:<{width}}" for one, width in zip(row, widths, strict=False))
+            yield text((f"  {words.rstrip()}", "plain" if number else "dim"))
+    elif block.kind == "diff":
+        for line in difflib.unified_diff(block.before.splitlines(), block.after.splitlines(), lineterm="", n=1):
+            if not line.startswith(("---", "+++", "@@")):
+                yield text((f"  {line}", {"-": "warn", "+": "ok"}.get(line[:1], "dim")))
+    else:
+        for line in block.text.splitlines():
+            yield text((f"  {line}", {"warn": "warn", "bad": "bad"}.get(block.tone, "plain")))
+
+
+def step_lines(number: int, step: StepShown, width: int) -> Iterator[Content]:
+    """A step: title and host, the command, what undoes it and what proves it."""
+    word, tone = CERTAINTY.get(step.certainty, (step.certainty, "warn"))
+    notes = "   ".join(one for one in (word, step.note) if one)
+    yield text(
+        (f"{number:>3}  ", "dim"), (step.title, "strong"), (f"  {step.host or 'here'}", "accent"), (f"   {notes}", tone)
+    )
+    yield from hanging([("     $ ", "dim")], step.command, "plain", width)
+    if step.check:
+        yield from hanging([("     check   ", "dim")], step.check, "dim", width)
+    if step.undo:
+        yield from hanging([("     undo    ", "dim")], step.undo, "dim", width)
+    if step.no_undo:
+        yield from hanging([("     no undo ", "warn")], step.no_undo, "dim", width)
+    if step.gates:
+        yield from hanging([("     only if ", "dim")], ", ".join(step.gates), "dim", width)

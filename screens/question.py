@@ -1,0 +1,35 @@
+"""A question with a plain yes; the default is No."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from screens.base import Sheet
+from screens.page import Words
+
+if TYPE_CHECKING:
+    from textual import events
+    from textual.app import ComposeResult
+
+    from screens.known import Bridge
+
+
+class QuestionScreen(Sheet[bool]):
+    """True for y; Enter, n and escape are No."""
+
+    def __init__(self, bridge: Bridge, environment: str, title: str, words: str) -> None:
+        super().__init__(bridge, environment)
+        self.asked, self.explained = title, words
+
+    def body(self) -> ComposeResult:
+        yield Words((self.asked, "head"))
+        yield Words(self.explained)
+        yield Words(("y", "key"), " yes   ", ("enter", "key"), " No (the default)")
+
+    def on_key(self, event: events.Key) -> None:
+        """y is the only yes."""
+        if event.key in ("y", "Y", "n", "N", "enter"):
+            event.stop()
+            self.dismiss(event.key in ("y", "Y"))
+        else:
+            super().on_key(event)

@@ -1,0 +1,127 @@
+"""What is live, what was live, and what can be gone back to."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from console.session import ReleaseShown
+from screens.base import Deck
+from screens.widgets.table import Cell, Column, Row, RowTable
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+
+    from console.session import AskFailed
+    from screens.known import Bridge
+
+COLUMNS = (
+    Column("", 1),
+    Column("release", 10, grow=1),
+    Column("when", 12),
+    Column("verified", 12, 2),
+    Column("schema", 6, 3),
+    Column("who", 8, 4),
+    Column("can be gone back to", 20, grow=2),
+)
+
+
+class ReleasesScreen(Deck[None]):
+    """Enter shows a release in full; b plans the way back to the chosen one."""
+
+    AUTO_FOCUS = "#releases"
+    SCOPES = ("app", "releases")
+    TITLE_WORDS = "releases"
+
+    def __init__(self, bridge: Bridge, environment: str) -> None:
+        super().__init__(bridge, environment)
+        self.releases: tuple[ReleaseShown, ...] = ()
+
+    def body(self) -> ComposeResult:
+        words = f"reading the releases of {self.environment}"
+        yield RowTable(COLUMNS, symbols=self.bridge.symbols, empty=words, id="releases")
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.do_refresh()
+
+    def do_refresh(self) -> None:
+        question = partial(self.bridge.session.releases, self.environment)
+        self.ask("releases", question, self._show, self._failed)
+
+    def _show(self, releases: tuple[ReleaseShown, ...]) -> None:
+        self.releases = releases
+        self._table.empty = "no release is recorded yet: `baseline` records what is live"
+        self.draw()
+
+    def _failed(self, error: AskFailed) -> None:
+        self._table.empty = " ".join((str(error), *error.ways_out))
+        self._table.redraw()
+
+    @property
+    def _table(self) -> RowTable:
+        return self.query_one("#releases", RowTable)
+
+    def draw(self) -> None:
+        self._table.show([self._row(one) for one in self.releases])
+
+    def _row(self, one: ReleaseShown) -> Row:
+        symbols = self.bridge.symbols
+        if one.live:
+            back, glyph = Cell("live now", "ok"), Cell(symbols.running, "ok")
+        elif one.can_go_back:
+            back, glyph = Cell(f"no: {one.can_go_back}", "dim"), Cell(symbols.undone if one.undone else "", "warn")
+        else:
+            back, glyph = Cell("yes", "plain"), Cell("")
+        return Row(
+            one.id,
+            (
+                glyph,
+                Cell(one.candidate, "strong" if one.live else "plain"),
+                Cell(one.when, "dim"),
+                Cell(one.verified or ("undone" if one.undone else "not verified"), "dim" if one.verified else "warn"),
+                Cell(one.schema, "dim"),
+                Cell(one.who, "dim"),
+                back,
+            ),
+        )
+
+    @property
+    def chosen(self) -> ReleaseShown | None:
+        """The release under the cursor."""
+        key = self._table.cursor_key
+        return next((one for one in self.releases if one.id == key), None)
+
+    def on_row_list_opened(self) -> None:
+        self.do_open()
+
+    def do_open(self) -> None:
+        from screens.detail import TextScreen
+
+        if (one := self.chosen) is None:
+            return
+        rows = [
+            f"{one.candidate}   {one.id}",
+            "",
+            f"made       {one.when} by {one.who}, {one.action}, run {one.run}",
+            f"verified   {one.verified or 'no'}",
+            f"schema     {one.schema or 'none'}",
+            f"live       {'yes' if one.live else 'no'}{', was undone' if one.undone else ''}",
+            f"go back    {'it is live' if one.live else one.can_go_back or 'possible'}",
+            "",
+            *(f"{name:<22} {image}" for name, image in one.images),
+        ]
+        self.app.push_screen(TextScreen(self.bridge, self.environment, f"release {one.candidate}", "\n".join(rows)))
+
+    def do_rollback(self) -> None:
+        """Plan the way back to the chosen release."""
+        one = self.chosen
+        if one is None:
+            self.begin("rollback")
+        elif one.live or one.can_go_back:
+            self.say(f"{one.candidate}: {one.can_go_back or 'it is live already'}", "warn")
+        else:
+            self.begin("rollback", release=one.id, to=one.id, candidate=one.candidate)
+
+    def do_filter(self) -> None:
+        self.filter_rows(self._table)

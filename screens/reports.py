@@ -1,0 +1,45 @@
+"""Toasts, and the list of those that went by: a toast is lost when you look away, its line here is not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from console.session import Happening
+from screens.base import Deck
+from screens.page import Page, text
+from screens.theme import mark
+from screens.words import moment
+
+if TYPE_CHECKING:
+    from textual.app import App, ComposeResult
+
+    from screens.known import Bridge
+
+SEVERITY = {"ok": "information", "warn": "warning", "bad": "error", "unknown": "warning"}
+TOAST_S = {"ok": 4.0, "warn": 8.0, "bad": 12.0, "unknown": 8.0}
+
+
+def report(app: App[Any], bridge: Bridge, what: Happening) -> None:
+    """Keep it, and show it for a while."""
+    if what not in bridge.known.events:
+        bridge.known.events.append(what)
+    severity: Any = SEVERITY[what.tone]
+    app.notify(what.text, severity=severity, timeout=TOAST_S[what.tone], markup=False)
+
+
+class ReportsScreen(Deck[None]):
+    """Newest first."""
+
+    AUTO_FOCUS = "#page"
+    TITLE_WORDS = "reports"
+
+    def body(self) -> ComposeResult:
+        yield Page(id="page")
+
+    def draw(self) -> None:
+        now = self.bridge.clock()
+        made = []
+        for one in reversed(self.bridge.known.events):
+            shown = mark(one.tone)
+            made.append(text((f"{moment(one.at, now):<14}", "dim"), (f"{shown.glyph} ", shown.tone), one.text))
+        self.query_one("#page", Page).show(made or [text(("Nothing was reported since this console opened.", "dim"))])

@@ -1,0 +1,287 @@
+"""One run: its steps as a tree, the output of the chosen one, what can be done about it, and how it ended.
+
+The run does not need this screen: it reads records and spool by offset, a few times a second while the run goes on.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+from textual.containers import Container
+
+from console.commands import ConsoleCommand
+from console.session import AskFailed, OutputShown, RunShown, StepShown
+from console.timing import DEFAULT
+from screens.base import Deck
+from screens.known import UNFINISHED
+from screens.page import Words
+from screens.panes.output import OutputPane
+from screens.widgets.steps import StepRow, StepTree
+from screens.words import moment
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+    from textual.timer import Timer
+
+    from screens.known import Bridge
+
+Look = tuple[RunShown, str | None, tuple[OutputShown, ...]]
+WORKING = ("running", "undoing")
+
+
+class RunScreen(Deck[None]):
+    """Cancel, undo, resume and leave never need the environment to be armed."""
+
+    AUTO_FOCUS = "#steps"
+    SCOPES = ("app", "run")
+    SCOPED_CSS = False
+    DEFAULT_CSS = """
+    #title { height: auto; padding: 0 1; }
+    #ending { height: auto; max-height: 40%; margin: 1 1 0 1; padding: 0 1; border-left: heavy $border; }
+    #ending.human { background: $error; color: $background; border-left: heavy $error; padding: 1 2; }
+    #split { height: 1fr; layout: vertical; }
+    #split #steps { height: auto; min-height: 4; max-height: 50%; margin: 1 0; }
+    .-wide #split { layout: horizontal; }
+    .-wide #split #steps { width: 2fr; height: 1fr; max-height: 100%; }
+    .-wide #split #output { width: 3fr; }
+    """
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide")]  # noqa: RUF012 - typed so by Textual
+
+    def __init__(self, bridge: Bridge, environment: str, run: str) -> None:
+        super().__init__(bridge, environment)
+        self.id_shown = run
+        self.shown: RunShown | None = None
+        self.staying = True
+        """The cursor stays with the step that works, until it is moved by hand."""
+        self.all_output = False
+        self._looking = False
+        self._timer: Timer | None = None
+        self._putting = False
+
+    def words(self) -> str:
+        return f"run {self.id_shown}"
+
+    def body(self) -> ComposeResult:
+        yield Words((f"Reading run {self.id_shown}.", "dim"), id="title")
+        yield Words(id="ending")
+        with Container(id="split"):
+            yield StepTree(symbols=self.bridge.symbols, empty="no step read yet", id="steps")
+            yield OutputPane("output", self.bridge.symbols)
+
+    def on_mount(self) -> None:
+        self.query_one("#ending").display = False
+        super().on_mount()
+        self._timer = self.set_interval(DEFAULT.follow_s * 2, self.look)
+        self.look()
+
+    # -- looking -------------------------------------------------------------------------------------------------
+
+    def look(self) -> None:
+        """Read what is new, unless the last question is still out: a host that hangs is asked once."""
+        if self._looking or not self.is_current:
+            return
+        self._looking = True
+        output = self.query_one(OutputPane)
+        self.ask("run", partial(self._read, output.read_to, output.step), self._take, self._failed)
+
+    def _read(self, offset: int, step: str | None) -> Look:
+        """In a thread: the records, then the spool from where we are."""
+        session = self.bridge.session
+        shown = session.run(self.id_shown)
+        pieces = () if step is None and not self.all_output else tuple(session.output(self.id_shown, offset, step))
+        return shown, step, pieces
+
+    def _failed(self, error: AskFailed) -> None:
+        self._looking = False
+        self.query_one("#title", Words).say((" ".join((str(error), *error.ways_out)), "bad"))
+
+    def _take(self, look: Look) -> None:
+        self._looking = False
+        self.shown, step, pieces = look
+        output = self.query_one(OutputPane)
+        output.take(step, pieces)
+        self.draw()
+        if output.step != step or pieces:
+            self.call_next(self.look)
+        if self.shown.line.state not in UNFINISHED:
+            output.close()
+            if self._timer is not None and not pieces and step == output.step:
+                self._timer.pause()
+        elif self._timer is not None:
+            self._timer.resume()
+        self.draw_frame()
+
+    # -- drawing -------------------------------------------------------------------------------------------------
+
+    def draw(self) -> None:
+        shown = self.shown
+        if shown is None:
+            return
+        now = self.bridge.clock()
+        line = shown.line
+        tone = line.tone if line.tone in ("bad", "warn") else "accent" if line.state in UNFINISHED else "ok"
+        why = f"   {shown.reason}" if shown.reason else ""
+        where = f" on {shown.where}" if shown.where else ""
+        began = f"began {moment(line.started, now)} by {line.who}{where}"
+        place = "" if line.environment in line.title else f" in {line.environment}"
+        self.query_one("#title", Words).say(
+            (line.title, "strong"), f"{place}   ", (line.state, tone), (f"   {began}{why}", "dim")
+        )
+        self._draw_ending(shown)
+        tree = self.query_one("#steps", StepTree)
+        self._putting = True
+        tree.styles.height = None if self.has_class("-wide") else len(shown.steps)
+        tree.show([_row(one, now) for one in shown.steps])
+        if self.staying and (working := _working(shown.steps)) is not None:
+            tree.select(working.id)
+        self._putting = False
+        self._choose()
+
+    def _draw_ending(self, shown: RunShown) -> None:
+        box = self.query_one("#ending", Words)
+        words = shown.ending or shown.question
+        box.display = bool(words)
+        human = "NEEDS A HUMAN" in words.upper()
+        box.set_class(human, "human")
+        first, _, rest = words.partition("\n")
+        if human:
+            box.say((f"{self.bridge.symbols.bad} {first}", "strong"), f"\n{rest}" if rest else "")
+        elif shown.question and not shown.ending:
+            box.say(("Asks: ", "warn"), (first, "strong"), f"\n{rest}" if rest else "")
+        else:
+            box.say((first, shown.line.tone), f"\n{rest}" if rest else "")
+
+    def _choose(self) -> None:
+        """Show the output of the chosen step."""
+        output = self.query_one(OutputPane)
+        if self.all_output:
+            output.begin(None, "of all steps")
+        elif (step := self._step()) is not None:
+            output.begin(step.id, f"of {step.title}")
+
+    def _step(self) -> StepShown | None:
+        key = self.query_one("#steps", StepTree).cursor_key
+        return next((one for one in self.shown.steps if one.id == key), None) if self.shown else None
+
+    def on_row_list_moved(self, event: StepTree.Moved) -> None:
+        """Moved by hand: the cursor stays there, and its output is read."""
+        event.stop()
+        working = _working(self.shown.steps) if self.shown else None
+        if working is not None and event.key != working.id:
+            self.staying = False
+        self._choose()
+        self.look()
+
+    # -- commands ------------------------------------------------------------------------------------------------
+
+    def offers(self, command: ConsoleCommand) -> bool | None:
+        """Only what the run can do now."""
+        can: tuple[str, ...] = self.shown.can if self.shown else ()
+        if command.id in ("cancel", "undo", "resume"):
+            return True if command.id in can else False if self.shown and not can else None
+        if command.id == "leave":
+            return bool(self.shown and self.shown.question)
+        return super().offers(command)
+
+    def _question(self, title: str, words: str, then: Any) -> None:
+        from screens.question import QuestionScreen
+
+        self.app.push_screen(
+            QuestionScreen(self.bridge, self.environment, title, words), lambda yes: then() if yes else None
+        )
+
+    def _answer(self, choice: Literal["undo", "leave", "resume"], said: str) -> None:
+        self.ask("answer", partial(self.bridge.session.answer, self.id_shown, choice), lambda _: self._said(said))
+
+    def _said(self, words: str) -> None:
+        self.say(words)
+        if self._timer is not None:
+            self._timer.resume()
+        self.look()
+
+    def do_cancel(self) -> None:
+        def cancel() -> None:
+            words = "Asked the run to stop; it stops as its step allows."
+            self.ask("cancel", partial(self.bridge.session.cancel, self.id_shown), lambda _: self._said(words))
+
+        self._question("Cancel this run?", "It stops as its step allows. Then you choose: undo, or leave it.", cancel)
+
+    def do_undo(self) -> None:
+        words = "What it did is taken back in reverse, with the undo of its plan (p shows it)."
+        self._question("Undo this run?", words, lambda: self._answer("undo", "Its undo has begun."))
+
+    def do_resume(self) -> None:
+        words = "Each step is first checked for whether it happened: nothing is done twice."
+        self._question("Go on with this run?", words, lambda: self._answer("resume", "It goes on."))
+
+    def do_leave(self) -> None:
+        words = "Nothing is taken back. The environment stays as it is now, and the run is closed with that."
+        self._question("Leave it as it is?", words, lambda: self._answer("leave", "It was left as it is."))
+
+    def do_show_plan(self) -> None:
+        from screens.plan import PlanScreen
+
+        def show(plan: Any) -> None:
+            self.app.push_screen(PlanScreen(self.bridge, plan, done=True))
+
+        self.ask("plan", partial(self.bridge.session.plan_of, self.id_shown), show)
+
+    def do_stay(self) -> None:
+        self.staying = not self.staying
+        self.say("Following the step that works." if self.staying else "Staying with the chosen step.")
+        self.draw()
+
+    def do_whole(self) -> None:
+        self.all_output = not self.all_output
+        self._choose()
+        self.look()
+
+    def do_refresh(self) -> None:
+        self.look()
+
+    def do_filter(self) -> None:
+        self.query_one(OutputPane).do_filter()
+
+    def on_row_list_opened(self, event: StepTree.Opened) -> None:
+        event.stop()
+        self.do_open()
+
+    def do_open(self) -> None:
+        """Everything about the chosen step."""
+        from screens.detail import TextScreen
+
+        if (step := self._step()) is None:
+            return
+        rows = [
+            f"{step.title}: {step.state}",
+            "",
+            f"host      {step.host or 'here'}",
+            f"command   {step.command}",
+            f"check     {step.check or 'none'}",
+            f"undo      {step.undo or 'none: ' + (step.no_undo or 'nothing to take back')}",
+            f"evidence  {step.evidence or 'none yet'}",
+            f"attempt   {step.attempt}",
+        ]
+        self.app.push_screen(TextScreen(self.bridge, self.environment, f"step {step.id}", "\n".join(rows)))
+
+
+def _working(steps: tuple[StepShown, ...]) -> StepShown | None:
+    """The step that works now; else the one that failed or is not known; else the last that began."""
+    for states in (WORKING, ("failed", "unknown")):
+        for one in steps:
+            if one.state in states:
+                return one
+    began = [one for one in steps if one.state not in ("waiting", "skipped")]
+    return began[-1] if began else steps[0] if steps else None
+
+
+def _row(one: StepShown, now: float) -> StepRow:
+    """A step as the tree draws it. Whole seconds while it works, so that at most one line a second is sent."""
+    elapsed: float | None = one.took_s or None
+    if one.state in WORKING and one.started:
+        elapsed = float(max(int(now - one.started), 0))
+    notes = [f"attempt {one.attempt}"] if one.attempt > 1 else []
+    if one.evidence:
+        notes.append(one.evidence)
+    return StepRow(one.id, one.title, one.state, one.host, elapsed, 0, ", ".join(notes))

@@ -1,0 +1,1 @@
+"""Widgets that draw their own lines: plain values in, strips out, and only the lines that changed are sent."""

@@ -1,0 +1,39 @@
+"""Pieces of a one-line bar that give way by priority: first their short form, then nothing. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from screens.theme import Tone
+from screens.widgets.words import width_of
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One piece of a bar. Pieces with the highest number give way first; 0 stays."""
+
+    text: str
+    tone: Tone = "plain"
+    priority: int = 0
+    short: str = ""
+    """What is shown instead where there is not enough room; empty: nothing."""
+
+
+def fitting(pieces: Sequence[Piece], width: int, between: int = 2) -> list[Piece]:
+    """The pieces that fit into a width, each in its long form, its short form or not at all, in their order."""
+    kept: list[Piece | None] = [piece if piece.text else None for piece in pieces]
+
+    def taken() -> int:
+        there = [width_of(piece.text) for piece in kept if piece is not None]
+        return sum(there) + between * max(len(there) - 1, 0)
+
+    order = sorted((i for i, p in enumerate(pieces) if p.text and p.priority), key=lambda i: (-pieces[i].priority, -i))
+    for i in order:
+        piece = pieces[i]
+        if taken() > width and piece.short:
+            kept[i] = Piece(piece.short, piece.tone, piece.priority)
+    for i in order:
+        if taken() > width:
+            kept[i] = None
+    return [piece for piece in kept if piece is not None]

@@ -1,0 +1,112 @@
+"""A small table: columns that give way by priority, rows with keys, and only changed lines are sent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from textual.strip import Strip
+
+from screens.theme import BRAILLE, Mark, Symbols, Tone
+from screens.widgets.lines import Part, strip_of
+from screens.widgets.rows import RowList
+from screens.widgets.words import cell as cell_of
+
+_BETWEEN = 2
+"""Blanks between two columns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column. `width` is in cells; `grow` gives it a share of what is left over."""
+
+    title: str
+    width: int
+    priority: int = 0
+    """Columns with the highest number go first where the table is too narrow; 0 stays."""
+    right: bool = False
+    grow: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell: a text and what it means."""
+
+    text: str
+    tone: Tone = "plain"
+
+    @classmethod
+    def of(cls, mark: Mark, word: str | None = None) -> Cell:
+        """A state as glyph and word."""
+        return cls(f"{mark.glyph} {mark.word if word is None else word}", mark.tone)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row: a key that stays its own, and a cell for each column."""
+
+    key: str
+    cells: tuple[Cell, ...]
+
+    @property
+    def searched(self) -> str:
+        """The text that a filter looks in."""
+        return " ".join(cell.text for cell in self.cells)
+
+
+class RowTable(RowList[Row]):
+    """Environments, services, releases, runs, items of a checklist."""
+
+    def __init__(
+        self,
+        columns: Sequence[Column],
+        *,
+        header: bool = True,
+        symbols: Symbols = BRAILLE,
+        empty: str = "nothing here",
+        id: str | None = None,  # noqa: A002 - Textual's name for it
+        classes: str | None = None,
+    ) -> None:
+        super().__init__(symbols=symbols, empty=empty, id=id, classes=classes)
+        self.columns = tuple(columns)
+        self.heading_rows = 1 if header else 0
+
+    def layout_for(self, width: int) -> list[tuple[int, int]]:
+        """(index of column, cells) of the columns that fit into this width."""
+        room = width - 1
+        kept = list(range(len(self.columns)))
+
+        def taken() -> int:
+            return sum(self.columns[i].width for i in kept) + _BETWEEN * (len(kept) - 1)
+
+        while len(kept) > 1 and taken() > room and any(self.columns[i].priority for i in kept):
+            kept.remove(max(kept, key=lambda i: (self.columns[i].priority, i)))
+        spare = room - taken()
+        shares = sum(self.columns[i].grow for i in kept)
+        sizes: list[tuple[int, int]] = []
+        for i in kept:
+            column = self.columns[i]
+            extra = spare * column.grow // shares if shares and spare > 0 else 0
+            sizes.append((i, column.width + extra))
+        return sizes
+
+    def heading(self, width: int) -> list[Strip]:
+        """The titles of the columns."""
+        if not self.heading_rows:
+            return []
+        head = self.tone("head")
+        parts: list[Part] = [(" ", head)]
+        for i, size in self.layout_for(width):
+            title = cell_of(self.columns[i].title, size, self.columns[i].right, self.symbols.ellipsis)
+            parts.append((title + " " * _BETWEEN, head))
+        return [strip_of(parts, width, head)]
+
+    def row_strip(self, row: Row, width: int, on_cursor: bool) -> Strip:
+        """The cells that fit; a bar before the row under the cursor, so that it is seen without colour."""
+        plain = self.tone("plain", on_cursor)
+        parts: list[Part] = [(self.symbols.cursor if on_cursor else " ", self.tone("accent", on_cursor))]
+        for i, size in self.layout_for(width):
+            cell = row.cells[i] if i < len(row.cells) else Cell("")
+            text = cell_of(cell.text, size, self.columns[i].right, self.symbols.ellipsis)
+            parts += [(text, self.tone(cell.tone, on_cursor)), (" " * _BETWEEN, plain)]
+        return strip_of(parts, width, plain)

@@ -1,0 +1,67 @@
+"""A plan as text, to be read by a person and compared as a whole.
+
+A fixed script is shown by the name it runs under, since its text has tests of its own; every other word is shown.
+Digests of one repeated letter are shortened.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+
+from console.runs.api import Command, Effect, Plan
+
+PLANS = Path(__file__).parent / "plans"
+WRITE = os.environ.get("WRITE_PLANS") == "1"
+
+
+def effect(what: Effect) -> str:
+    if not isinstance(what, Command):
+        return f"{what.name} {json.dumps(what.args, sort_keys=True, ensure_ascii=False)} within {what.deadline_s:g} s"
+    words = list(what.argv)
+    if words[:2] == ["sh", "-c"] and words[3].startswith("quarterdeck-"):
+        words = [words[3], *words[4:]]
+    marks = [mark for mark, on in (("writes", what.writes), ("detach", what.detach)) if on]
+    if what.become != "none":
+        marks.append(what.become)
+    if what.container:
+        marks.append(f"container {what.container}")
+    if what.stdin is not None:
+        marks.append(f"stdin {what.stdin.kind}" + (f" {what.stdin.name}" if what.stdin.kind == "secret" else ""))
+    return f"{' '.join(words)} [{', '.join(marks)}] within {what.deadline_s:g} s"
+
+
+def rendered(plan: Plan) -> str:
+    lines = [
+        plan.title,
+        f"claims {', '.join(plan.claims)}; hosts {', '.join(plan.hosts)}; credentials {', '.join(plan.credentials)}",
+        f"as before: {plan.as_before}",
+    ]
+    for step in plan.steps:
+        lines += ["", f"{step.id} ({step.host or 'here'}) after {', '.join(step.needs) or 'nothing'}: {step.title}"]
+        lines.append(f"  attempts {step.attempts}, cancel {step.cancel}, {step.certainty}")
+        lines += [f"  gate {gate.id}: {effect(gate.check)}" for gate in step.gates]
+        for name in ("run", "check", "undo", "undo_check"):
+            what = getattr(step, name)
+            if what is not None:
+                lines.append(f"  {name}: {effect(what)}")
+        if step.no_undo:
+            lines.append(f"  no undo: {step.no_undo}")
+        if step.shown:
+            lines.append(f"  shown: {step.shown}")
+    text = "\n".join(lines) + "\n"
+    text = re.sub(r"sha256:([0-9a-f])\1{63}", r"sha256:\1…", text)
+    return re.sub(r"\b([ef])\1{63}\b", r"\1…", text)
+
+
+def matches(name: str, plan: Plan) -> None:
+    """The plan is the one in `plans/<name>.txt`. With WRITE_PLANS=1 the file is written, to be reviewed."""
+    path = PLANS / f"{name}.txt"
+    text = rendered(plan)
+    if WRITE:
+        path.write_text(text, "utf-8")
+    assert text == path.read_text("utf-8"), (
+        f"the plan is not {path.name}; if it should differ, write it anew and read it"
+    )

@@ -1,0 +1,169 @@
+"""Tables of facts to the exact plan of a rollback, and to its refusals."""
+
+from __future__ import annotations
+
+import pytest
+
+from actions.rollback import ACTION, RollbackFacts, RollbackParams
+from actions.site import Site
+from console.runs.api import Plan, Refusal
+from console.stacks.base import MigrationsSpec
+from console.stacks.release import Release
+from tests.actions.rendered import matches
+from tests.actions.sites import MIGRATIONS, REPO, ground, image, images, release, site, spec
+
+R1 = release(1, "a", "1.0.0", known=("a1",))
+R2 = release(2, "b", "1.1.0", known=("a1", "a2"))
+R3 = release(3, "c", "1.2.0", known=("a1", "a2", "a3"))
+HERE = tuple(sorted({*images("a").values(), *images("b").values()}))
+
+
+def facts(*releases: Release, live: str = "c", the_spec: object = None, **more: object) -> RollbackFacts:
+    one = ground(live, releases=releases, label=releases[-1].id if releases else "", here=HERE)
+    base = RollbackFacts(site=site(one, the_spec=the_spec))  # type: ignore[arg-type]
+    return base.model_copy(update=more)
+
+
+def planned(the_facts: RollbackFacts, to: str = "") -> Plan:
+    plan = ACTION.plan(the_facts, RollbackParams(to=to))
+    assert isinstance(plan, Plan), plan
+    return plan
+
+
+def refused(the_facts: RollbackFacts, to: str = "") -> Refusal:
+    refusal = ACTION.plan(the_facts, RollbackParams(to=to))
+    assert isinstance(refusal, Refusal)
+    return refusal
+
+
+def test_to_the_release_before() -> None:
+    matches("rollback-before", planned(facts(R1, R2, R3)))
+
+
+def test_to_a_named_one_with_a_schema_that_it_knows() -> None:
+    given = facts(R1, R2, R3, the_spec=spec(migrations=MIGRATIONS), schema_now=("a2",))
+    matches("rollback-schema", planned(given, "1.1.0"))
+    assert planned(given, "r2") == planned(given, "1.1.0")
+
+
+def test_missing_images_are_fetched_first() -> None:
+    one = ground("c", releases=(R1, R2, R3), label="r3")
+    plan = planned(RollbackFacts(site=site(one)), "r1")
+    assert [step.id for step in plan.steps][:4] == ["files", "config", "pull", "pull-rest"]
+
+
+def test_it_uses_the_files_of_that_time_and_the_settings_of_today() -> None:
+    plan = planned(facts(R1, R2, R3), "r1")
+    files = plan.steps[0].run
+    assert files.kind == "command"
+    place = files.argv.index("copy")
+    assert files.argv[place + 2] == "/opt/app/.quarterdeck/releases/r1/files/1.docker-compose.yml"
+    up = next(step for step in plan.steps if step.id == "up").run
+    assert up.kind == "command" and up.argv[up.argv.index("--env-file") + 1] == "/opt/app/.env"
+
+
+def test_facts_and_plan_survive_json() -> None:
+    given = facts(R1, R2, R3)
+    assert RollbackFacts.model_validate_json(given.model_dump_json()) == given
+    plan = planned(given)
+    assert Plan.model_validate_json(plan.model_dump_json()).digest == plan.digest
+
+
+def test_after_a_rollback_the_next_one_goes_further_back() -> None:
+    """r4 went back to r2: its images are live, so neither r2 nor r4 is before it."""
+    back = release(4, "b", "1.1.0", of="r2", known=("a1", "a2"))
+    one = ground("b", releases=(R1, R2, R3, back), label="r4", here=HERE)
+    plan = planned(RollbackFacts(site=site(one)))
+    assert plan.title == "Roll staging back to r3 (1.2.0)"
+
+
+@pytest.mark.parametrize(
+    ("given", "to", "reason", "way"),
+    [
+        (facts(R1, live="a"), "", "no verified release before the one that is live", "deploy a candidate"),
+        (facts(R1, R2, R3), "9.9", "staging has no release 9.9.", "verified releases: r2 (1.1.0), r1 (1.0.0)"),
+        (facts(R1, R2, R3), "r3", "r3 (1.2.0) is live already.", "verified releases"),
+        (
+            facts(R1, release(2, "b", "1.1.0", verified=False), R3),
+            "r2",
+            "r2 (1.1.0) was never verified",
+            "deploy it again",
+        ),
+        (
+            facts(R1, release(2, "b", "1.1.0", verified=False, undone=True), R3),
+            "1.1.0",
+            "r2 (1.1.0) was taken back",
+            "verified releases: r1 (1.0.0)",
+        ),
+        (
+            facts(R1, R2, R3, lost=(image("web", "a"),)),
+            "r1",
+            f"{REPO}/web@sha256:aaaaaaaaaaaa is neither on all hosts nor in a registry",
+            "choose another",
+        ),
+        (
+            facts(R1, R2, R3, the_spec=spec(migrations=MIGRATIONS), schema_now=("a2",)),
+            "r1",
+            "The database is at a2; the image of r1 (1.0.0) does not know that revision.",
+            "backward_compatible",
+        ),
+    ],
+)
+def test_refusals_say_why_and_what_can_be_done(given: RollbackFacts, to: str, reason: str, way: str) -> None:
+    refusal = refused(given, to)
+    assert reason in refusal.reason
+    assert any(way in one for one in refusal.ways_out), refusal.ways_out
+
+
+def test_the_teams_promise_lifts_the_refusal_over_the_schema() -> None:
+    promised = MigrationsSpec(service="backend", backward_compatible=True)
+    given = facts(R1, R2, R3, the_spec=spec(migrations=promised), schema_now=("a2",))
+    plan = planned(given, "r1")
+    schema = next(step for step in plan.steps if step.id == "schema")
+    assert schema.run.kind == "command" and schema.run.argv[5] == "0", "no revision is demanded of it"
+
+
+def test_where_nobody_recorded_what_the_image_knows_the_run_asks_it() -> None:
+    unasked = release(1, "a", "1.0.0")
+    given = facts(unasked, R2, R3, the_spec=spec(migrations=MIGRATIONS), schema_now=("a2",))
+    schema = next(step for step in planned(given, "r1").steps if step.id == "schema")
+    assert schema.run.kind == "command" and schema.run.argv[5:7] == ("1", "a2")
+    ids = [step.id for step in planned(given, "r1").steps]
+    assert ids.index("schema") < ids.index("up")
+
+
+def test_a_host_without_the_record_is_named() -> None:
+    both = site(
+        ground("c", releases=(R1, R2, R3), label="r3", here=HERE),
+        ground("c", host="two", releases=(R3,), label="r3", here=HERE),
+    )
+    refusal = refused(RollbackFacts(site=both), "r1")
+    assert refusal.reason == "two has no record of r1 (1.0.0)."
+
+
+def test_what_was_changed_outside_is_recorded_so_that_it_can_come_back() -> None:
+    one = ground("d", releases=(R1, R2), here=HERE)
+    plan = planned(RollbackFacts(site=Site(**dict(site(one)))), "r1")
+    assert plan.steps[0].id == "record-live"
+    assert plan.as_before == "r3 (what was live) is live"
+
+
+def test_hosts_that_do_not_agree_on_a_release_are_asked_after() -> None:
+    changed = R2.model_copy(update={"images": images("e")})
+    for first, second in ((R2, changed), (changed, R2)):
+        both = site(
+            ground("c", releases=(R1, first, R3), label="r3", here=HERE),
+            ground("c", host="two", releases=(R1, second, R3), label="r3", here=HERE),
+        )
+        refusal = refused(RollbackFacts(site=both), "r2")
+        assert "two and one do not agree on what r2 (1.1.0) is" in refusal.reason
+        assert isinstance(ACTION.plan(RollbackFacts(site=both), RollbackParams(to="r1")), Plan)
+
+
+def test_an_image_of_another_repository_is_shown_before_anything_is_confirmed() -> None:
+    evil = "registry.evil:5000/app/web@" + image("web", "b").partition("@")[2]
+    changed = R2.model_copy(update={"images": {**R2.images, "web": evil}})
+    text = str([block.model_dump() for block in planned(facts(R1, changed, R3), "r2").blocks])
+    assert "web would run registry.evil:5000/app/web" in text
+    control = str([block.model_dump() for block in planned(facts(R1, R2, R3), "r2").blocks])
+    assert "would run" not in control

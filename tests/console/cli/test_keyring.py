@@ -1,0 +1,114 @@
+"""Credentials from the command line: asked for on the terminal once, handed over by a descriptor, or refused with 4."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.console.cli.program import PROGRAM, Said, Terminal, quarterdeck
+
+PASSPHRASE = "a long enough passphrase of this test"
+VALUE = "value-of-the-credential-81c2"
+
+
+@pytest.fixture
+def profile(places: Path) -> Path:
+    file = places / "p.yaml"
+    file.write_text(
+        "system: x\nkeyring: sealed\ncredentials: {api: {kind: http, rotate_after_days: 1}}\n"
+        "hosts: {here: {local: true}}\nenvironments:\n  only:\n"
+        f"    hosts: [here]\n    directory: {places}\n    stack: {{kind: compose, project: x, files: [compose.yml], "
+        "services: {web: {health: none}}, images: {web: 'x.example/y:{release}'}}\n"
+    )
+    return file
+
+
+def handed(passphrase: str, profile: Path, *words: str, given: str = "") -> Said:
+    """Run it on a profile with a passphrase on a descriptor, and perhaps something on standard input."""
+    reading, writing = os.pipe()
+    os.write(writing, passphrase.encode())
+    os.close(writing)
+    done = subprocess.run(
+        [*PROGRAM, "-p", str(profile), "--passphrase-fd", str(reading), *words],
+        input=given,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        pass_fds=(reading,),
+        start_new_session=True,
+    )
+    os.close(reading)
+    assert "Traceback" not in done.stderr
+    assert not passphrase or passphrase not in done.stdout + done.stderr
+    return Said(done.returncode, done.stdout, done.stderr)
+
+
+def test_a_keyring_is_made_and_opened_on_the_terminal_without_echo(profile: Path) -> None:
+    said = quarterdeck("-p", str(profile), "credentials", "list")
+    assert said.code == 0 and "NOT SET" in said.out, "to see what is missing needs no keyring"
+    with Terminal("-p", str(profile), "credentials", "set", "api") as terminal:
+        terminal.expect("New passphrase for the credential api (its value):")
+        terminal.type(f"{VALUE}\n")
+        terminal.expect("The same again:")
+        terminal.type(f"{VALUE}\n")
+        terminal.expect("New passphrase for the keyring")
+        terminal.type(f"{PASSPHRASE}\n")
+        terminal.expect("The same again:")
+        terminal.type(f"{PASSPHRASE}\n")
+        terminal.expect("api is stored in")
+        assert terminal.ended() == 0
+        assert VALUE not in terminal.seen and PASSPHRASE not in terminal.seen
+    with Terminal("-p", str(profile), "credentials", "list") as terminal:
+        terminal.expect("Passphrase of the keyring")
+        terminal.type("wrong\n")
+        terminal.expect("2 more tries")
+        terminal.expect("Passphrase of the keyring")
+        terminal.type(f"{PASSPHRASE}\n")
+        assert terminal.ended() == 0
+        assert "api" in terminal.seen and VALUE not in terminal.seen
+
+
+def test_handed_over_by_a_descriptor(profile: Path) -> None:
+    assert handed(PASSPHRASE, profile, "credentials", "unlock").code == 0
+    file = profile.with_name("value")
+    file.write_text(VALUE + "\n")
+    assert handed(PASSPHRASE, profile, "credentials", "set", "api", "--file", str(file)).code == 0
+    listed = handed(PASSPHRASE, profile, "credentials", "list", "--json")
+    (row,) = json.loads(listed.out)
+    assert (row["name"], row["set"], row["overdue"]) == ("api", True, False) and VALUE not in listed.out
+    wrong = handed("not this one", profile, "credentials", "list")
+    assert wrong.code == 4 and "does not open it" in wrong.err
+    empty = handed("", profile, "credentials", "list")
+    assert empty.code == 4 and "No passphrase came on descriptor" in empty.err
+    assert handed(PASSPHRASE, profile, "credentials", "remove", "api", "--yes").code == 0
+    assert json.loads(handed(PASSPHRASE, profile, "credentials", "list", "--json").out)[0]["set"] is False
+    kinds = [record["kind"] for record in json.loads(quarterdeck("audit", "show", "--json").out)]
+    assert kinds == ["keyring.made", "credential.set", "credential.removed"]
+
+
+def test_locked_and_nobody_to_ask_is_four(profile: Path) -> None:
+    words = ("-p", str(profile))
+    said = quarterdeck(*words, "credentials", "check", "api")
+    assert said.code == 4 and "no keyring yet" in said.err and "credentials set api" in said.err
+    assert handed(PASSPHRASE, profile, "credentials", "unlock").code == 0
+    for more in (("list",), ("list", "--json"), ("check", "api"), ("unlock",), ("remove", "api", "--yes")):
+        said = quarterdeck(*words, "credentials", *more)
+        assert said.code == 4 and "--passphrase-fd N" in said.err, (more, said)
+    said = quarterdeck(*words, "--passphrase-fd", "77", "credentials", "list")
+    assert said.code == 4 and "Descriptor 77 cannot be read" in said.err
+
+
+def test_a_value_from_standard_input(profile: Path) -> None:
+    said = handed(PASSPHRASE, profile, "credentials", "set", "api", "--stdin", given=f"{VALUE}\n")
+    assert said.code == 0 and VALUE not in said.out + said.err
+    said = quarterdeck("-p", str(profile), "credentials", "set", "api", "--stdin", "--file", "x")
+    assert said.code == 2 and "not both" in said.err
+
+
+def test_the_console_takes_no_descriptor(profile: Path) -> None:
+    said = quarterdeck("-p", str(profile), "--passphrase-fd", "0")
+    assert said.code == 2 and "the console asks" in said.err

@@ -1,0 +1,81 @@
+"""This machine as a host keeps the contract."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+
+import pytest
+
+from console.hosts import scripts
+from console.hosts.base import AttemptExists, EngineError, FenceRefused
+from console.hosts.local import LocalHost
+from tests.console.hosts.contract import TIMING, Ground, HostContract, sh
+
+
+class TestLocalHost(HostContract):
+    @pytest.fixture
+    def host(self) -> Iterator[LocalHost]:
+        host = LocalHost("here", TIMING)
+        yield host
+        host.close()
+
+
+def test_the_engine_that_is_not_there_gets_a_sentence(tmp_path: Path) -> None:
+    host = LocalHost("here", TIMING, docker_socket=str(tmp_path / "docker.sock"))
+    with pytest.raises(EngineError, match="there is no Docker socket at"):
+        host.docker()
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash", "busybox"])
+def test_the_guard_under_other_shells(shell: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """dash is Debian's sh, bash many others', busybox Alpine's. One that is not installed here is not tried."""
+    program = shutil.which(shell)
+    if program is None:
+        return
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "sh").symlink_to(program)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    ground = Ground(tmp_path / "app")
+    host = LocalHost("here", TIMING)
+    assert host.run(sh("echo $0; exit 3"), stdin=b"x").rc == 3
+    for number, detach in enumerate((False, True)):
+        beat = ground.lock() if not number else ground.own / "lock" / "beat"
+        command = sh("cat; echo err >&2; exit 5", writes=True, detach=detach)
+        result = host.guarded(command, ground.guard(f"ok{number}", record="{}"), stdin=bytes(range(1, 256)) * 500)
+        assert result.rc == 5
+        assert (ground.step(f"ok{number}") / "out").stat().st_size == 255 * 500 + 4
+        assert beat.stat().st_mtime > 1_000_000_001
+        slow = sh('trap "" TERM; sleep 30', writes=True, detach=detach, deadline_s=0.3)
+        assert host.guarded(slow, ground.guard(f"slow{number}")).ended == "deadline"
+        assert not host.step_on_host(ground.guard(f"slow{number}")).alive
+        with pytest.raises(FenceRefused):
+            host.guarded(command, ground.guard(f"no{number}", fence="other"))
+        with pytest.raises(AttemptExists):
+            host.guarded(command, ground.guard(f"ok{number}"))
+
+
+def test_the_scripts_are_clean() -> None:
+    """shellcheck's word, where it is installed; SC2317 is about functions of the shared part that a script leaves."""
+    program = shutil.which("shellcheck")
+    for name in ("run", "guard", "start", "follow", "step", "end", "end_group", "facts", "read"):
+        text = scripts.text(name)
+        assert "\n#" not in text
+        subprocess.run(["sh", "-n", "-c", text], check=True)
+    if program is None:
+        return
+    folder = Path(str(resources.files("console.hosts") / "scripts"))
+    shared = (folder / "lib.sh").read_text()
+    for file in folder.glob("*.sh"):
+        text = (
+            file.read_text()
+            if file.name in ("lib.sh", "run.sh", "start.sh", "facts.sh", "read.sh")
+            else (shared + file.read_text())
+        )
+        done = subprocess.run([program, "-s", "sh", "-e", "SC2317", "-"], input=text, text=True, capture_output=True)
+        assert done.returncode == 0, done.stdout

@@ -1,0 +1,31 @@
+"""What streamlocal.py and login.py need of paramiko's inside is still there: fails first when paramiko changes."""
+
+from __future__ import annotations
+
+import inspect
+
+import paramiko
+from paramiko.agent import AgentSSH
+
+
+def test_paramiko_is_as_it_was_when_this_was_written() -> None:
+    assert paramiko.__version__.split(".")[0] == "5"
+    transport = inspect.getsource(paramiko.Transport)
+    for name in (
+        "_sanitize_window_size",
+        "_sanitize_packet_size",
+        "_next_channel",
+        "_channels",
+        "channel_events",
+        "channels_seen",
+        "_send_user_message",
+        "_unlink_channel",
+    ):
+        assert name in transport
+    assert "_set_transport" in dir(paramiko.Channel)
+    assert "_set_window" in dir(paramiko.Channel)
+    assert "_connect" in dir(AgentSSH)
+
+
+def test_a_status_of_minus_one_means_none_yet() -> None:
+    assert paramiko.Channel(0).exit_status == -1

@@ -1,0 +1,104 @@
+"""The session's keyring: asked for once, never made by looking, every value known to the redactor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from console.credentials.errors import CredentialMissing, KeyringLocked
+from console.credentials.unlock import Asked
+from console.live.keys import Keys
+from console.text.redact import Redactor
+from console.text.secret import Secret
+from profiles.models import Profile
+
+PASSPHRASE = "a long enough passphrase of this test"
+
+
+class Person:
+    """Answers with what was laid out; counts how often it was asked."""
+
+    def __init__(self, *answers: str | None) -> None:
+        self.answers = list(answers)
+        self.asked: list[Asked] = []
+
+    def passphrase(self, asked: Asked) -> Secret | None:
+        self.asked.append(asked)
+        answer = self.answers.pop(0)
+        return None if answer is None else Secret(answer)
+
+
+def keys(path: Path, redactor: Redactor | None = None) -> Keys:
+    profile = Profile.model_validate(
+        {
+            "system": "x",
+            "keyring": "sealed",
+            "credentials": {"api": {"kind": "http"}},
+            "hosts": {"here": {"local": True}},
+            "environments": {
+                "only": {
+                    "hosts": ["here"],
+                    "directory": "/srv/x",
+                    "stack": {
+                        "kind": "compose",
+                        "project": "x",
+                        "files": ["compose.yml"],
+                        "services": {"web": {"health": "none"}},
+                        "images": {"web": "x.example/y:{release}"},
+                    },
+                }
+            },
+        }
+    )
+    return Keys(profile, path / "keyring" / "sealed.json", redactor or Redactor())
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> Path:
+    """A sealed file that holds one value."""
+    made = keys(tmp_path)
+    made.ask_by(Person(PASSPHRASE))
+    made.open_now(make=True)
+    made.credentials().set("api", Secret("a-value-that-nobody-may-see"))
+    return tmp_path
+
+
+def test_a_locked_keyring_asks_once_and_the_redactor_learns(stored: Path) -> None:
+    redactor, person = Redactor(), Person("wrong", PASSPHRASE)
+    opened = keys(stored, redactor)
+    with pytest.raises(KeyringLocked):
+        opened.get("api")
+    opened.ask_by(person)
+    assert opened.get("api") == opened.get("api") == "a-value-that-nobody-may-see"
+    assert len(person.asked) == 2 and person.asked[1].problem
+    assert "nobody-may-see" not in redactor.text("it is a-value-that-nobody-may-see, really")
+    assert opened.session_key() is not None and opened.shown().state == "unlocked"
+
+
+def test_who_would_not_say_is_not_asked_again(stored: Path) -> None:
+    opened, person = keys(stored), Person(None)
+    opened.ask_by(person)
+    for _ in range(2):
+        with pytest.raises(KeyringLocked):
+            opened.get("api")
+    assert len(person.asked) == 1 and opened.session_key() is None
+
+
+def test_looking_for_a_value_makes_no_keyring(tmp_path: Path) -> None:
+    opened, person = keys(tmp_path), Person(PASSPHRASE)
+    opened.ask_by(person)
+    with pytest.raises(CredentialMissing, match="no keyring yet"):
+        opened.get("api")
+    opened.open_now()
+    assert person.asked == [] and not opened.made
+    opened.open_now(make=True)
+    assert person.asked[0].new and opened.made
+
+
+def test_the_consoles_field_opens_or_makes_it(stored: Path, tmp_path: Path) -> None:
+    opened = keys(stored)
+    with pytest.raises(KeyringLocked):
+        opened.unlock("wrong")
+    opened.unlock(PASSPHRASE)
+    assert opened.get("api").startswith("a-value")

@@ -1,0 +1,121 @@
+"""A tiny action for the tests of the engine: every effect adds a line to a file on its host, which is what is counted.
+
+Installed as a plug-in for the runner (see `world.World`): third parties register in the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import JsonValue
+
+from console.hosts.base import HostError
+from console.runs.api import Action, Command, FactsContext, Frozen, Gate, Op, OpContext, Outcome, Params, Plan, Step
+
+DO = 'printf "do %s\\n" "$2" >>"$1/effects"; : >"$1/made.$2"'
+WAIT = 'printf "begin %s\\n" "$2" >>"$1/effects"; while [ ! -e "$1/go" ]; do sleep 0.02; done; ' + DO
+BREAK = 'printf "do %s\\n" "$2" >>"$1/effects"; echo "it broke" >&2; exit 3'
+FLAKY = 'printf "try %s\\n" "$2" >>"$1/effects"; [ "$(grep -cx "try $2" "$1/effects")" -ge 2 ] || exit 3; ' + DO
+UNDO = 'if [ -e "$1/made.$2" ]; then printf "undo %s\\n" "$2" >>"$1/effects"; rm -- "$1/made.$2"; fi'
+
+
+class TallyParams(Params):
+    """What the steps do."""
+
+    kinds: tuple[Literal["do", "wait", "detach", "break", "flaky", "stay", "op", "gate", "look", "doubt"], ...]
+    side_by_side: bool = False
+    cancel: Literal["now", "boundary", "ask"] = "boundary"
+    undo: Literal["yes", "fails"] = "yes"
+    secret: str = ""
+
+
+class TallyFacts(Frozen):
+    """What was read."""
+
+    directory: str
+    hosts: tuple[str, ...]
+    basis: str
+    drawn: str
+
+
+class Tally(Action[TallyParams, TallyFacts]):
+    """Adds lines to a file."""
+
+    name = "tally"
+    title = "Tally"
+    help = "Adds lines to a file on each host."
+    params_type = TallyParams
+    facts_type = TallyFacts
+
+    def facts(self, ctx: FactsContext, params: TallyParams) -> TallyFacts:
+        directory = ctx.environment.directory
+        first = ctx.host(next(iter(ctx.environment.hosts)))
+        basis = first.read_file(f"{directory}/basis") or b""
+        drawn = str(ctx.draw("id", lambda: f"{ctx.now().timestamp()}"))
+        return TallyFacts(directory=directory, hosts=tuple(ctx.environment.hosts), basis=basis.decode(), drawn=drawn)
+
+    def plan(self, facts: TallyFacts, params: TallyParams) -> Plan:
+        steps: list[Step] = []
+        for number, kind in enumerate(params.kinds, 1):
+            host = facts.hosts[(number - 1) % len(facts.hosts)]
+            needs = (steps[-1].id,) if steps and not params.side_by_side else ()
+            steps.append(_step(f"s{number}", kind, host, facts, params, needs))
+        return Plan(
+            action=self.name,
+            environment="here",
+            title=f"Tally {' '.join(params.kinds)}",
+            claims=("environment:here",),
+            hosts=facts.hosts,
+            steps=tuple(steps),
+            credentials=(params.secret,) if params.secret else (),
+            as_before="the tally is as it was",
+        )
+
+
+def _sh(text: str, facts: TallyFacts, name: str, **more: Any) -> Command:
+    return Command(argv=("sh", "-c", text, "tally", facts.directory, name), **more)
+
+
+def _step(id_: str, kind: str, host: str, facts: TallyFacts, params: TallyParams, needs: tuple[str, ...]) -> Step:
+    text = {"do": DO, "wait": WAIT, "detach": WAIT, "break": BREAK, "flaky": FLAKY}.get(kind, DO)
+    run: Command | Op = _sh(text, facts, id_, writes=True, detach=kind == "detach", deadline_s=20.0)
+    if kind in ("look", "gate"):
+        run = _sh(f": {facts.basis}", facts, id_)
+        gates = (Gate(id="open", title="it is open", check=_sh('test ! -e "$1/closed"', facts, id_)),)
+        return Step(id=id_, title=f"Look {id_}", host=host, run=run, needs=needs, gates=gates if kind == "gate" else ())
+    if kind == "op":
+        run = Op(name="tally.add@1", args={"directory": facts.directory, "name": id_}, writes=True, deadline_s=20.0)
+    if kind == "doubt":
+        run = Op(name="tally.doubt@1", args={"directory": facts.directory, "name": id_}, writes=True, deadline_s=20.0)
+    undo_text = UNDO if params.undo == "yes" else "exit 9"
+    stays = kind == "stay"
+    return Step(
+        id=id_,
+        title=f"Tally {id_}",
+        host=host,
+        run=run,
+        check=_sh('test -e "$1/made.$2"', facts, id_) if kind != "doubt" else None,
+        undo=None if stays else _sh(undo_text, facts, id_, writes=True),
+        undo_check=None if stays else _sh('test ! -e "$1/made.$2"', facts, id_),
+        no_undo=f"the line of {id_} stays" if stays else None,
+        needs=needs,
+        attempts=2 if kind == "flaky" else 1,
+        cancel=params.cancel,
+    )
+
+
+def add(ctx: OpContext, args: Mapping[str, JsonValue]) -> Outcome:
+    """An Op that changes a host does so by a guarded command."""
+    words = ("sh", "-c", DO, "tally", str(args["directory"]), str(args["name"]))
+    return ctx.guarded(Command(argv=words, writes=True))
+
+
+def doubt(ctx: OpContext, args: Mapping[str, JsonValue]) -> Outcome:
+    """Does it, and does not know whether it did."""
+    add(ctx, args)
+    raise HostError("elsewhere", "the answer was lost")
+
+
+Tally.ops = {"tally.add@1": add, "tally.doubt@1": doubt}
+ACTION = Tally()

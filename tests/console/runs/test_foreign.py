@@ -1,0 +1,164 @@
+"""What a host may be made to say of a run: garbage, another environment's run, other streams, names that are paths."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from console.environment import Environment
+from console.runs.client import RunUnknown
+from console.runs.create import run_id
+from console.runs.foreign import is_run_id
+from console.runs.journal import fetch
+from console.store.records import GENESIS, ChainBroken, Record, made
+from tests.console.runs.world import World
+
+RUN = "20261124T021455-tally-here-3fa9c1"
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+@pytest.fixture
+def here(world: World) -> Iterator[Environment]:
+    with world.environment() as environment:
+        yield environment
+
+
+def body_of(world: World, **changed: Any) -> dict[str, Any]:
+    """The first record of a sound run, with changes."""
+    run = world.create("do")
+    body = dict(world.records.read(run)[0].body or {})
+    return {**body, **changed}
+
+
+def chain(stream: str, *bodies: tuple[str, dict[str, Any]]) -> list[Record]:
+    records: list[Record] = []
+    for kind, body in bodies:
+        records.append(made(stream, len(records) + 1, 1.0, kind, body, records[-1].hash if records else GENESIS))
+    return records
+
+
+def put(world: World, run: str, text: str) -> None:
+    folder = world.app / ".quarterdeck" / "runs" / run
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "records.jsonl").write_text(text)
+
+
+def put_chain(world: World, run: str, records: list[Record]) -> None:
+    put(world, run, "".join(f"{record.line()}\n" for record in records))
+
+
+def test_a_sound_run_of_this_environment_is_taken_over(world: World, here: Environment) -> None:
+    put_chain(world, RUN, chain(RUN, ("run.created", body_of(world))))
+    assert fetch(world.records, RUN, here, ["one"]) == 1
+    assert world.runs.seen(RUN, here).view.environment == "here"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"environment": "production"},
+        {"system": "another"},
+        {"profile": "trusted:abc"},
+        {"plan": {"kind": "plan"}},
+        {"plan": None},
+        {"params": []},
+    ],
+)
+def test_a_run_that_is_not_of_the_hosts_environment_is_not_believed(
+    world: World, here: Environment, changed: dict[str, Any]
+) -> None:
+    put_chain(world, RUN, chain(RUN, ("run.created", body_of(world, **changed))))
+    with pytest.raises(ChainBroken, match="is not believed"):
+        fetch(world.records, RUN, here, ["one"])
+    assert world.records.read(RUN) == []
+
+
+@pytest.mark.parametrize("changed", [{"environment": "production"}, {"hosts": ["elsewhere"]}, {"hosts": []}])
+def test_a_plan_for_another_place_is_not_believed(world: World, here: Environment, changed: dict[str, Any]) -> None:
+    body = body_of(world)
+    plan = {**body["plan"], **changed}
+    if "hosts" in changed:
+        plan["steps"] = []
+    put_chain(world, RUN, chain(RUN, ("run.created", {**body, "plan": plan})))
+    with pytest.raises(ChainBroken, match="is not believed"):
+        fetch(world.records, RUN, here, ["one"])
+
+
+def test_a_host_adds_nothing_to_the_audit_or_to_another_run(world: World, here: Environment) -> None:
+    world.records.append("audit", "run.executed", {"run": "x"})
+    audit = world.records.read("audit")
+    forged = made("audit", 2, 2.0, "run.closed", {"run": "x"}, audit[-1].hash)
+    put_chain(world, RUN, [*audit, forged])
+    with pytest.raises(ChainBroken, match="belongs to something else"):
+        fetch(world.records, RUN, here, ["one"])
+    assert world.records.read("audit") == audit
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("step.intent", {"step": "s1"}),
+        ("step.done", {"step": "nowhere"}),
+        ("question", {}),
+        ("run.closing", {"text": "x"}),
+        ("locks.taken", {"fences": 3}),
+    ],
+)
+def test_records_that_cannot_be_read_are_a_sentence(
+    world: World, here: Environment, kind: str, body: dict[str, Any]
+) -> None:
+    put_chain(world, RUN, chain(RUN, ("run.created", body_of(world)), (kind, body)))
+    with pytest.raises(ChainBroken, match="is not believed"):
+        fetch(world.records, RUN, here, ["one"])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[" * 100_000,
+        '{"stream":' + '{"a":' * 50_000,
+        made("\x1b]0;owned\x07", 1, 1.0, "run.created", {}, GENESIS).line(),
+        "[]",
+        "null",
+        json.dumps({"stream": RUN}),
+        '{"stream":"r","seq":1e400,"at":1,"kind":"k","body":{},"body_hash":"","prev":"","hash":""}',
+        '{"stream":"r","seq":1,"at":NaN,"kind":"k","body":{},"body_hash":"","prev":"","hash":""}',
+        '{"stream":"r","seq":1,"at":1,"kind":"\\ud800","body":[],"body_hash":"","prev":"","hash":""}',
+    ],
+)
+def test_garbage_in_a_hosts_copy_is_passed_over(world: World, here: Environment, line: str) -> None:
+    put_chain(world, RUN, chain(RUN, ("run.created", body_of(world))))
+    path = world.app / ".quarterdeck" / "runs" / RUN / "records.jsonl"
+    path.write_text(f"{line}\n{path.read_text()}")
+    assert fetch(world.records, RUN, here, ["one"]) == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["../../../evil", "--help", "a", "", f"{RUN}/..", f"{RUN}\n", "20261124T021455-\x1b[31m"]
+)
+def test_a_name_that_is_no_id_is_no_run(world: World, here: Environment, name: str) -> None:
+    assert not is_run_id(name)
+    with pytest.raises(RunUnknown):
+        world.runs.seen(name, here)
+
+
+def test_a_host_that_lists_paths_lists_no_runs(world: World, here: Environment, monkeypatch: Any) -> None:
+    from console.hosts.base import Result
+
+    record = chain(RUN, ("run.created", {}))[0].line()
+    said = f"run ../../evil\n{record}\nrun {RUN}\n{record}\n".encode()
+    monkeypatch.setattr(type(here.first_host), "script", lambda *a, **k: Result(0, said, b"", "exited", 0.0))
+    assert list(world.runs.on_hosts(here)) == [RUN]
+
+
+def test_an_id_of_long_names_stays_unique() -> None:
+    ids = {run_id("a" * 40, "b" * 60, 0.0) for _ in range(50)}
+    assert len(ids) == 50 and all(is_run_id(one) and len(one) <= 80 for one in ids)

@@ -1,0 +1,271 @@
+"""Runs over two hosts, and hosts that are lost: before a step, in the middle of it, for good."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from console.environment import Environment
+from console.hosts.base import Guard, Host, OutputSink, Result, StepOnHost
+from console.hosts.command import Command
+from console.hosts.local import LocalHost
+from console.hosts.scripted import ScriptedHost
+from console.runs import locks
+from console.runs.create import decide
+from console.runs.engine import Engine, Tools
+from console.runs.handlers import HANDLERS
+from console.runs.journal import Journal, fetch
+from console.runs.spool import Spool
+from console.store.records import Forked, check_chain
+from console.text.redact import Redactor
+from tests.console.runs.tally import ACTION
+from tests.console.runs.world import FAST, World, until
+
+
+class Rooted(LocalHost):
+    """This machine once more: its ground lies in a directory of its own, so that two of them are two hosts."""
+
+    def __init__(self, name: str, app: Path) -> None:
+        super().__init__(name, FAST)
+        self.app = app
+        self.root = app.with_name(name)
+        self.root.mkdir(exist_ok=True)
+
+    def _there(self, path: str) -> str:
+        return str(self.root) + path.removeprefix(str(self.app)) if path.startswith(str(self.app)) else path
+
+    def script(self, text: str, *args: str, stdin: bytes = b"", deadline_s: float = 20.0) -> Result:
+        return super().script(text, *(self._there(arg) for arg in args), stdin=stdin, deadline_s=deadline_s)
+
+    def guarded(self, command: Command, guard: Guard, **more: Any) -> Result:
+        return super().guarded(command, dataclasses.replace(guard, directory=str(self.root)), **more)
+
+    def attach(
+        self,
+        command: Command,
+        guard: Guard,
+        *,
+        offset: int = 0,
+        on_output: OutputSink | None = None,
+        cancel: threading.Event | None = None,
+    ) -> Result:
+        there = dataclasses.replace(guard, directory=str(self.root))
+        return super().attach(command, there, offset=offset, on_output=on_output, cancel=cancel)
+
+    def step_on_host(self, guard: Guard) -> StepOnHost:
+        return super().step_on_host(dataclasses.replace(guard, directory=str(self.root)))
+
+
+class Pair(Mapping[str, Host]):
+    """Two hosts, each behind a script of faults."""
+
+    def __init__(self, app: Path) -> None:
+        self.scripted = {name: ScriptedHost(name, under=Rooted(name, app)) for name in ("one", "two")}
+
+    def __getitem__(self, name: str) -> Host:
+        return self.scripted[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.scripted)
+
+    def __len__(self) -> int:
+        return len(self.scripted)
+
+    def close(self) -> None:
+        for host in self.scripted.values():
+            host.close()
+
+
+class PairWorld(World):
+    """A world whose environment has two hosts; its engine runs in this process."""
+
+    def __init__(self, folder: Path, **more: Any) -> None:
+        super().__init__(folder, **more)
+        body = self.profile.dumped()
+        body["hosts"]["two"] = {**body["hosts"]["one"], "name": "two"}
+        body["environments"]["here"]["hosts"] = ["one", "two"]
+        self.profile = type(self.profile).model_validate(body)
+        self.pair = Pair(self.app)
+
+    def bound(self) -> Environment:
+        hosts: Any = self.pair
+        return Environment(self.profile, self.profile.environments["here"], hosts, _none, FAST)
+
+    environment = None  # type: ignore[assignment]
+
+    def create(self, *kinds: str, **params: Any) -> str:
+        from console.runs.create import create_run
+        from console.runs.planning import make_plan
+
+        given = ACTION.params_type.model_validate({"kinds": kinds, **params})
+        planned = make_plan(ACTION, self.bound(), given, user="me@here", secret=_none)
+        assert planned.plan is not None, planned.refusal
+        return create_run(
+            self.records,
+            system="world",
+            profile_key="profile:world",
+            plan=planned.plan,
+            params=given,
+            facts=planned.facts,
+            draws=planned.draws,
+            who="me@here",
+            reason="a test",
+        )
+
+    def engine(self, run: str) -> Engine:
+        redactor = Redactor()
+        spool = Spool(self.places.spool(run), redactor)
+        handlers = {**HANDLERS, **ACTION.ops}
+        return Engine(run, Tools(self.records, self.bound(), ACTION, handlers, redactor, spool, _none, "me@here"))
+
+    def execute(self, run: str) -> int:
+        return self.engine(run).execute()
+
+
+def _none(name: str) -> str:
+    raise KeyError(name)
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Iterator[PairWorld]:
+    world = PairWorld(tmp_path)
+    yield world
+    world.pair.close()
+    world.records.database.close()
+
+
+def _there(world: PairWorld, run: str, name: str) -> list[str]:
+    host = world.pair[name]
+    from console.store.records import parse_lines
+
+    return [record.kind for record in parse_lines(locks.read_records(host, str(world.app), run))]
+
+
+def test_both_hosts_hold_plan_records_and_audit_and_no_lock(pair: PairWorld) -> None:
+    run = pair.create("do", "do", "do", "do", side_by_side=True)
+    assert pair.execute(run) == 0
+    assert sorted(pair.effects()) == ["do s1", "do s2", "do s3", "do s4"]
+    for name in ("one", "two"):
+        ground = pair.folder / name / ".quarterdeck"
+        assert (ground / "runs" / run / "plan.json").exists()
+        assert run in (ground / "audit.log").read_text()
+        assert not (ground / "lock").exists()
+        assert _there(pair, run, name) == pair.kinds(run)
+
+
+def test_steps_on_two_hosts_overlap_and_on_one_do_not(pair: PairWorld) -> None:
+    run = pair.create("wait", "wait", "do", "do", side_by_side=True)
+    thread = threading.Thread(target=pair.execute, args=(run,))
+    thread.start()
+    until(lambda: pair.effects() == ["begin s1", "begin s2"] or pair.effects() == ["begin s2", "begin s1"], "both")
+    (pair.app / "go").touch()
+    thread.join(30)
+    assert pair.view(run).ending == "succeeded"
+
+
+def test_a_hosts_copy_has_no_hole_when_another_step_wrote_in_between(pair: PairWorld) -> None:
+    run = pair.create("wait", "wait", side_by_side=True)
+    thread = threading.Thread(target=pair.execute, args=(run,))
+    thread.start()
+    until(lambda: len(pair.effects()) == 2, "both steps")
+    other = World(pair.folder, state="other")
+    assert fetch(other.records, run, pair.bound(), ["one", "two"]) > 0
+    steps = other.view(run).steps
+    assert steps["s1"].state == steps["s2"].state == "running"
+    (pair.app / "go").touch()
+    thread.join(30)
+
+
+def test_a_host_that_is_down_at_the_start(pair: PairWorld) -> None:
+    run = pair.create("do", "do")
+    pair.pair.scripted["two"].down = True
+    assert pair.execute(run) == 5
+    assert pair.view(run).ending == "unreachable" and pair.effects() == []
+    assert not (pair.folder / "one" / ".quarterdeck" / "lock").exists()
+
+
+def test_a_connection_that_breaks_after_the_effect_is_found_again(pair: PairWorld) -> None:
+    pair.pair.scripted["two"].on("sh", kind="guarded", lose="after", times=1)
+    run = pair.create("do", "do", "do")
+    assert pair.execute(run) == 0
+    assert pair.effects() == ["do s1", "do s2", "do s3"]
+
+
+def test_a_connection_that_breaks_before_the_effect_is_made_again(pair: PairWorld) -> None:
+    pair.pair.scripted["two"].on("sh", kind="guarded", lose="before", times=1)
+    run = pair.create("do", "do", "do")
+    assert pair.execute(run) == 0
+    assert pair.effects() == ["do s1", "do s2", "do s3"]
+
+
+def test_a_host_that_is_lost_for_good_is_a_doubt_for_a_person(pair: PairWorld) -> None:
+    pair.pair.scripted["two"].on("sh", kind="guarded", lose="after", times=1)
+    run = pair.create("do", "wait", "do", cancel="now")
+    ways: list[int] = []
+    thread = threading.Thread(target=lambda: ways.append(pair.execute(run)))
+    thread.start()
+    until(lambda: "begin s2" in pair.effects(), "the step on the second host")
+    pair.pair.scripted["two"].down = True
+    (pair.app / "go").touch()
+    until(lambda: "Looking for the attempt" in pair.places.spool(run).read_text(), "the loss")
+    pair.runs.cancel(run, "me")  # do not wait any longer for it
+    until(lambda: pair.view(run).question != "", "the question")
+    assert pair.view(run).steps["s2"].state == "unknown"
+    decide(pair.records, run, "leave", "me")
+    thread.join(40)
+    assert ways == [3]
+    assert "What is in doubt: Tally s2 on two" in pair.view(run).text
+    assert not (pair.folder / "one" / ".quarterdeck" / "lock").exists()
+
+
+def test_the_lock_on_a_second_host_that_somebody_has_gives_the_first_back(pair: PairWorld) -> None:
+    run = pair.create("do", "do")
+    owner = locks.Owner("20261124T021455-tally-here-00000c", "anna@desk", 1, "hers", 1.0)
+    locks.take(pair.pair["two"], str(pair.app), owner, FAST, environment="here")
+    assert pair.execute(run) == 4
+    assert "anna@desk" in pair.view(run).text
+    assert not (pair.folder / "one" / ".quarterdeck" / "lock").exists()
+    assert (pair.folder / "two" / ".quarterdeck" / "lock").exists()
+
+
+def test_a_fork_stops_the_run_and_changes_nothing(pair: PairWorld) -> None:
+    run = pair.create("do", "do")
+    other = World(pair.folder, state="other")
+    other.records.take_over(pair.records.read(run))
+    engine = pair.engine(run)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Journal, "append", _append_twice_then_die)
+        with pytest.raises(RuntimeError):
+            engine.execute()
+    pair.pair.close()
+    other.records.append(run, "run.leased", {"pid": 1, "machine": "elsewhere", "who": "x"})
+    with pytest.raises(Forked, match="record 2 of"):
+        fetch(other.records, run, pair.bound(), ["one"])
+
+
+def _append_twice_then_die(self: Journal, kind: str, body: Mapping[str, Any]) -> Any:
+    record = self._records.append(self.run, kind, body)
+    self.sync()
+    if kind == "run.planned":
+        raise RuntimeError("died")
+    return record
+
+
+def test_secrets_reach_neither_journal_nor_spool_nor_host(pair: PairWorld) -> None:
+    from console.text.secret import Secret
+
+    run = pair.create("do", "look")
+    engine = pair.engine(run)
+    engine.tools.redactor.add("canary", Secret("hunter2-hunter2"))
+    (pair.app / "basis").write_text("")
+    engine.say("the password is hunter2-hunter2")
+    engine.journal.append("step.done", {"step": "s2", "attempt": 1, "evidence": "hunter2-hunter2", "outputs": {}})
+    assert engine.execute() == 0
+    check_chain(pair.records.read(run))
+    found = [path for path in pair.folder.rglob("*") if path.is_file() and b"hunter2-hunter2" in path.read_bytes()]
+    assert found == []

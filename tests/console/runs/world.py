@@ -1,0 +1,201 @@
+"""One environment on this machine, a state directory, the plug-in `tally`, and the runner as a real process."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from console.environment import Environment, bind
+from console.runs.api import Plan
+from console.runs.client import Runs
+from console.runs.create import create_run
+from console.runs.model import RunView, fold
+from console.runs.planning import make_plan
+from console.store.database import Database
+from console.store.places import Places
+from console.store.records import Records
+from console.timing import DEFAULT
+from profiles.models import Profile
+from tests.console.runs.tally import ACTION
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[2]
+FAST = DEFAULT.scaled(0.1)
+METADATA = "Metadata-Version: 2.1\nName: tally\nVersion: 1.0\n"
+ENTRY_POINTS = "[quarterdeck.actions]\ntally = tests.console.runs.tally:ACTION\n"
+
+
+class Server:
+    """A process that has imported everything and forks a runner for each request; two at most work side by side."""
+
+    def __init__(self, plugin: Path) -> None:
+        self._child = subprocess.Popen(
+            [sys.executable, "-P", str(HERE / "dying.py"), "--serve"],
+            cwd="/",
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": f"{ROOT}:{plugin}"},
+        )
+
+    def carry(self, argv: list[str]) -> int:
+        """The exit code of a runner; negative for a signal."""
+        assert self._child.stdin is not None and self._child.stdout is not None
+        self._child.stdin.write(json.dumps(argv) + "\n")
+        self._child.stdin.flush()
+        return int(json.loads(self._child.stdout.readline())[1])
+
+    def close(self) -> None:
+        """End it."""
+        assert self._child.stdin is not None and self._child.stdout is not None
+        self._child.stdin.close()
+        self._child.wait(20)
+        self._child.stdout.close()
+
+
+class World:
+    """One operator's state directory and the environment `here`, whose host is this machine."""
+
+    def __init__(self, folder: Path, *, state: str = "state", timing: Any = FAST) -> None:
+        self.folder = folder
+        self.app = folder / "app"
+        self.app.mkdir(exist_ok=True)
+        self.state = folder / state
+        self.places = Places(self.state, folder / "config")
+        for directory in (self.state, self.places.spools, self.places.logs):
+            directory.mkdir(mode=0o700, exist_ok=True)
+        install_plugin(folder / "plugin")
+        self.records = Records(Database(self.places.database))
+        self.runs = Runs(self.records, self.places)
+        self.profile = Profile.model_validate(
+            {
+                "system": "world",
+                "keyring": "sealed",
+                "hosts": {"one": {"local": True}},
+                "environments": {
+                    "here": {
+                        "hosts": ["one"],
+                        "directory": str(self.app),
+                        "stack": {
+                            "kind": "compose",
+                            "project": "w",
+                            "files": ["compose.yml"],
+                            "services": {"web": {"health": "none"}},
+                            "images": {"web": "x.example/y:{release}"},
+                        },
+                    }
+                },
+            }
+        )
+        self.records.remember("profile:world", self.profile.dumped())
+        self.timing = timing
+
+    @contextmanager
+    def environment(self) -> Iterator[Environment]:
+        """The environment, bound."""
+        bound = bind(self.profile, "here", secrets=_no_secret, timing=self.timing)
+        try:
+            yield bound
+        finally:
+            bound.close()
+
+    def create(self, *kinds: str, reason: str = "a test", who: str = "me@here", **params: Any) -> str:
+        """Plan and record a run of `tally`; its id."""
+        given = ACTION.params_type.model_validate({"kinds": kinds, **params})
+        with self.environment() as environment:
+            planned = make_plan(ACTION, environment, given, user=who, secret=_no_secret)
+        assert isinstance(planned.plan, Plan), planned.refusal
+        return create_run(
+            self.records,
+            system="world",
+            profile_key="profile:world",
+            plan=planned.plan,
+            params=given,
+            facts=planned.facts,
+            draws=planned.draws,
+            who=who,
+            reason=reason,
+        )
+
+    def runner(self, run: str, *extra: str) -> subprocess.Popen[bytes]:
+        """Start the runner of a run; `extra`: how it is to die."""
+        argv = [sys.executable, "-P", str(HERE / "dying.py"), *extra, "--", "--run", run, "--state", str(self.state)]
+        with (self.places.logs / f"{run}.log").open("ab") as log:
+            return subprocess.Popen(
+                argv,
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                env={**os.environ, "PYTHONPATH": f"{ROOT}:{self.folder / 'plugin'}"},
+            )
+
+    def carry(self, run: str, *extra: str, timeout: float = 60) -> int:
+        """Run the runner to its end; its exit code."""
+        child = self.runner(run, *extra)
+        try:
+            return child.wait(timeout)
+        finally:
+            if child.poll() is None:
+                child.kill()
+                child.wait()
+
+    def carry_by(self, server: Server, run: str, *extra: str) -> int:
+        """The same by a server: no start of Python."""
+        log = str(self.places.logs / f"{run}.log")
+        return server.carry([*extra, "--", "--run", run, "--state", str(self.state), log])
+
+    def view(self, run: str) -> RunView:
+        """The run as its records say."""
+        return fold(self.records.read(run))
+
+    def kinds(self, run: str) -> list[str]:
+        """The kinds of its records in order."""
+        return [record.kind for record in self.records.read(run)]
+
+    def effects(self) -> list[str]:
+        """What the effects did, counted by the target."""
+        try:
+            return (self.app / "effects").read_text().splitlines()
+        except FileNotFoundError:
+            return []
+
+    def made(self) -> list[str]:
+        """What the effects left behind now."""
+        return sorted(path.name.removeprefix("made.") for path in self.app.glob("made.*"))
+
+    def locked(self) -> bool:
+        """Whether the environment's lock is there."""
+        return (self.app / ".quarterdeck" / "lock").exists()
+
+    def log(self, run: str) -> str:
+        """What the runner itself said."""
+        return (self.places.logs / f"{run}.log").read_text()
+
+
+def install_plugin(folder: Path) -> None:
+    """Put the distribution that registers `tally` into a folder, as pip would."""
+    info = folder / "tally-1.0.dist-info"
+    info.mkdir(parents=True, exist_ok=True)
+    (info / "METADATA").write_text(METADATA)
+    (info / "entry_points.txt").write_text(ENTRY_POINTS)
+
+
+def _no_secret(name: str) -> str:
+    raise KeyError(name)
+
+
+def until(test: Callable[[], bool], what: str, timeout: float = 20.0) -> None:
+    """Poll until `test` holds. Fails with `what` was waited for."""
+    ends = time.monotonic() + timeout
+    while not test():
+        assert time.monotonic() < ends, f"waited {timeout:g} s for {what}"
+        time.sleep(0.02)

@@ -1,0 +1,151 @@
+"""The runner as a process: what it imports, what it survives, and how the client starts it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from console.runs.client import RunnerFailed, outliving
+from console.text.sanitise import clean
+from tests.console.runs.world import World, until
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    made = World(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", f"{ROOT}:{tmp_path / 'plugin'}")
+    monkeypatch.setenv("QUARTERDECK_STATE_DIR", str(made.state))
+    yield made
+    made.records.database.close()
+
+
+def test_it_starts_without_any_screen() -> None:
+    code = (
+        "import sys, console.runner as r\n"
+        "r.everything().join()\n"
+        "import console.assembly; console.assembly.op_handlers()\n"
+        "import console.runs.engine\n"
+        "print(*sys.modules)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True, env={"PYTHONPATH": str(ROOT)}
+    )
+    loaded = run.stdout.split()
+    assert "paramiko" in loaded and "docker" in loaded
+    assert not [name for name in loaded if name.partition(".")[0] in ("textual", "screens")]
+
+
+def test_the_client_starts_it_detached_and_sees_it_begin(world: World) -> None:
+    run = world.create("do", "wait")
+    process = world.runs.start_runner(run)
+    assert process.alive and os.getsid(process.pid) == process.pid != os.getsid(0)
+    assert Path(f"/proc/{process.pid}/cwd").readlink() == Path("/")
+    command = Path(f"/proc/{process.pid}/cmdline").read_bytes().split(b"\0")
+    assert command[1:4] == [b"-P", b"-m", b"console.runner"]
+    until(lambda: "begin s2" in world.effects(), "the second step")
+    assert world.runs.seen(run).state == "running"
+    os.kill(process.pid, signal.SIGHUP)
+    (world.app / "go").touch()
+    until(lambda: world.view(run).state == "closed", "the end")
+    assert world.view(run).ending == "succeeded"
+    until(lambda: world.runs.leases.holder(run) is None, "the lease")
+    assert world.runs.seen(run).state == "succeeded"
+
+
+def test_it_leaves_no_core_and_keeps_its_files_to_itself(world: World) -> None:
+    run = world.create("wait")
+    process = world.runs.start_runner(run)
+    until(lambda: "begin s1" in world.effects(), "the step")
+    limits = Path(f"/proc/{process.pid}/limits").read_text()
+    assert next(line for line in limits.splitlines() if line.startswith("Max core")).split()[4:6] == ["0", "0"]
+    for path in (*world.state.rglob("*"), *(world.app / ".quarterdeck").rglob("*")):
+        assert path.stat().st_mode & 0o077 == 0, path
+    (world.app / "go").touch()
+    until(lambda: world.view(run).state == "closed", "the end")
+
+
+def test_a_run_that_is_not_there_is_a_sentence(world: World) -> None:
+    world.records.append("20260101T000000-x-y-000000", "note", {})
+    with pytest.raises(RunnerFailed, match="holds no run 20260101T000000-x-y-000000"):
+        world.runs.start_runner("20260101T000000-x-y-000000")
+
+
+def test_a_refused_run_has_begun_and_ended(world: World) -> None:
+    run = world.create("look")
+    (world.app / "basis").write_text("changed")
+    world.runs.start_runner(run)
+    until(lambda: world.view(run).state == "closed", "the end")
+    assert world.view(run).exit_code == 4
+    assert "changed" in clean(world.view(run).text)
+
+
+def test_a_strangers_console_in_the_working_directory_is_not_imported(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "trap" / "console").mkdir(parents=True)
+    (tmp_path / "trap" / "console" / "__init__.py").write_text(f"open({str(tmp_path / 'sprung')!r}, 'w')\n")
+    monkeypatch.chdir(tmp_path / "trap")
+    run = world.create("do")
+    world.runs.start_runner(run)
+    until(lambda: world.view(run).state == "closed", "the end")
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_a_lingering_user_manager_is_used_where_there_is_one(tmp_path: Path) -> None:
+    (tmp_path / "systemd").mkdir()
+    (tmp_path / "systemd" / "private").touch()
+    asked: list[list[str]] = []
+
+    def loginctl(linger: bytes) -> object:
+        def run(argv: list[str], **more: object) -> object:
+            asked.append(argv)
+            return SimpleNamespace(stdout=linger)
+
+        return run
+
+    environ = {"XDG_RUNTIME_DIR": str(tmp_path)}
+    assert outliving(environ, loginctl(b"yes\n"))[:3] == ("systemd-run", "--user", "--scope")  # type: ignore[arg-type]
+    assert outliving(environ, loginctl(b"no\n")) == ()  # type: ignore[arg-type]
+    assert outliving({}, loginctl(b"yes\n")) == ()  # type: ignore[arg-type]
+    assert len(asked) == 2
+
+
+def test_a_run_gets_only_the_credentials_of_its_own_environment() -> None:
+    from console.credentials.errors import CredentialMissing
+    from console.runner import only_its_own
+    from profiles.models import Profile
+
+    def environment(directory: str, secret: str) -> dict[str, object]:
+        return {
+            "hosts": ["h"],
+            "directory": directory,
+            "stack": {
+                "kind": "compose",
+                "project": "p",
+                "files": ["x.yml"],
+                "services": {"a": {}},
+                "registry": {"host": "r.example", "username": "u", "password": {"secret": secret}},
+            },
+        }
+
+    profile = Profile.model_validate(
+        {
+            "system": "s",
+            "hosts": {"h": {"local": True}},
+            "environments": {"one": environment("/opt/one", "mine"), "two": environment("/opt/two", "theirs")},
+            "credentials": {"mine": {}, "theirs": {}},
+        }
+    )
+    get = only_its_own(profile, "one", lambda name: f"value of {name}")
+    assert get("mine") == "value of mine"
+    with pytest.raises(CredentialMissing, match="does not name the credential theirs for one"):
+        get("theirs")

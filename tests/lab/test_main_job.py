@@ -1,0 +1,146 @@
+"""The main job, end to end: a real release, planned, run and undone with `quarterdeck`, as a plain operator over SSH.
+
+The table was written before the code. Everything is read from the system itself (Docker on the host, SQL), never from
+our own journal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from tests.lab.lab import Lab, System
+from tests.lab.leaks import files_holding, watched_processes
+from tests.lab.person import PASSPHRASE, Person, no_leftovers, person
+from tests.lab.places import DEPLOY_USER, REGISTRY_PASSWORD
+from tests.lab.routing_ml import profile
+from tests.lab.system import SMOKE_PASSWORD
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one release must come to, when 1.1.0 is live and verified (1.0.0, by hand, for the first row)."""
+
+    release: str
+    ending: str
+    code: int
+    live: str | None
+    """The release whose digests run afterwards; None: whatever it is, a person decides."""
+    revision: str
+    effects: tuple[str, ...]
+    says: tuple[str, ...]
+    """What a person must be told."""
+
+
+TABLE = (
+    Row("1.1.0", "succeeded", 0, "1.1.0", "a2", ("a1", "a2"), ("succeeded",)),
+    Row("1.2.0", "failed, undone", 1, "1.1.0", "a2", ("a1", "a2"), ("healthy", "backend", "Undone", "is live")),
+    Row("1.5.0", "failed, undone", 1, "1.1.0", "a2", ("a1", "a2"), ("smoke", "predict", "Undone", "is live")),
+    Row(
+        "1.3.0",
+        "failed, code undone",
+        1,
+        "1.1.0",
+        "a3",
+        ("a1", "a2", "a3"),
+        ("smoke", "Code undone", "schema at a3", "is live"),
+    ),
+    Row(
+        "1.4.0",
+        "NEEDS A HUMAN",
+        3,
+        None,
+        "b4",
+        ("a1", "a2", "a3", "b4"),
+        ("smoke", "backend", "schema at b4", "by hand"),
+    ),
+)
+ROLLBACK_AFTER_A_BREAKING_MIGRATION = (4, "r2 (1.1.0) is live already")
+"""After 1.4.0 the only verified release is the one that was made live again and cannot run: refused, exit 4."""
+ROLLBACK_ON_A_SCHEMA_THAT_IS_NOT_KNOWN = (4, "The database is at a2; the image of r2 (1.0.0) does not know that")
+"""1.0.0 was live and verified before 1.1.0 migrated: refused, exit 4, until the team promises that it runs on a2."""
+
+
+@pytest.fixture
+def op1(lab: Lab, system: System) -> Iterator[Person]:
+    """op1 at the command line, with 1.0.0 live by hand."""
+    system.start("1.0.0")
+    one = person(lab.operators["op1"], profile(lab))
+    with no_leftovers(one):
+        yield one
+
+
+def test_every_ending_of_a_deploy_then_rollback(lab: Lab, system: System, op1: Person) -> None:
+    """The rows in their order, on one system; then a rollback that is refused."""
+    one_offs_before = [row for row in system.containers() if row["oneoff"] == "True"]
+    assert one_offs_before == []
+    for row in TABLE:
+        done = op1.run("deploy", candidate=row.release)
+        assert done.code == row.code, done
+        assert done.out.startswith(row.ending + ":"), done
+        for text in row.says:
+            assert text in done.said, f"{row.release}: {text!r} was not said\n{done}"
+        assert "Traceback" not in done.said
+        assert system.database.revision() == row.revision, row.release
+        assert tuple(system.database.migration_effects()) == row.effects, row.release
+        if row.live is not None:
+            assert system.live_digests() == lab.digests(row.live), row.release
+            assert system.healthy(), row.release
+        assert not [one for one in system.containers() if one["oneoff"] == "True"], "a one-off container stays"
+        assert not system.host.path("/opt/app/.quarterdeck/lock").exists(), "the lock stays"
+    code, why = ROLLBACK_AFTER_A_BREAKING_MIGRATION
+    before = system.snapshot((".quarterdeck",))
+    refused = op1.run("rollback", to="1.1.0")
+    assert (refused.code, why in refused.said) == (code, True), refused
+    assert "  - " in refused.err, "ways out"
+    assert system.snapshot((".quarterdeck",)) == before
+    states = [line["state"] for line in op1.runs()]
+    assert states == [row.ending for row in reversed(TABLE)]
+
+
+def test_there_and_back_with_a_private_registry(lab: Lab, system: System, op1: Person) -> None:
+    """Two good releases, each looked at with every reading command; rollback; the passwords are nowhere."""
+    op1.write(profile(lab, private=True))
+    refused = op1("plan", "deploy", "staging", "--set", "candidate=1.1.0")
+    assert refused.code == 4 and "registry" in refused.said, f"no password yet\n{refused}"
+    op1.keep_secrets("registry")
+    listed = op1("credentials", "list")
+    assert REGISTRY_PASSWORD not in listed.said and "registry" in listed.out, listed
+    with watched_processes((REGISTRY_PASSWORD, SMOKE_PASSWORD, PASSPHRASE)) as found:
+        for release in ("1.0.0", "1.1.0"):
+            done = op1.run("deploy", candidate=release)
+            assert done.code == 0, done
+    assert found == [], "a password was seen in the arguments or the environment of a process"
+    assert system.live_digests() == lab.digests("1.1.0")
+    assert system.database.migration_effects() == ["a1", "a2"]
+
+    status = op1("status", "--check")
+    assert status.code == 0 and "release 1.1.0" in status.out, status
+    releases = {one["candidate"]: one for one in op1("releases", "staging", "--json").json}
+    assert releases["1.1.0"]["live"] and releases["1.1.0"]["verified"] and not releases["1.0.0"]["live"]
+    assert op1("hosts").code == 0
+    doctor = op1("doctor", "staging")
+    assert "lab1: reached as deploy" in doctor.out and "Traceback" not in doctor.said, doctor
+    assert [line["state"] for line in op1.runs()] == ["succeeded", "succeeded"]
+    audit = op1("audit", "verify")
+    assert audit.code == 0, audit
+
+    code, why = ROLLBACK_ON_A_SCHEMA_THAT_IS_NOT_KNOWN
+    refused = op1.run("rollback")
+    assert (refused.code, why in refused.said) == (code, True), refused
+    op1.write(profile(lab, private=True, promised=True))
+    back = op1.run("rollback")
+    assert back.code == 0, back
+    assert system.live_digests() == lab.digests("1.0.0")
+    assert system.database.revision() == "a2", "a rollback leaves the schema"
+    assert system.healthy()
+    places = (op1.state, system.host.path("/opt/app/.quarterdeck"), system.host.path(f"/home/{DEPLOY_USER}"))
+    for secret in (REGISTRY_PASSWORD, SMOKE_PASSWORD, PASSPHRASE):
+        assert files_holding(secret, *places, system.host.path("/tmp")) == []
+    canary = op1.state / "spool" / "canary.log"
+    canary.write_text(f"login with {REGISTRY_PASSWORD}\n")
+    assert files_holding(REGISTRY_PASSWORD, *places) == [canary], "the control: a written password is found"

@@ -1,0 +1,164 @@
+"""From form to run by keys: the default is No, production wants its name, a refusal is said."""
+
+from __future__ import annotations
+
+import asyncio
+
+from console.session import AskFailed, Locked
+from tests.screens.driving import Driver, driven
+from tests.screens.fixed import PRODUCTION, STAGING, FixedSession
+
+
+async def to_confirmation(console: Driver) -> None:
+    await console.press("A", "d")
+    await console.at("FormScreen")
+    await console.shows("@staging")
+    await console.type("1.5.0")
+    await console.press("enter", "enter", "enter", "enter")
+    await console.at("PlanScreen")
+    await console.press("g")
+    await console.at("ConfirmScreen")
+
+
+def test_enter_alone_is_no() -> None:
+    async def drive() -> None:
+        session = FixedSession()
+        async with driven(session) as console:
+            await to_confirmation(console)
+            assert session.last("plan")[:3] == ("plan", "deploy", PRODUCTION)
+            assert session.last("plan")[3] == {"candidate": "1.5.0", "strategy": "recreate", "migrate": "yes"}
+            await console.press("enter")
+            await console.at("PlanScreen")
+            await console.shows("nothing was started")
+            assert "start" not in session.names()
+
+    asyncio.run(drive())
+
+
+def test_escape_is_no() -> None:
+    async def drive() -> None:
+        session = FixedSession()
+        async with driven(session) as console:
+            await to_confirmation(console)
+            await console.press("escape")
+            await console.at("PlanScreen")
+            assert "start" not in session.names()
+
+    asyncio.run(drive())
+
+
+def test_a_wrong_name_starts_nothing_and_says_so() -> None:
+    async def drive() -> None:
+        session = FixedSession()
+        async with driven(session) as console:
+            await to_confirmation(console)
+            for wrong in ("yes", "y", "Production", "staging"):
+                await console.type(wrong)
+                await console.press("enter")
+                await console.shows(f"That is not {PRODUCTION}")
+            assert "start" not in session.names()
+
+    asyncio.run(drive())
+
+
+def test_the_name_typed_starts_the_run_with_its_reason_and_shows_it() -> None:
+    async def drive() -> None:
+        session = FixedSession()
+        async with driven(session) as console:
+            await to_confirmation(console)
+            await console.press("shift+tab")
+            await console.type("CHG-311")
+            await console.press("enter")
+            await console.type(PRODUCTION)
+            await console.press("enter")
+            await console.at("RunScreen")
+            assert ("start", "4f1c9a2e77b0d3c5", "CHG-311") in session.asked
+            await console.shows("Replace 3 services")
+            await console.press("escape")
+            await console.at("FormScreen")
+
+    asyncio.run(drive())
+
+
+def test_elsewhere_a_plain_yes_does() -> None:
+    async def drive() -> None:
+        session = FixedSession()
+        async with driven(session, STAGING) as console:
+            await to_confirmation(console)
+            await console.type("yes")
+            await console.press("enter")
+            await console.at("RunScreen")
+
+    asyncio.run(drive())
+
+
+def test_a_start_that_is_refused_is_said_with_the_way_out() -> None:
+    async def drive() -> None:
+        session = FixedSession()
+        session.refuse["start"] = AskFailed("ben holds the lock since 02:10.", ["Wait, or ask ben."], 4)
+        async with driven(session) as console:
+            await to_confirmation(console)
+            await console.type(PRODUCTION)
+            await console.press("enter")
+            await console.shows("ben holds the lock")
+            await console.shows("ask ben")
+            await console.at("PlanScreen")
+
+    asyncio.run(drive())
+
+
+def test_a_refused_plan_cannot_be_confirmed() -> None:
+    async def drive() -> None:
+        session = FixedSession()
+        session.refusal = "production is locked by ada."
+        async with driven(session) as console:
+            await console.press("A", "d")
+            await console.shows("@staging")
+            await console.type("1.5.0")
+            await console.press("enter", "enter", "enter", "enter")
+            await console.at("PlanScreen")
+            await console.shows("Not possible: production is locked by ada.")
+            await console.press("g")
+            assert type(console.app.screen).__name__ == "PlanScreen"
+
+    asyncio.run(drive())
+
+
+def test_a_required_field_that_is_empty_is_asked_for() -> None:
+    async def drive() -> None:
+        session = FixedSession()
+        async with driven(session) as console:
+            await console.press("A", "d")
+            await console.shows("@staging")
+            await console.press("enter", "enter", "enter", "enter")
+            await console.shows("Candidate is needed.")
+            assert "plan" not in session.names()
+            await console.press("down")
+            await console.shows("@staging")
+            await console.press("enter", "enter", "enter", "enter")
+            await console.at("PlanScreen")
+            assert session.last("plan")[3]["candidate"] == "@staging"
+
+    asyncio.run(drive())
+
+
+def test_a_locked_keyring_is_unlocked_and_the_question_asked_again() -> None:
+    async def drive() -> None:
+        session = FixedSession()
+        session.refuse["plan"] = Locked("The keyring is locked.")
+        async with driven(session) as console:
+            await console.press("A", "d")
+            await console.shows("@staging")
+            await console.type("1.5.0")
+            await console.press("enter", "enter", "enter", "enter")
+            await console.at("UnlockScreen")
+            await console.type("wrong")
+            assert "wrong" not in console.text, "a passphrase is masked"
+            await console.press("enter")
+            await console.shows("does not open the keyring")
+            await console.type("open sesame")
+            await console.press("enter")
+            await console.at("PlanScreen")
+            assert session.names().count("plan") == 2
+
+    asyncio.run(drive())

@@ -1,0 +1,129 @@
+"""The terminal itself: the console ends when it is gone, sends nothing while nothing changes, saves and copies."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import sys
+import termios
+import time
+from pathlib import Path
+
+from screens.hangup import HANGUP
+from screens.terminal import save_screen
+from tests.screens.driving import driven
+from tests.screens.fixed import FixedSession
+
+ROOT = Path(__file__).parents[2]
+CONSOLE = """
+import signal, sys
+sys.path.insert(0, sys.argv[1])
+if sys.argv[2] == "ignore":
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+from console.app import QuarterdeckApp, run_app
+from tests.screens.fixed import NOW, FixedSession
+sys.exit(run_app(QuarterdeckApp(FixedSession(), "production", clock=lambda: NOW)))
+"""
+
+
+class Terminal:
+    """A console in a process of its own behind a pseudo-terminal of 100x30."""
+
+    def __init__(self, hangup: str = "default") -> None:
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.environ.update(TERM="xterm-256color", COLORTERM="truecolor", LANG="C.UTF-8")
+            os.execv(sys.executable, [sys.executable, "-c", CONSOLE, str(ROOT), hangup])
+        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
+
+    def read(self, seconds: float, until: bytes | None = None) -> bytes:
+        """What it writes in so many seconds, or until something was written."""
+        end, data = time.monotonic() + seconds, b""
+        while time.monotonic() < end and (until is None or until not in data):
+            if select.select([self.fd], [], [], 0.05)[0]:
+                data += os.read(self.fd, 65536)
+        return data
+
+    def ended(self, within_s: float) -> int | None:
+        """Its exit code, or None if it still runs then; it is killed in that case."""
+        end = time.monotonic() + within_s
+        while time.monotonic() < end:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                return os.waitstatus_to_exitcode(status)
+            time.sleep(0.02)
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+        return None
+
+
+def test_it_ends_within_seconds_when_the_terminal_is_gone_although_the_hangup_is_ignored() -> None:
+    terminal = Terminal("ignore")
+    assert b"Metrics" in terminal.read(30, b"Metrics")
+    os.close(terminal.fd)
+    assert terminal.ended(15) == HANGUP
+
+
+def test_nothing_changing_sends_nothing_and_a_key_does() -> None:
+    terminal = Terminal()
+    try:
+        assert b"Metrics" in terminal.read(30, b"Metrics")
+        while terminal.read(1.0):
+            pass
+        assert terminal.read(5.0) == b"", "0 bytes in 5 s"
+        os.write(terminal.fd, b"\t")
+        assert terminal.read(5.0, b"Checklist"), "the control: a key is answered by bytes"
+        os.write(terminal.fd, b"q")
+        assert terminal.ended(15) == 0
+    finally:
+        os.close(terminal.fd)
+
+
+def test_the_shell_gets_the_terminal_and_the_console_comes_back() -> None:
+    terminal = Terminal()
+    try:
+        assert b"Metrics" in terminal.read(30, b"Metrics")
+        os.write(terminal.fd, b"A")
+        terminal.read(10, b"armed until")
+        os.write(terminal.fd, b"s")
+        assert b"comes back here" in terminal.read(10, b"comes back here")
+        assert re.search(rb"Metrics", terminal.read(10, b"Metrics")), "the dashboard is painted again"
+        os.write(terminal.fd, b"q")
+        assert terminal.ended(15) == 0
+    finally:
+        os.close(terminal.fd)
+
+
+def test_the_screen_is_saved_as_text_and_picture_for_its_owner_only(own_places: Path) -> None:
+    async def drive() -> None:
+        async with driven(FixedSession(), size=(160, 48)) as console:
+            await console.press("ctrl+s")
+            await console.shows("Saved as")
+
+    asyncio.run(drive())
+    saved = sorted((own_places / ".local/state/quarterdeck/screens").iterdir())
+    assert [one.suffix for one in saved] == [".svg", ".txt"]
+    assert "frontend-prediction" in saved[1].read_text()
+    assert {one.stat().st_mode & 0o777 for one in saved} == {0o600}
+
+
+def test_a_place_that_cannot_be_written_is_said(own_places: Path) -> None:
+    (own_places / ".local").write_text("a file where a folder belongs")
+    assert "could not be saved" in save_screen("<svg/>", "text")
+
+
+def test_copied_lines_are_in_a_file_too(own_places: Path) -> None:
+    async def drive() -> None:
+        async with driven(FixedSession()) as console:
+            await console.press("tab", "tab", "tab", "E", "y")
+            await console.shows("clipboard")
+
+    asyncio.run(drive())
+    copied = own_places / ".local/state/quarterdeck/screens/copied.txt"
+    assert "ERROR upstream timed out" in copied.read_text()
