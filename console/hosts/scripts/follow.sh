@@ -25,7 +25,8 @@ while :; do
   case $state in
     ended)
       why=exited
-      [ ! -f "$here/ended" ] || read -r why <"$here/ended"
+      # The file is written for one reason only; on a full disk it may be there and empty.
+      if [ -f "$here/ended" ] && ! read -r why <"$here/ended"; then why=deadline; fi
       read -r rc <"$here/rc"
       say "rc $rc $why"
       exit 0

@@ -41,8 +41,19 @@ fi
 ground=$PWD
 steps=runs/$run/steps
 here=$steps/$step.$attempt
-mkdir -p -- "$steps" 2>/dev/null || refuse 'disk'
-if ! mkdir -- "$here" 2>/dev/null; then
+
+# A full disk must not cost what was done its exit code: the ground laid a reserve aside, given back when a write fails.
+room() { rm -f -- "$ground/reserve" 2>/dev/null; }
+# Before the command it is given back only for an undo: nothing new is begun on a full disk.
+spare() {
+  case $step in
+    *.UNDO*) [ -f reserve ] && room && spent=1 ;;
+    *) return 1 ;;
+  esac
+}
+spent=
+make() { mkdir -p -- "$steps" && mkdir -- "$here"; } 2>/dev/null
+if ! make && ! { [ ! -d "$here" ] && spare && make; }; then
   if [ -d "$here" ]; then refuse 'exists'; else refuse 'disk'; fi
 fi
 
@@ -55,9 +66,8 @@ retreat() { # nothing was executed: leave no trace of an attempt
 # Who we are, before the gate: whoever takes over finds and ends us.
 boot_id
 start_of "$$"
-if ! printf '%s %s %s\n' "$$" "$started" "$boot" >"$here/pid.tmp" || ! mv -- "$here/pid.tmp" "$here/pid"; then
-  retreat 'disk'
-fi
+name() { printf '%s %s %s\n' "$$" "$started" "$boot" >"$here/pid.tmp" && mv -- "$here/pid.tmp" "$here/pid"; }
+name 2>/dev/null || { spare && name; } || retreat 'disk'
 
 child='' ended=''
 forward() {
@@ -88,8 +98,11 @@ if [ ! -f gate ] || [ ! -f fence ]; then retreat 'ground'; fi
 if [ -n "$record" ]; then
   records=runs/$run/records.jsonl
   # A line torn by a crash must not swallow this one.
-  if [ -s "$records" ] && [ -n "$(tail -c 1 "$records")" ]; then printf '\n' >>"$records" || retreat 'disk'; fi
-  printf '%s\n' "$record" >>"$records" || retreat 'disk'
+  add() {
+    if [ -s "$records" ] && [ -n "$(tail -c 1 "$records")" ]; then printf '\n' >>"$records" || return 1; fi
+    printf '%s\n' "$record" >>"$records"
+  }
+  add 2>/dev/null || { spare && add; } || retreat 'disk'
   sync "$records" 2>/dev/null || :
 fi
 : >"$here/out" || retreat 'disk'
@@ -97,6 +110,8 @@ fi
 if [ "$mode" = attached ]; then
   mkfifo -- "$here/o" "$here/e" || retreat 'disk'
 fi
+# Laid again, smaller: what is written before the command must leave room for what is written after it.
+[ -z "$spent" ] || head -c 131072 /dev/urandom >reserve 2>/dev/null || :
 # Held alone by us as long as we live: the watcher below ends with us, however we end.
 exec 8<"$here/pid"
 flock -x -n 8 || retreat 'tool flock'
@@ -107,7 +122,10 @@ watch() { # beats the lock while it is ours, and ends the command long after its
   while [ "$taken" = 74 ]; do
     if grep -qF -e "\"$run\"" lock/owner.json; then touch lock/beat; fi
     if [ "$count" -ge "$beats" ]; then
-      [ -f "$here/ended" ] || printf 'deadline\n' >"$here/ended"
+      if [ ! -f "$here/ended" ] && ! printf 'deadline\n' >"$here/ended"; then
+        room
+        printf 'deadline\n' >"$here/ended"
+      fi
       if [ "$count" -ge $((beats + kill_beats)) ]; then
         signal KILL "$child" "$become"
       else
@@ -124,19 +142,19 @@ watch() { # beats the lock while it is ours, and ends the command long after its
 # alone sees every group there is; then it lets the gate go, so that nothing it leaves behind can keep it.
 # shellcheck disable=SC2016 # expanded by the inner shell
 launch='
-here=$1 mask=$2 cwd=$3 become=$4
-shift 4
+here=$1 mask=$2 cwd=$3 become=$4 ground=$5
+shift 5
 IFS= read -r line <"/proc/$$/stat"
 group() {
   printf "%s %s %s\n" "$$" "${20}" "$become" >"$here/group.tmp" && mv -- "$here/group.tmp" "$here/group"
 }
-group ${line##*) } || exit 125
+group ${line##*) } || { rm -f -- "$ground/reserve" && group ${line##*) }; } || exit 125
 umask "$mask"
 cd -- "$cwd" || exit 126
 exec 9<&-
 exec "$@"
 '
-set -- "$ground/$here" "$mask" "${cwd:-$home}" "$become" "$@"
+set -- "$ground/$here" "$mask" "${cwd:-$home}" "$become" "$ground" "$@"
 
 begin() { # the command with our standard input, or what we hold of it, through a pipe
   case $stdin in
@@ -195,5 +213,6 @@ if [ "$mode" = attached ]; then
   done
   [ "$left" -gt 0 ] || kill -s KILL "$tee_out" "$tee_err"
 fi
-printf '%s\n' "$rc" >"$here/rc.tmp" && mv -- "$here/rc.tmp" "$here/rc"
+finish() { printf '%s\n' "$rc" >"$here/rc.tmp" && mv -- "$here/rc.tmp" "$here/rc"; }
+finish || { room && finish; }
 exit "$rc"

@@ -7,5 +7,15 @@ flock -x -w 10 9 || { echo "mutex"; exit 0; }
 [ "$(cat fence)" = "$3" ] || { echo "fence"; exit 0; }
 umask 077
 mkdir -p -- "runs/$2" && cd -- "runs/$2" || { echo "disk"; exit 0; }
-if [ -s records.jsonl ] && [ -n "$(tail -c 1 records.jsonl)" ]; then printf '\n' >>records.jsonl; fi
-cat >>records.jsonl && { sync records.jsonl 2>/dev/null || :; } && echo "added" || echo "disk"
+lines=$(cat && printf x)
+lines=${lines%x}
+add() {
+  if [ -s records.jsonl ] && [ -n "$(tail -c 1 records.jsonl)" ]; then printf '\n' >>records.jsonl || return 1; fi
+  printf '%s' "$lines" >>records.jsonl
+}
+# A full disk: the reserve that the ground laid aside is for what a run has done already.
+if ! add 2>/dev/null; then
+  if [ ! -f ../../reserve ] || ! rm -f -- ../../reserve || ! add; then echo "disk"; exit 0; fi
+fi
+sync records.jsonl 2>/dev/null || :
+echo "added"

@@ -13,7 +13,7 @@ if [ ! -e .quarterdeck ]; then
   new=.quarterdeck.new.$$
   mkdir -- "$new" || { echo "readonly"; exit 0; }
   mkdir -- "$new/runs" "$new/releases" "$new/approvals" && : >"$new/gate" && : >"$new/mutex" &&
-    printf '0 -\n' >"$new/fence" && head -c 262144 /dev/zero >"$new/reserve" || { rm -rf -- "$new"; echo "disk"; exit 0; }
+    printf '0 -\n' >"$new/fence" && head -c 262144 /dev/urandom >"$new/reserve" || { rm -rf -- "$new"; echo "disk"; exit 0; }
   mv -T -- "$new" .quarterdeck 2>/dev/null || rm -rf -- "$new"
 fi
 cd .quarterdeck || { echo "ground"; exit 0; }
@@ -49,6 +49,12 @@ mkdir -- "$aside" && printf '%s\n' "$owner" >"$aside/owner.json" && : >"$aside/b
 if [ -d lock ]; then mv -T -- lock "lock.old.$$"; fi
 mv -T -- "$aside" lock || { echo "disk"; exit 0; }
 rm -rf -- lock.old.*
+# A full disk was given back its reserve: laid again as soon as there is room, which is not waited for.
+size=0
+[ ! -f reserve ] || size=$(wc -c <reserve)
+if [ "$((size))" -lt 262144 ]; then
+  { head -c 262144 /dev/urandom >reserve.tmp && mv -f -- reserve.tmp reserve; } 2>/dev/null || rm -f -- reserve.tmp
+fi
 # Whether anything of an earlier owner is still under the gate: looked at in the same round trip.
 if flock -x -n gate true; then gate=clear; else gate=busy; fi
 for attempt in runs/*/steps/*; do # a guard may have been killed and what it started not
