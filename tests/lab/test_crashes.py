@@ -20,13 +20,13 @@ from typing import Any
 
 import pytest
 
-from tests.lab.lab import Lab, System
+from tests.lab.lab import Lab, LabError, System
 from tests.lab.person import Begun, Done, Person, no_leftovers, person, until
 from tests.lab.routing_ml import profile
 
 pytestmark = pytest.mark.timeout(900 if os.environ.get("QUARTERDECK_LAB_MOMENTS") else 300)
 MOMENTS = int(os.environ.get("QUARTERDECK_LAB_MOMENTS", "1"))
-SEED = 20261124
+SEED = int(os.environ.get("QUARTERDECK_LAB_SEED", "20261124"))
 SLOW = {"pull": 0.4, "pull-rest": 0.4, "schema-before": 0.8, "migrate": 2.0, "schema-after": 0.8, "up": 1.2}
 """Seconds after a step's beginning within which it is killed; 0.1 for the others."""
 UNDONE_FROM = ("migrate", "up")
@@ -56,6 +56,11 @@ def begun_steps(one: Person, run: str) -> list[str]:
     return list(found)
 
 
+def spool_end(one: Person, run: str) -> str:
+    """The last of a run's output, for a failure's report."""
+    return (one.state / "spool" / f"{run}.log").read_bytes()[-4000:].decode("utf-8", "replace")
+
+
 def starts(system: System, release: str) -> Counter[str]:
     """What each image of a release was started with, and how often, as the images themselves wrote down."""
     return Counter(f"{one['service']}: {one['command']}" for one in system.host.effects() if one["release"] == release)
@@ -81,7 +86,10 @@ def deploy(one: Person, candidate: str) -> tuple[str, list[dict[str, Any]]]:
 
 def kill_in(one: Person, run: str, step: str, chance: random.Random) -> str:
     """Kill the runner at a chosen moment after a step has begun; the step it was in, empty if none lived any more."""
-    until(lambda: step in begun_steps(one, run) or not one.runners(), 60, f"{run} never came to {step}")
+    try:
+        until(lambda: step in begun_steps(one, run) or not one.runners(), 60, f"{run} never came to {step}")
+    except LabError as never:
+        raise LabError(f"{never}\n{one('runs', 'show', run)}\n{spool_end(one, run)}") from never
     time.sleep(chance.uniform(0, SLOW.get(step, 0.1)))  # the moment of the kill, not a wait for anything
     return begun_steps(one, run)[-1] if one.kill_runners() else ""
 
