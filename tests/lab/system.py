@@ -137,6 +137,11 @@ class System:
         """Service → registry digest (sha256:…) of the image that its running container is of."""
         return {row["service"]: row["digest"] for row in self.containers() if row["state"] == "running"}
 
+    def image_names(self) -> list[str]:
+        """Every image on the host, by repository and digest."""
+        rows = self.host.docker("image", "ls", "--digests", "--no-trunc", "--format", "{{.Repository}}@{{.Digest}}")
+        return sorted(rows.stdout.split())
+
     def healthy(self) -> bool:
         """Whether all three services answer their health paths with 200 right now."""
         try:

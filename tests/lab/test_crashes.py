@@ -168,7 +168,7 @@ def test_the_runner_killed_and_the_run_undone(lab: Lab, system: System, op1: Per
 
 def deploy_and_undo(lab: Lab, system: System, one: Person, candidate: str, step: str, chance: random.Random) -> None:
     """One deploy on 1.1.0, killed in a step and taken back; everything is looked at on the system."""
-    images = image_names(system)
+    images = system.image_names()
     keeps = sorted(row["name"] for row in system.containers())
     run, _ = deploy(one, candidate)
     landed = kill_in(one, run, step, chance)
@@ -184,15 +184,9 @@ def deploy_and_undo(lab: Lab, system: System, one: Person, candidate: str, step:
         until(lambda: not one.runners(), 60, "the runner stays")
     assert system.live_digests() == lab.digests("1.1.0"), f"{candidate} killed in {landed}"
     assert system.healthy()
-    assert image_names(system) == images, f"{candidate} killed in {landed}: images stay"
+    assert system.image_names() == images, f"{candidate} killed in {landed}: images stay"
     assert sorted(row["name"] for row in system.containers()) == keeps, f"{candidate} killed in {landed}"
     assert not system.host.path("/opt/app/.quarterdeck/lock").exists()
-
-
-def image_names(system: System) -> list[str]:
-    """Every image on the host, by repository and digest."""
-    rows = system.host.docker("image", "ls", "--digests", "--no-trunc", "--format", "{{.Repository}}@{{.Digest}}")
-    return sorted(rows.stdout.split())
 
 
 def test_the_console_killed_while_it_follows(lab: Lab, system: System, op1: Person) -> None:

@@ -79,6 +79,7 @@ def test_every_ending_of_a_deploy_then_rollback(lab: Lab, system: System, op1: P
     one_offs_before = [row for row in system.containers() if row["oneoff"] == "True"]
     assert one_offs_before == []
     for row in TABLE:
+        stood = standing(system)
         done = op1.run("deploy", candidate=row.release)
         assert done.code == row.code, done
         assert done.out.startswith(row.ending + ":"), done
@@ -90,6 +91,7 @@ def test_every_ending_of_a_deploy_then_rollback(lab: Lab, system: System, op1: P
         if row.live is not None:
             assert system.live_digests() == lab.digests(row.live), row.release
             assert system.healthy(), row.release
+            assert (row.code == 0) != (standing(system) == stood), f"{row.release}: an undone deploy leaves no image"
         assert not [one for one in system.containers() if one["oneoff"] == "True"], "a one-off container stays"
         assert not system.host.path("/opt/app/.quarterdeck/lock").exists(), "the lock stays"
     code, why = ROLLBACK_AFTER_A_BREAKING_MIGRATION
@@ -100,6 +102,11 @@ def test_every_ending_of_a_deploy_then_rollback(lab: Lab, system: System, op1: P
     assert system.snapshot((".quarterdeck",)) == before
     states = [line["state"] for line in op1.runs()]
     assert states == [row.ending for row in reversed(TABLE)]
+
+
+def standing(system: System) -> tuple[list[str], list[str]]:
+    """Every image on the host by digest, and every container by name: kept and one-off ones too."""
+    return system.image_names(), sorted(row["name"] for row in system.containers())
 
 
 def test_there_and_back_with_a_private_registry(lab: Lab, system: System, op1: Person) -> None:

@@ -99,23 +99,18 @@ def releases(environment: Environment) -> dict[str, Release]:
     return {one.id: one for one in found}
 
 
-def images(system: System) -> list[str]:
-    rows = system.host.docker("image", "ls", "--digests", "--no-trunc", "--format", "{{.Repository}}@{{.Digest}}")
-    return sorted(rows.stdout.split())
-
-
 def test_the_first_release_that_is_undone_then_one_that_stays(
     lab: Lab, system: System, bound: Callable[[], Environment]
 ) -> None:
     """Onto nothing: back to nothing, then live. What a deploy onto a release comes to stands in test_main_job."""
     environment = bound()
     stepper = Stepper(environment)
-    before = images(system)
+    before = system.image_names()
     ending: Ending = stepper.do(DEPLOY, candidate="1.2.0")
     assert (ending.word, ending.exit_code, ending.failed) == ("undone", 1, "healthy"), ending
     assert any(left.startswith("migrate: schema at ") for left in ending.left)
     assert system.database.migration_effects() == ["a1", "a2"]
-    assert (system.live(), images(system), system.containers()) == ({}, before, [])
+    assert (system.live(), system.image_names(), system.containers()) == ({}, before, [])
     undone = releases(environment)["r1"]
     assert undone.undone and not undone.verified
 
