@@ -8,13 +8,13 @@ called from worker threads only; the others answer at once from memory.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
-from console.watch.views import ChecklistView, EnvironmentView, MetricsView, RunLine, State, SystemView
+from console.watch.views import NOTHING
 
 if TYPE_CHECKING:
     from console.feeds.lines import LogLine
+    from console.watch.views import ChecklistView, EnvironmentView, MetricsView, RunLine, State, SystemView
 
 ARMED_S = 900.0
 """An environment stays armed for so long after its last use."""
@@ -57,8 +57,7 @@ class NotTrusted(AskFailed):
         self.commands = tuple(clean(command) for command in commands)
 
 
-@dataclass(frozen=True, slots=True)
-class ActionShown:
+class ActionShown(NamedTuple):
     """An action as a menu shows it, without importing its module."""
 
     name: str
@@ -67,8 +66,7 @@ class ActionShown:
     danger: str
 
 
-@dataclass(frozen=True, slots=True)
-class FieldShown:
+class FieldShown(NamedTuple):
     """One parameter of an action as a form shows it."""
 
     name: str
@@ -81,8 +79,7 @@ class FieldShown:
     """(value, what it is): to choose from, or for `text` only suggestions."""
 
 
-@dataclass(frozen=True, slots=True)
-class StepShown:
+class StepShown(NamedTuple):
     """One step of a plan or run."""
 
     id: str
@@ -105,8 +102,7 @@ class StepShown:
     evidence: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class BlockShown:
+class BlockShown(NamedTuple):
     """A block of a plan: `text`, `table` (columns, rows) or `diff` (before, after)."""
 
     kind: Literal["text", "table", "diff"]
@@ -119,8 +115,7 @@ class BlockShown:
     after: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class PlanShown:
+class PlanShown(NamedTuple):
     """A plan, ready to be confirmed; or why there is none (`refusal`)."""
 
     action: str
@@ -136,13 +131,12 @@ class PlanShown:
     unreachable: bool = False
     """The refusal is a host or service that does not answer."""
     made_at: float = 0.0
-    params: Mapping[str, Any] = field(default_factory=dict)
+    params: Mapping[str, Any] = NOTHING
     token: Any = None
     """Given back to `start`; means nothing to a screen."""
 
 
-@dataclass(frozen=True, slots=True)
-class RunShown:
+class RunShown(NamedTuple):
     """A run as its screen shows it."""
 
     line: RunLine
@@ -158,8 +152,7 @@ class RunShown:
     digest: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class OutputShown:
+class OutputShown(NamedTuple):
     """A piece of a run's output, sanitised and redacted."""
 
     step: str
@@ -168,8 +161,7 @@ class OutputShown:
     """Where to go on reading."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReleaseShown:
+class ReleaseShown(NamedTuple):
     """One release in the list."""
 
     id: str
@@ -188,8 +180,7 @@ class ReleaseShown:
     """Empty if one can roll back to it, else why not."""
 
 
-@dataclass(frozen=True, slots=True)
-class KeyringShown:
+class KeyringShown(NamedTuple):
     """State of the keyring for the top line."""
 
     state: Literal["none needed", "locked", "unlocked", "unavailable"]
@@ -197,18 +188,15 @@ class KeyringShown:
     problem: str = ""
 
 
-@dataclass(frozen=True, slots=True)
 class Happening:
     """Something to tell the person: a toast, kept in the list of events. Its text is sanitised, wherever it is from."""
 
-    text: str
-    tone: State = "ok"
-    at: float = 0.0
-
-    def __post_init__(self) -> None:
+    def __init__(self, text: str, tone: State = "ok", at: float = 0.0) -> None:
         from console.text.sanitise import clean_text
 
-        object.__setattr__(self, "text", clean_text(self.text))
+        self.text = clean_text(text)
+        self.tone: State = tone
+        self.at = at
 
 
 class Listener(Protocol):

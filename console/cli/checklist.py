@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 from console.cli.output import DONE, FAILED, Exit, clock, give, give_json, say
-from console.watch.views import ChecklistView, dumped
+from console.watch.kept import dumped
+from console.watch.views import ChecklistView
 
 MARKS = {
     "open": "[ ]",

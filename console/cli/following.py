@@ -162,8 +162,8 @@ def run_text(shown: RunShown) -> str:
 
 def run_json(shown: RunShown) -> dict[str, Any]:
     """A run for machines."""
-    import dataclasses
+    from console.watch.kept import dumped
 
-    body = dataclasses.asdict(shown)
+    body: dict[str, Any] = dumped(shown)
     body["line"]["started"] = iso(shown.line.started)
     return body

@@ -106,9 +106,8 @@ def _no_slip(profile: str | None, word: str) -> None:
         return
     from console.live.ground import Ground
     from console.session import AskFailed
-    from console.timing import DEFAULT
 
-    ground = Ground(profile, None, DEFAULT)
+    ground = Ground(profile, None)
     try:
         known = list(ground.load().environments)
     except AskFailed:

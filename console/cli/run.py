@@ -204,13 +204,13 @@ def _indented(text: str) -> str:
 
 def plan_json(shown: PlanShown) -> dict[str, Any]:
     """The plan for machines."""
-    import dataclasses
+    from console.watch.kept import dumped
 
     body = {
         name: getattr(shown, name)
         for name in ("action", "environment", "title", "digest", "danger", "as_before", "refusal", "ways_out")
     }
-    body["steps"] = [dataclasses.asdict(step) for step in shown.steps]
-    body["blocks"] = [dataclasses.asdict(block) for block in shown.blocks]
+    body["steps"] = [dumped(step) for step in shown.steps]
+    body["blocks"] = [dumped(block) for block in shown.blocks]
     body["params"] = dict(shown.params)
     return body

@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 from console.cli.output import DONE, FAILED, UNFINISHED, Exit, ago, clock, give, give_json, say, table
-from console.watch.views import EnvironmentView, dumped
+from console.watch.kept import dumped
+from console.watch.views import EnvironmentView
 
 WORDS = {"ok": "ok", "warn": "look", "bad": "BAD", "unknown": "?"}
 
@@ -65,9 +66,7 @@ def releases(obj: dict[str, Any], environment: str, as_json: bool) -> None:
     with cli_session(obj) as session:
         found = session.releases(environment)
     if as_json:
-        import dataclasses
-
-        give_json([dataclasses.asdict(one) for one in found])
+        give_json([dumped(one) for one in found])
     elif not found:
         give(
             f"No release of {environment} is recorded yet. Record what is live: quarterdeck run baseline {environment}"

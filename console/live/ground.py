@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from console.session import AskFailed, Happening
-from console.timing import Timing
 from console.watch.views import State
 
 if TYPE_CHECKING:
@@ -21,9 +20,11 @@ if TYPE_CHECKING:
     from console.live.keys import Keys
     from console.runs.client import Runs
     from console.session import Listener
+    from console.store.database import Database
     from console.store.places import Places
     from console.store.records import Record, Records
     from console.text.redact import Redactor
+    from console.timing import Timing
     from profiles.models import Profile
 
 AUDIT = "audit"
@@ -32,14 +33,15 @@ AUDIT = "audit"
 class Ground:
     """One profile on one user's store."""
 
-    def __init__(self, profile: str | None, variables: Mapping[str, str] | None, timing: Timing) -> None:
+    def __init__(self, profile: str | None, variables: Mapping[str, str] | None, timing: Timing | None = None) -> None:
         self.name = profile
-        self.timing = timing
+        self._timing = timing
         self.listener: Listener | None = None
         self.environments: dict[str, Environment] = {}
         self._variables = variables
         self._lock = threading.RLock()
         self._places: Places | None = None
+        self._database: Database | None = None
         self._records: Records | None = None
         self._profile: Profile | None = None
         self._untrusted: Profile | None = None
@@ -57,14 +59,32 @@ class Ground:
             return self._places
 
     @property
+    def timing(self) -> Timing:
+        """Every duration that is waited for."""
+        if self._timing is None:
+            from console.timing import DEFAULT
+
+            self._timing = DEFAULT
+        return self._timing
+
+    @property
+    def database(self) -> Database:
+        """The store's file. Raises StoreUnusable when it is used."""
+        with self._lock:
+            if self._database is None:
+                from console.store.database import Database
+
+                self._database = Database(self.places.database)
+            return self._database
+
+    @property
     def records(self) -> Records:
         """The store. Raises StoreUnusable when it is used."""
         with self._lock:
             if self._records is None:
-                from console.store.database import Database
                 from console.store.records import Records
 
-                self._records = Records(Database(self.places.database))
+                self._records = Records(self.database)
             return self._records
 
     @property
@@ -210,9 +230,9 @@ class Ground:
         for environment in list(self.environments.values()):
             environment.close()
         with self._lock:
-            records, self._records = self._records, None
-        if records is not None:
-            records.database.close()
+            database, self._database, self._records = self._database, None, None
+        if database is not None:
+            database.close()
 
 
 def _meant(name: str, known: Mapping[str, object]) -> str:

@@ -7,32 +7,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from console.live.door import asked
 from console.live.ground import AUDIT, Ground
-from console.live.plans import PlansDesk
-from console.live.runs import RunsDesk
-from console.session import (
-    ARMED_S,
-    ActionShown,
-    AskFailed,
-    FieldShown,
-    KeyringShown,
-    OutputShown,
-    PlanShown,
-    ReleaseShown,
-    RunShown,
-)
-from console.timing import DEFAULT, Timing
-from console.watch.views import ChecklistView, EnvironmentView, RunLine, SystemView, dumped, loaded, staled
+from console.session import ARMED_S, AskFailed, KeyringShown
+from console.watch.views import EnvironmentView, SystemView, staled
 
 if TYPE_CHECKING:
     from console.live.desk import Desk
+    from console.live.plans import PlansDesk
+    from console.live.runs import RunsDesk
     from console.live.watching import Watching
-    from console.session import Listener
+    from console.session import ActionShown, FieldShown, Listener, OutputShown, PlanShown, ReleaseShown, RunShown
     from console.store.records import Record
+    from console.timing import Timing
+    from console.watch.views import ChecklistView, RunLine
     from profiles.models import Profile
 
 
@@ -40,25 +32,30 @@ class LiveSession:
     """Everything is opened when it is first needed; making one costs nothing."""
 
     def __init__(
-        self, profile: str | None, *, variables: Mapping[str, str] | None = None, timing: Timing = DEFAULT
+        self, profile: str | None, *, variables: Mapping[str, str] | None = None, timing: Timing | None = None
     ) -> None:
         self.ground = Ground(profile, variables, timing)
-        self._runs = RunsDesk(self.ground)
-        self._plans = PlansDesk(self.ground, self._runs)
-        self._desk: Desk | None = None
         self._watching: Watching | None = None
         self._armed: dict[str, float] = {}
 
-    @property
+    @cached_property
     def desk(self) -> Desk:
         """The checklists."""
-        if self._desk is None:
-            from console.live.desk import Desk
+        from console.live.desk import Desk
 
-            self._desk = Desk(
-                self.ground.records, self.ground.profile.system, self.ground.who(), self.ground.redactor.text
-            )
-        return self._desk
+        return Desk(self.ground.records, self.ground.profile.system, self.ground.who(), self.ground.redactor.text)
+
+    @cached_property
+    def _runs(self) -> RunsDesk:
+        from console.live.runs import RunsDesk
+
+        return RunsDesk(self.ground)
+
+    @cached_property
+    def _plans(self) -> PlansDesk:
+        from console.live.plans import PlansDesk
+
+        return PlansDesk(self.ground, self._runs)
 
     # -- opening and closing ---------------------------------------------------------------------------------------
 
@@ -71,13 +68,15 @@ class LiveSession:
 
     def last_known(self) -> SystemView | None:
         from console.store.database import StoreUnusable
+        from console.store.memory import remembered
         from console.store.places import PlaceUnusable
+        from console.watch.kept import loaded
 
         try:
             if not self.ground.places.database.exists():
                 return None
-            kept = self.ground.records.remembered(self._view_key())
-            return staled(loaded(SystemView, kept)) if kept is not None else None
+            kept = remembered(self.ground.database, self._view_key())
+            return staled(loaded(kept)) if kept is not None else None
         except (TypeError, ValueError, KeyError, AttributeError):
             return None  # written by another version: the first paint is empty instead
         except (StoreUnusable, PlaceUnusable):
@@ -117,6 +116,7 @@ class LiveSession:
         watching, self._watching = self._watching, None
         if watching is not None:
             from console.store.database import StoreUnusable
+            from console.watch.kept import dumped
 
             seen = watching.stop()
             try:

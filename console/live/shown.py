@@ -190,15 +190,12 @@ def run_shown(seen: Seen) -> RunShown:
         base, now = step_shown(step), view.steps[step.id]
         took = now.took_s if now.state not in ("running", "undoing") else max(0.0, time.time() - now.started)
         steps.append(
-            StepShown(
-                **{
-                    **{name: getattr(base, name) for name in base.__slots__},
-                    "state": "skipped" if now.state == "waiting" and view.state == "closed" else now.state,
-                    "started": now.started,
-                    "took_s": took,
-                    "attempt": now.attempt,
-                    "evidence": lines_of(now.evidence),
-                }
+            base._replace(
+                state="skipped" if now.state == "waiting" and view.state == "closed" else now.state,
+                started=now.started,
+                took_s=took,
+                attempt=now.attempt,
+                evidence=lines_of(now.evidence),
             )
         )
     owner = view.owner or {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import threading
 import time
 from collections import deque
@@ -99,12 +98,12 @@ class Watching:
             if thread is not threading.current_thread():
                 thread.join(max(0.0, ends - time.monotonic()))
         with self._lock:
-            return dataclasses.replace(self.system, logs={name: tuple(lines) for name, lines in self._lines.items()})
+            return self.system._replace(logs={name: tuple(lines) for name, lines in self._lines.items()})
 
     def told(self, name: str, view: ChecklistView) -> None:
         """A checklist was read."""
         with self._lock:
-            self.system = dataclasses.replace(self.system, checklists={**self.system.checklists, name: view})
+            self.system = self.system._replace(checklists={**self.system.checklists, name: view})
         self._listener.checklist(name, view)
 
     # -- near and far ----------------------------------------------------------------------------------------------
@@ -130,7 +129,7 @@ class Watching:
         def metrics(view: MetricsView) -> None:
             if not stop.is_set():
                 with self._lock:
-                    self.system = dataclasses.replace(self.system, metrics={**self.system.metrics, name: view})
+                    self.system = self.system._replace(metrics={**self.system.metrics, name: view})
                 self._listener.metrics(name, view)
 
         watch_services(environment, self._environment_of(stop), read_lock, stop, every_s=NEAR_S)
@@ -194,8 +193,7 @@ class Watching:
             if stop.is_set():
                 return
             with self._lock:
-                self.system = dataclasses.replace(
-                    self.system,
+                self.system = self.system._replace(
                     environments=tuple(view if one.name == view.name else one for one in self.system.environments),
                 )
             self._listener.environment(view)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 _OURS = frozenset({"store.sqlite3", "spool", "runner-logs", "keyring", "demo"})
 """What lies in a state directory."""
@@ -17,8 +17,7 @@ class PlaceUnusable(Exception):
     exit_code = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Places:
+class Places(NamedTuple):
     """The directories of one user, made on first use, 0700."""
 
     state: Path

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from console.store.database import Database
+from console.store.memory import remember, remembered
+from console.store.memory import remember_in as remember_in
 
 GENESIS = "0" * 64
 _HASH = re.compile(r"[0-9a-f]{64}")
@@ -237,21 +239,12 @@ class Records:
             return added
 
     def remember(self, key: str, value: object) -> None:
-        """Keep a JSON value that may be lost: last seen figures, trusted digests."""
-        with self.database.writing() as connection:
-            connection.execute(
-                "INSERT INTO seen (key, value, at) VALUES (?, ?, ?) "
-                "ON CONFLICT (key) DO UPDATE SET value = excluded.value, at = excluded.at",
-                (key, json.dumps(value, ensure_ascii=False), time.time()),
-            )
+        """Keep a JSON value that may be lost: last seen figures, trusted digests. Raises StoreUnusable."""
+        remember(self.database, key, value)
 
     def remembered(self, key: str) -> Any:
-        """What was kept under `key`, or None."""
-        rows = self.database.rows("SELECT value FROM seen WHERE key = ?", (key,))
-        try:
-            return json.loads(rows[0][0]) if rows else None
-        except ValueError:
-            return None  # it may be lost
+        """What was kept under `key`, or None. Raises StoreUnusable."""
+        return remembered(self.database, key)
 
 
 def append_in(connection: Any, stream: str, kind: str, body: Mapping[str, Any], at: float) -> Record:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -73,7 +72,7 @@ def service_views(names: Sequence[str], live: Live, release_names: Mapping[str, 
 def lost_view(row: ServiceView) -> ServiceView:
     """A row of a host that does not answer now: what was seen last, and never good or bad."""
     word = row.word if row.word.startswith("was ") else f"was {row.word}"
-    return dataclasses.replace(row, state="unknown", word=word)
+    return row._replace(state="unknown", word=word)
 
 
 def environment_view(

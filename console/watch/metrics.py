@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import threading
 import time
@@ -110,7 +109,7 @@ class _Prometheus:
             answer = self._connected().range(panel.query, start, now, step)
         except FeedError as error:
             view = panel_view(panel, known, since=since)
-            self._views[index] = dataclasses.replace(view, problem=str(error), stale=True)
+            self._views[index] = view._replace(problem=str(error), stale=True)
             return str(error) if error.kind in _AWAY else ""
         if whole:
             self._whole_at[index] = now
@@ -128,7 +127,7 @@ class _Prometheus:
     def _all_away(self, problem: str, left: Sequence[int]) -> str:
         """The server itself is away: the panels left keep their last values, from when they are, as stale."""
         for index in left:
-            self._views[index] = dataclasses.replace(self._views[index], problem=problem, stale=True)
+            self._views[index] = self._views[index]._replace(problem=problem, stale=True)
         return problem
 
     def _connected(self) -> PrometheusFeed:
@@ -201,7 +200,7 @@ def _scrape(
                 )
                 # What says that nobody answers is itself a value of now.
                 about_up = panel.scrape.metric == "up"
-                views.append(dataclasses.replace(view, problem=away, stale=True) if away and not about_up else view)
+                views.append(view._replace(problem=away, stale=True) if away and not about_up else view)
             newest = max((view.at for view in views), default=0.0)
             publish(MetricsView(source, tuple(views), newest, problem=away or some))
             stop.wait(max(min(0.5, feed.every), feed.every - (time.monotonic() - began)))

@@ -1,22 +1,23 @@
-"""Plain values that screens draw: no behaviour, no clients, cheap to import, and their JSON for the next first paint.
+"""Plain values that screens draw: no behaviour, no clients, cheap to import.
 
 Every value knows from when it is. A value that was read from the last session's cache is `stale` until a live one
 replaces it: it is drawn in the style of the unknown, never green or red.
+
+They are named tuples, not dataclasses: all of these classes are made before the first paint, and a frozen dataclass
+takes four times as long to make. Their JSON is in `console.watch.kept`.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import types
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
 
 State = Literal["ok", "warn", "bad", "unknown"]
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceView:
+class ServiceView(NamedTuple):
     """One service on one host."""
 
     name: str
@@ -31,8 +32,7 @@ class ServiceView:
     said: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class LockView:
+class LockView(NamedTuple):
     """Who holds the environment."""
 
     who: str
@@ -45,8 +45,7 @@ class LockView:
     """`run` or `person`."""
 
 
-@dataclass(frozen=True, slots=True)
-class HostView:
+class HostView(NamedTuple):
     """One host: reached or not, and why not."""
 
     name: str
@@ -55,8 +54,7 @@ class HostView:
     problem: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class EnvironmentView:
+class EnvironmentView(NamedTuple):
     """One environment at a glance, and its services."""
 
     name: str
@@ -79,8 +77,7 @@ class EnvironmentView:
     """Why nothing newer is known, in a sentence."""
 
 
-@dataclass(frozen=True, slots=True)
-class PanelView:
+class PanelView(NamedTuple):
     """One chart."""
 
     title: str
@@ -100,8 +97,7 @@ class PanelView:
     query: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class MetricsView:
+class MetricsView(NamedTuple):
     """All charts of an environment."""
 
     source: str = ""
@@ -111,8 +107,7 @@ class MetricsView:
     stale: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ItemView:
+class ItemView(NamedTuple):
     """One item of a checklist."""
 
     id: str
@@ -132,8 +127,7 @@ class ItemView:
         return self.state in ("claimed", "ticked", "passed", "waived")
 
 
-@dataclass(frozen=True, slots=True)
-class ChecklistView:
+class ChecklistView(NamedTuple):
     """One checklist with real counts."""
 
     key: str = ""
@@ -149,8 +143,7 @@ class ChecklistView:
         return sum(item.done for item in self.items)
 
 
-@dataclass(frozen=True, slots=True)
-class RunLine:
+class RunLine(NamedTuple):
     """One run in a list."""
 
     id: str
@@ -167,59 +160,25 @@ class RunLine:
     local: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class SystemView:
+class SystemView(NamedTuple):
     """What the first paint needs, all of it."""
 
     system: str
     title: str
     environments: tuple[EnvironmentView, ...]
-    metrics: Mapping[str, MetricsView] = dataclasses.field(default_factory=dict)
-    checklists: Mapping[str, ChecklistView] = dataclasses.field(default_factory=dict)
-    logs: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    metrics: Mapping[str, MetricsView] = NOTHING
+    checklists: Mapping[str, ChecklistView] = NOTHING
+    logs: Mapping[str, tuple[str, ...]] = NOTHING
     """The last few log lines by environment, as text."""
-
-
-V = TypeVar("V")
-
-
-def dumped(view: Any) -> Any:
-    """The JSON form of a view."""
-    return dataclasses.asdict(view)
-
-
-def loaded(kind: type[V], body: Any) -> V:
-    """A view of its JSON form; unknown keys of another version are left out. Raises TypeError, ValueError, KeyError."""
-    made: V = _revive(kind, body)
-    return made
-
-
-def _revive(kind: Any, body: Any) -> Any:
-    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-        hints = get_type_hints(kind)
-        return kind(**{name: _revive(hints[name], value) for name, value in body.items() if name in hints})
-    origin, args = get_origin(kind), get_args(kind)
-    if origin in (Union, types.UnionType):
-        return None if body is None else _revive(next(one for one in args if one is not type(None)), body)
-    if origin is tuple:
-        if len(args) == 2 and args[1] is Ellipsis:
-            return tuple(_revive(args[0], one) for one in body)
-        return tuple(_revive(one, value) for one, value in zip(args, body, strict=True))
-    if origin is not None and isinstance(body, dict):
-        return {key: _revive(args[1], value) for key, value in body.items()}
-    return body
 
 
 def staled(view: SystemView) -> SystemView:
     """The same values marked as last known: nothing in it may be drawn green or red."""
-    return dataclasses.replace(
-        view,
-        environments=tuple(dataclasses.replace(one, stale=True) for one in view.environments),
+    return view._replace(
+        environments=tuple(one._replace(stale=True) for one in view.environments),
         metrics={
-            name: dataclasses.replace(
-                one, stale=True, panels=tuple(dataclasses.replace(panel, stale=True) for panel in one.panels)
-            )
+            name: one._replace(stale=True, panels=tuple(panel._replace(stale=True) for panel in one.panels))
             for name, one in view.metrics.items()
         },
-        checklists={name: dataclasses.replace(one, stale=True) for name, one in view.checklists.items()},
+        checklists={name: one._replace(stale=True) for name, one in view.checklists.items()},
     )

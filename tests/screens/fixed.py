@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any, Literal
 
 from console.feeds.lines import LogLine
@@ -50,7 +49,7 @@ DIGEST = "sha256:7c1d9f0be2a4d6c8817b3a5f9e0c2d4b6a8f1e3c5d7b9a0f2e4c6d8b0a1f3e5
 def service(name: str, state: str, word: str, release: str, since: str, **more: Any) -> ServiceView:
     """A service on the host `app-1`."""
     view = ServiceView(name, "app-1", state, word, release, f"registry.example/{name}:{release}", since)  # type: ignore[arg-type]
-    return replace(view, **more)
+    return view._replace(**more)
 
 
 def environments(*, quiet: bool = False) -> tuple[EnvironmentView, ...]:
@@ -274,8 +273,7 @@ def stepped(states: Mapping[str, str], evidence: Mapping[str, str] | None = None
         state = states.get(one.id, "waiting")
         took = 0.0 if state in ("waiting", "running") else 4.2
         made.append(
-            replace(
-                one,
+            one._replace(
                 state=state,
                 started=started if state != "waiting" else 0.0,
                 took_s=took,
@@ -292,7 +290,7 @@ def line(
 ) -> RunLine:
     """A line of the list of runs."""
     made = RunLine(id_, "deploy", PRODUCTION, "Deploy 1.5.0", state, tone, "ada@bastion", NOW - age, took, step)  # type: ignore[arg-type]
-    return replace(made, **more)
+    return made._replace(**more)
 
 
 RUNS: tuple[RunLine, ...] = (
@@ -398,7 +396,7 @@ def release(id_: str, candidate: str, age: float, **more: Any) -> ReleaseShown:
         (("backend", DIGEST),),
         "r-0039",
     )
-    return replace(made, **more)
+    return made._replace(**more)
 
 
 RELEASES = (
@@ -498,7 +496,7 @@ class FixedSession:
             "routing-ml",
             "Routing ML",
             tuple(
-                replace(one, lock=LockView("ada@bastion", "r-0043", "CHG-311: new model", NOW - 95, 2.0, False))
+                one._replace(lock=LockView("ada@bastion", "r-0043", "CHG-311: new model", NOW - 95, 2.0, False))
                 if self.lock_held and one.production
                 else one
                 for one in environments(quiet=self.quiet)
@@ -624,9 +622,9 @@ class FixedSession:
         if self.listener is not None:
             old = self.items[environment]
             items = tuple(
-                replace(one, state="ticked" if done else "open") if one.id == item else one for one in old.items
+                one._replace(state="ticked" if done else "open") if one.id == item else one for one in old.items
             )
-            self.items[environment] = replace(old, items=items)
+            self.items[environment] = old._replace(items=items)
             self.listener.checklist(environment, self.items[environment])
 
     def verify(self, environment: str, item: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import replace
 
 from console.feeds.lines import LogLine
 from console.session import Happening
@@ -290,8 +289,8 @@ def test_markup_from_outside_is_only_characters() -> None:
             assert session.listener is not None
             wild = "[red]x[/red] [@click=app.quit]q[/]"
             view = environments()[1]
-            first = replace(view.services[1], word=wild[:12], said=wild)
-            session.listener.environment(replace(view, differs=(wild,), services=(first,)))
+            first = view.services[1]._replace(word=wild[:12], said=wild)
+            session.listener.environment(view._replace(differs=(wild,), services=(first,)))
             session.listener.logs(PRODUCTION, [LogLine(NOW, "backend", wild, "info")])
             await console.until(lambda: console.text.count("[@click=app.quit]") >= 2)
 
