@@ -28,7 +28,7 @@ from console.hosts.base import (
 from console.hosts.command import Command
 from console.hosts.markers import Head, words_in
 from console.hosts.refusals import attempt_of, check_guard, refusal, said
-from console.hosts.running import Capture, Ended, Running
+from console.hosts.running import Capture, Ended, Follower, Running
 from console.text.sanitise import clean_lines
 from console.timing import DEFAULT, Timing
 
@@ -216,14 +216,26 @@ class HostCore(ABC):
             raise ValueError(f"'{command.argv[0]}' only reads: it takes no guard")
         check_guard(guard)
         nonce = secrets.token_hex(8)
-        words = scripts.guard_words(nonce, command, guard, self._timing, stdin, detached=command.detach)
-        # Of a detached command only the guard's own words come this way; its output is followed.
-        capture = Capture(None if command.detach else on_output)
-        heads: dict[Stream, Head] = {s: Head(nonce, capture.feed(s)) for s in ("out", "err")}
+        follower = Follower(on_output) if command.detach else None
+        words = scripts.guard_words(
+            nonce, command, guard, self._timing, stdin, follower=follower.nonce if follower is not None else ""
+        )
+        # Of a detached command the guard's words come first, on standard output, then what its follower says.
+        capture = Capture(on_output) if follower is None else Capture(None)
+        heads: dict[Stream, Head] = {
+            s: Head(nonce, follower.feed(s) if follower is not None else capture.feed(s)) for s in ("out", "err")
+        }
         began = time.monotonic()
         # The gate's own deadline is kept there; the command's begins when it is let through.
         opened = began + self._timing.gate_wait_s + self._timing.channel_s
-        running = self._begin(words, stdin, lambda stream, data: heads[stream].take(data), opened, cancel)
+
+        def take(stream: Stream, data: bytes) -> None:
+            if follower is not None and stream == "err":
+                follower.told.extend(data)
+            else:
+                heads[stream].take(data)
+
+        running = self._begin(words, stdin, take, opened, cancel)
         if running is None:
             return capture.result(None, "cancelled", time.monotonic() - began)
         why: Ended
@@ -234,7 +246,10 @@ class HostCore(ABC):
                 raise refusal(self.name, self.address, self._timing.gate_wait_s, word[8:], guard)
             if word is None and why == "exited":
                 self._expect_word(heads, running.rc)
-            if word is not None and not command.detach:
+            if word is not None and follower is not None:
+                until = time.monotonic() + command.deadline_s
+                return self._followed(running, follower, command, guard, began, until, cancel)
+            if word is not None:
                 why = self._pump(running, time.monotonic() + command.deadline_s, cancel)
             if word is None or why != "exited":
                 # Not let through in time, cancelled or over its deadline: ended there, by its own records.
@@ -247,16 +262,10 @@ class HostCore(ABC):
                     elif word is not None and word.startswith("started"):
                         self._end(command, guard, running)
                 self._pump(running, time.monotonic() + self._timing.term_s, None)
-                if command.detach:
-                    capture = Capture(None)
                 return capture.result(None, why, time.monotonic() - began)
-            if not command.detach:
-                return capture.result(
-                    running.rc, "exited" if running.rc is not None else "lost", time.monotonic() - began
-                )
+            return capture.result(running.rc, "exited" if running.rc is not None else "lost", time.monotonic() - began)
         finally:
             running.close()
-        return self._follow(command, guard, 0, on_output, cancel, began, time.monotonic() + command.deadline_s)
 
     def attach(
         self,
@@ -288,44 +297,47 @@ class HostCore(ABC):
         began: float,
         until: float,
     ) -> Result:
-        nonce = secrets.token_hex(8)
-        capture = Capture(sink)
-        take_out = capture.feed("out")
-        told = bytearray()
-
-        def feed(stream: Stream, data: bytes) -> None:
-            if stream == "out":
-                head.take(data)
-            else:
-                told.extend(data)
-
-        head = Head(nonce, take_out)
-        words = scripts.follow_words(nonce, guard, offset, self._timing)
-        running = self._start(words, None, feed, until=until, cancel=cancel, urgent=False)
+        follower = Follower(sink)
+        words = scripts.follow_words(follower.nonce, guard, offset, self._timing)
+        running = self._start(words, None, follower.take, until=until, cancel=cancel, urgent=False)
         try:
-            why = self._pump(running, until, cancel)
-            told_words = words_in(nonce, bytes(told))
-            if why == "exited":
-                last = told_words[-1].split() if told_words else []
-                if last[:1] == ["rc"] and len(last) == 3:
-                    ended: Ended = "deadline" if last[2] == "deadline" else "exited"
-                    rc = int(last[1]) if ended == "exited" else None
-                    return capture.result(rc, ended, time.monotonic() - began)
-                if last == ["gone"]:
-                    return capture.result(None, "lost", time.monotonic() - began)
-                if last == ["missing"]:
-                    raise NoSuchAttempt(
-                        self.name, f"{self.name} knows nothing of attempt {attempt_of(guard)}: it was never begun there"
-                    )
-                raise HostError(self.name, f"attempt {attempt_of(guard)} cannot be followed: {said(bytes(told))}")
-            group = next((int(word[6:]) for word in told_words if word.startswith("group ")), None)
-            self._end(command, guard, running)
-            # The follower sees the end by itself and tells the rest of the output.
-            if self._pump(running, time.monotonic() + self._timing.term_s, None) != "exited" and group is not None:
-                self._urgently(scripts.end_group_words(group, "none", self._timing), running)
-            return capture.result(None, why, time.monotonic() - began)
+            return self._followed(running, follower, command, guard, began, until, cancel)
         finally:
             running.close()
+
+    def _followed(
+        self,
+        running: Running,
+        follower: Follower,
+        command: Command,
+        guard: Guard,
+        began: float,
+        until: float,
+        cancel: threading.Event | None,
+    ) -> Result:
+        """Wait for what the follower says of how the attempt ended; end it there at its deadline or on cancel."""
+        capture = follower.capture
+        why = self._pump(running, until, cancel)
+        told = words_in(follower.nonce, bytes(follower.told))
+        if why == "exited":
+            last = told[-1].split() if told else []
+            if last[:1] == ["rc"] and len(last) == 3:
+                ended: Ended = "deadline" if last[2] == "deadline" else "exited"
+                rc = int(last[1]) if ended == "exited" else None
+                return capture.result(rc, ended, time.monotonic() - began)
+            if last == ["gone"]:
+                return capture.result(None, "lost", time.monotonic() - began)
+            if last == ["missing"]:
+                raise NoSuchAttempt(
+                    self.name, f"{self.name} knows nothing of attempt {attempt_of(guard)}: it was never begun there"
+                )
+            raise HostError(self.name, f"attempt {attempt_of(guard)} cannot be followed: {said(bytes(follower.told))}")
+        group = next((int(word[6:]) for word in told if word.startswith("group ")), None)
+        self._end(command, guard, running)
+        # The follower sees the end by itself and tells the rest of the output.
+        if self._pump(running, time.monotonic() + self._timing.term_s, None) != "exited" and group is not None:
+            self._urgently(scripts.end_group_words(group, "none", self._timing), running)
+        return capture.result(None, why, time.monotonic() - began)
 
     def step_on_host(self, guard: Guard) -> StepOnHost:
         """What the host knows of this attempt. Reads only."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from typing import Literal, Protocol
 
 from console.hosts.base import CAPTURE_BYTES, OutputSink, Result, Stream
+from console.hosts.markers import Head
 
 Ended = Literal["exited", "deadline", "cancelled", "lost"]
 
@@ -57,3 +59,24 @@ class Capture:
 
     def result(self, rc: int | None, ended: Ended, took_s: float) -> Result:
         return Result(rc, bytes(self.out), bytes(self.err), ended, took_s, self.truncated)
+
+
+class Follower:
+    """What the script that follows an attempt gives: the output on one stream, how it ended on the other."""
+
+    def __init__(self, sink: OutputSink | None) -> None:
+        self.nonce = secrets.token_hex(8)
+        self.capture = Capture(sink)
+        self.told = bytearray()
+        self._head = Head(self.nonce, self.capture.feed("out"))
+
+    def take(self, stream: Stream, data: bytes) -> None:
+        """Bytes as they come."""
+        if stream == "out":
+            self._head.take(data)
+        else:
+            self.told.extend(data)
+
+    def feed(self, stream: Stream) -> Callable[[bytes], None]:
+        """`take` for one stream."""
+        return lambda data: self.take(stream, data)

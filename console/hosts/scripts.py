@@ -52,9 +52,13 @@ def run_words(nonce: str, words: Sequence[str], cwd: str | None = None) -> tuple
 
 
 def guard_words(
-    nonce: str, command: Command, guard: Guard, timing: Timing, stdin: bytes | None, *, detached: bool
+    nonce: str, command: Command, guard: Guard, timing: Timing, stdin: bytes | None, *, follower: str = ""
 ) -> tuple[str, ...]:
-    """A changing command under the guard. Raises ValueError for input that a detached command cannot be given."""
+    """A changing command under the guard. Raises ValueError for input that a detached command cannot be given.
+
+    `follower`: the nonce of whoever follows a detached command, from its beginning; without one it is attached.
+    """
+    detached = bool(follower)
     if stdin is None:
         given = "none"
     elif b"\0" not in stdin:
@@ -84,7 +88,8 @@ def guard_words(
         *words_of(command),
     )
     if detached:
-        return ("sh", "-c", text("start"), "qd-start", text("guard"), given, *arguments)
+        follow = (text("guard"), text("follow"), follower, _number(timing.follow_s))
+        return ("sh", "-c", text("start"), "qd-start", *follow, given, *arguments)
     return ("sh", "-c", text("guard"), "qd-guard", *arguments)
 
 

@@ -8,6 +8,20 @@ if [ ! -d "$here" ]; then
   say 'missing'
   exit 0
 fi
+# Until the next look. The guard holds its records locked as long as it lives, so its end wakes us at once. Before its
+# command has recorded itself it may not have locked them yet, and must not find them locked by us; that is soon over.
+soon=20
+rest() {
+  if [ -f "$here/group" ]; then
+    flock -s -w "$pause" -E 74 "$here/pid" true 2>/dev/null
+    case $? in 0 | 74) return ;; esac
+  elif [ "$soon" -gt 0 ]; then
+    soon=$((soon - 1))
+    sleep 0.02
+    return
+  fi
+  sleep "$pause"
+}
 state=running
 while :; do
   if [ -f "$here/rc" ]; then
@@ -36,5 +50,5 @@ while :; do
       exit 0
       ;;
   esac
-  sleep "$pause"
+  rest
 done

@@ -90,8 +90,10 @@ def test_without_a_reserve_the_exit_code_is_lost_and_a_person_is_asked(
 
 def test_the_deadline_of_a_step_that_filled_the_disk_is_told(host: LocalHost, ground: Ground) -> None:
     command = inside(ground, filling("sleep 30", deadline_s=1.0))
-    words = scripts.guard_words("n" * 16, command, ground.guard(), TIMING, None, detached=True)
-    subprocess.run(words, check=True, capture_output=True)  # by a caller that then goes away
+    words = scripts.guard_words("n" * 16, command, ground.guard(), TIMING, None, follower="f" * 16)
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as caller:
+        assert caller.stdout is not None and b"started" in caller.stdout.readline()
+        caller.kill()  # it goes away
     assert poll(lambda: host.step_on_host(ground.guard()).rc is not None, 30)
     assert host.attach(command, ground.guard()).ended == "deadline"
     assert not (ground.own / "reserve").exists()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 import subprocess
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,6 +31,29 @@ def test_the_engine_that_is_not_there_gets_a_sentence(tmp_path: Path) -> None:
     host = LocalHost("here", TIMING, docker_socket=str(tmp_path / "docker.sock"))
     with pytest.raises(EngineError, match="there is no Docker socket at"):
         host.docker()
+
+
+def test_a_detached_command_is_begun_and_followed_in_one_round_trip_and_its_end_wakes_who_follows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ground, begun = Ground(tmp_path / "app"), list[str]()
+    seldom = LocalHost("here", dataclasses.replace(TIMING, follow_s=3600.0))
+    start = LocalHost._start
+
+    def counted(host: LocalHost, words: tuple[str, ...], *more: Any, **how: Any) -> Any:
+        begun.append(words[3])
+        return start(host, words, *more, **how)
+
+    monkeypatch.setattr(LocalHost, "_start", counted)
+    command = sh("echo one; sleep 0.5; echo two; exit 6", writes=True, detach=True, deadline_s=30)
+    result = seldom.guarded(command, ground.guard())
+    assert (result.ended, result.rc, result.out) == ("exited", 6, b"one\ntwo\n")
+    assert begun == ["qd-start"]
+    again = seldom.attach(command, ground.guard(), offset=4)
+    assert (again.rc, again.out) == (6, b"two\n")
+    assert begun == ["qd-start", "qd-follow"]
+    with pytest.raises(AttemptExists):  # what was there before is not followed: its caller looks first
+        seldom.guarded(command, ground.guard())
 
 
 @pytest.mark.parametrize("shell", ["dash", "bash", "busybox"])
