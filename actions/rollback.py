@@ -12,7 +12,7 @@ from actions.deploy.facts import open_registry, read_uploads
 from actions.fallback import fallback_of
 from actions.ops import OPS
 from actions.shown import finished, shown_blocks
-from actions.site import Site, ask_live, problems, read_site
+from actions.site import Question, Site, problems, read_site, read_site_and_ask
 from console.runs.api import Action, FactsContext, Frozen, OpHandler, Params, Plan, Refusal, Step
 from console.stacks.base import Ground
 from console.stacks.registry import RegistryError, parse_reference
@@ -56,11 +56,10 @@ class Rollback(Action[RollbackParams, RollbackFacts]):
 
     def facts(self, ctx: FactsContext, params: RollbackParams) -> RollbackFacts:
         """Hosts, the database's revision, and what became of the target's images. Raises RefusalError, HostError."""
-        site = read_site(ctx)
-        now = None
-        if site.spec.migrations is not None:
-            said = ask_live(ctx, site, site.spec.migrations.current, site.spec.migrations.service)
-            now = current_revisions(said) if said is not None else None
+        migrations = ctx.environment.stack.spec.migrations
+        question = Question(migrations.service, migrations.current) if migrations is not None else None
+        site, said = read_site_and_ask(ctx, question)
+        now = current_revisions(said) if said is not None else None
         target = chosen(site, params.to)
         lost = _lost(ctx, site, target) if isinstance(target, Release) else ()
         return RollbackFacts(site=site, uploads=read_uploads(site), schema_now=now, lost=lost)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 
 from pydantic import Field, JsonValue
 
 from console.hosts.base import HostError, HostUnreachable
 from console.runs.api import FactsContext, Frozen, Refusal, RefusalError
-from console.stacks.base import Ground, ServiceSpec, Stack, StackError, StackSpec, stack_of
+from console.stacks.base import Ground, Live, ServiceSpec, Stack, StackError, StackSpec, stack_of
 from console.stacks.release import Release, on_any_host
 from profiles.models import secret_names
 
@@ -61,27 +62,69 @@ class Site(Frozen):
         return tuple(dict.fromkeys(name.secret for step in self.smoke for name in secret_names(step)))
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a reading program is asked beside a running service."""
+
+    service: str
+    argv: tuple[str, ...]
+    drawn: str = ""
+    """The key under which the first answer is carried into the second planning: for one that a plan only shows."""
+
+
 def read_site(ctx: FactsContext) -> Site:
     """Read all hosts of the environment, side by side. Raises RefusalError with what to do."""
+    return read_site_and_ask(ctx, None)[0]
+
+
+def read_site_and_ask(ctx: FactsContext, question: Question | None) -> tuple[Site, str | None]:
+    """All hosts of the environment, side by side, and what the program of `question` prints meanwhile.
+
+    It is asked on the first host where its service runs. None: nothing was asked, none runs, or the program failed and
+    so said nothing that may be relied on. Raises RefusalError with what to do, HostError.
+    """
     environment = ctx.environment
     stack = environment.stack
     names = tuple(environment.hosts)
-
-    def ground(name: str) -> Ground:
-        return stack.ground(ctx.host(name))
-
     try:
-        with ThreadPoolExecutor(max_workers=min(8, len(names)), thread_name_prefix="ground") as pool:
-            grounds = tuple(pool.map(ground, names))
+        with ThreadPoolExecutor(max_workers=min(16, 2 * len(names)) + 1, thread_name_prefix="ground") as pool:
+            # In this order: what runs is looked at first, and the others wait for it.
+            lives = {name: pool.submit(stack.live, ctx.host(name)) for name in names}
+            asked = pool.submit(_answered, ctx, question, lives) if question is not None else None
+            grounds = tuple(pool.map(lambda name: stack.ground(ctx.host(name), lives[name].result), names))
+            said = asked.result() if asked is not None else None
     except StackError as error:
         raise RefusalError(Refusal(reason=str(error), ways_out=error.ways_out)) from error
-    return Site(
+    site = Site(
         environment=environment.name,
         spec=stack.spec,
         grounds=grounds,
         smoke=tuple(step.model_dump(mode="json") for step in environment.config.smoke),
         variables=dict(environment.config.urls),
     )
+    return site, said
+
+
+def _answered(ctx: FactsContext, question: Question, lives: Mapping[str, Future[Live]]) -> str | None:
+    if not question.drawn:
+        return _answer(ctx, question, lives)
+    drawn = ctx.draw(question.drawn, lambda: _answer(ctx, question, lives))
+    return None if drawn is None else str(drawn)
+
+
+def _answer(ctx: FactsContext, question: Question, lives: Mapping[str, Future[Live]]) -> str | None:
+    for name, looked in lives.items():
+        try:
+            ground = Ground(host=name, live=looked.result())
+            command = ctx.environment.stack.ask(ground, question.service, question.argv)
+            result = ctx.host(name).run(command) if command is not None else None
+        except HostUnreachable:
+            raise
+        except (HostError, StackError):
+            continue
+        if result is not None and result.rc == 0:
+            return result.text()
+    return None
 
 
 def problems(site: Site) -> Refusal | None:
@@ -102,23 +145,3 @@ def health_of(service: ServiceSpec) -> dict[str, JsonValue]:
         "address": service.address,
         "status": service.status,
     }
-
-
-def ask_live(ctx: FactsContext, site: Site, argv: Sequence[str], service: str) -> str | None:
-    """What a reading program prints beside the running service, on the first host that runs it; None if none does.
-
-    A program that fails says nothing that may be relied on: None as well.
-    """
-    for ground in site.grounds:
-        command = site.stack.ask(ground, service, argv)
-        if command is None:
-            continue
-        try:
-            result = ctx.host(ground.host).run(command)
-        except HostUnreachable:
-            raise
-        except HostError:
-            continue
-        if result.rc == 0:
-            return result.text()
-    return None

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from pydantic import Field
 
 from actions.deploy.params import DeployParams
-from actions.site import Site, ask_live, read_site
+from actions.site import Question, Site, read_site_and_ask
 from console.runs.api import FactsContext, Frozen, Refusal, RefusalError
 from console.stacks.base import ComposeSpec, RegistrySpec, StackError
 from console.stacks.registry import (
@@ -18,7 +19,7 @@ from console.stacks.registry import (
     parse_reference,
     registry_of,
 )
-from console.stacks.release import Release, current_revisions, known_revisions, on_any_host, verified
+from console.stacks.release import Release, current_revisions, on_any_host, verified
 
 SUGGESTED = 15
 
@@ -35,30 +36,27 @@ class DeployFacts(Frozen):
     uploads: dict[str, str] = Field(default_factory=dict)
     """Compose files of this machine, by path."""
     schema_now: tuple[str, ...] | None = None
-    """The database's revision, asked in the live container; None: unknown."""
-    schema_known: tuple[str, ...] | None = None
-    """Revisions that the live image knows."""
+    """The database's revision when it was first planned, asked in the live container, for a person; None: unknown."""
 
 
 def read(ctx: FactsContext, params: DeployParams) -> DeployFacts:
-    """Read the hosts and the registry. Raises RefusalError, HostError."""
-    site = read_site(ctx)
-    candidate, notes, images = _images(ctx, site, params)
-    migrations = site.spec.migrations
-    now = known = None
-    if migrations is not None:
-        said = ask_live(ctx, site, migrations.current, migrations.service)
-        now = current_revisions(said) if said is not None else None
-        said = ask_live(ctx, site, migrations.known, migrations.service)
-        known = known_revisions(said) if said is not None else None
+    """Read the hosts and, meanwhile, the registry. Raises RefusalError, HostError."""
+    migrations = ctx.environment.stack.spec.migrations
+    # Only shown: what the run goes by is asked by its own step, with the new image, once the locks are held.
+    question = Question(migrations.service, migrations.current, drawn="schema") if migrations is not None else None
+    with ThreadPoolExecutor(1, thread_name_prefix="site") as pool:
+        looked = pool.submit(read_site_and_ask, ctx, question)
+        try:
+            candidate, notes, images = _images(ctx, params)
+        finally:
+            site, said = looked.result()  # what is wrong with a host is said first
     return DeployFacts(
         site=site,
         candidate=candidate,
         notes=notes,
         images=images,
         uploads=read_uploads(site),
-        schema_now=now,
-        schema_known=known,
+        schema_now=current_revisions(said) if said is not None else None,
     )
 
 
@@ -79,15 +77,17 @@ def read_uploads(site: Site) -> dict[str, str]:
     return found
 
 
-def _images(ctx: FactsContext, site: Site, params: DeployParams) -> tuple[str, str, dict[str, str]]:
+def _images(ctx: FactsContext, params: DeployParams) -> tuple[str, str, dict[str, str]]:
     """(how people name it, notes, service to digest) of what was asked for."""
     asked = params.candidate
+    stack = ctx.environment.stack
+    site = Site(environment=ctx.environment.name, spec=stack.spec, grounds=())
     if params.source is not None:
         release, images = _verified_there(ctx, site, params.source)
         return release.candidate, f"as verified in {params.source} ({release.id})", images
     here = None
     try:
-        here = site.stack.resolve_here(ctx.host(site.hosts[0]), asked)
+        here = stack.resolve_here(ctx.host(next(iter(ctx.environment.hosts))), asked)
     except StackError as error:
         raise RefusalError(Refusal(reason=str(error), ways_out=error.ways_out)) from error
     if here is not None:
@@ -121,10 +121,10 @@ def resolve(ctx: FactsContext, site: Site, wanted: dict[str, str]) -> dict[str, 
         by_registry.setdefault(registry_of(text), []).append(name)
     for registry, names in by_registry.items():
         try:
-            with open_registry(ctx, site, registry) as client:
-                for name in names:
-                    reference = parse_reference(wanted[name])
-                    images[name] = reference.at(client.digest(reference.path, reference.tag or "latest"))
+            with open_registry(ctx, site, registry) as client, ThreadPoolExecutor(4, "registry") as pool:
+                references = [parse_reference(wanted[name]) for name in names]
+                digests = pool.map(lambda one: client.digest(one.path, one.tag or "latest"), references)
+                images |= {name: one.at(digest) for name, one, digest in zip(names, references, digests, strict=True)}
         except RegistryError as error:
             raise RefusalError(_registry_refusal(error, registry)) from error
     return images

@@ -10,7 +10,7 @@ another process, perhaps on another machine.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Literal, Protocol
 
 from pydantic import Field
@@ -287,8 +287,11 @@ class Stack(Protocol):
         """What runs on `host` now, without looking at releases. Raises HostError, StackError."""
         ...
 
-    def ground(self, host: Host) -> Ground:
-        """What planning needs to know of `host`. Raises HostError, StackError."""
+    def ground(self, host: Host, live: Callable[[], Live] | None = None) -> Ground:
+        """What planning needs to know of `host`; `live`: gives what `live` said, for one who is looking already.
+
+        Raises HostError, StackError.
+        """
         ...
 
     def candidates_here(self, host: Host) -> tuple[str, ...] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from console.hosts.command import Command
@@ -51,7 +51,7 @@ class ComposeStack:
         """What runs on `host` now. Raises HostError, StackError."""
         return read_live(host, self._spec.project, self._spec.names)
 
-    def ground(self, host: Host) -> Ground:
+    def ground(self, host: Host, live: Callable[[], Live] | None = None) -> Ground:
         """What planning needs, in one command and a few reads of the engine. Raises HostError, StackError."""
         spec = self._spec
         paths = tuple(on_host(self._spec, file.path) for file in spec.files if not file.upload)
@@ -64,7 +64,8 @@ class ComposeStack:
         ground = read_ground(spec, host.name, result.text())
         if not ground.engine:
             return ground
-        return ground.model_copy(update={"live": place(self.live(host), ground.releases)})
+        found = self.live(host) if live is None else live()
+        return ground.model_copy(update={"live": place(found, ground.releases)})
 
     def candidates_here(self, host: Host) -> tuple[str, ...] | None:
         """Compose images come from a registry."""

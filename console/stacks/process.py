@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from console.hosts.base import HostError
@@ -64,7 +64,7 @@ class ProcessStack:
         services = self._parse_live(self._read(host, words))
         return Live(host=host.name, services=tuple(self._asked(host, one) for one in services))
 
-    def ground(self, host: Host) -> Ground:
+    def ground(self, host: Host, live: Callable[[], Live] | None = None) -> Ground:
         """What planning needs. Raises HostError, StackError."""
         spec = self._spec
         script = GROUND_SCRIPT + RELEASES
@@ -77,7 +77,7 @@ class ProcessStack:
         releases = parse_releases(text, where=f"{host.name}:{spec.state}")
         return Ground(
             host=host.name,
-            live=place(self.live(host), releases),
+            live=place(self.live(host) if live is None else live(), releases),
             releases=releases,
             arch=found.get("info", "").strip(),
             disk_free_mb=int(disk[3]) // 1024 if len(disk) >= 4 and disk[3].isdecimal() else None,
