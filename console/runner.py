@@ -1,4 +1,4 @@
-"""The detached process that executes one run: `python -P -m console.runner --run ID --state DIR [--key-fd N]`.
+"""The detached process that executes one run: `python -P -m console.runner --run ID --state DIR`.
 
 Started from `/` so that a stranger's `console/` is never imported. Imports all it needs before the first change, so
 that an upgrade under a run does not mix two versions. Knows no screen; its terminal may be gone.
@@ -47,15 +47,16 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="console.runner")
     parser.add_argument("--run", required=True)
     parser.add_argument("--state", required=True)
+    parser.add_argument("--profile")
     parser.add_argument("--key-fd", type=int)
     given = parser.parse_args(argv)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     os.environ["QUARTERDECK_STATE_DIR"] = given.state
-    return execute(given.run, Path(given.state), given.key_fd)
+    return execute(given.run, Path(given.state), given.key_fd, given.profile)
 
 
-def execute(run: str, state: Path, key_fd: int | None) -> int:
-    """Put the engine together and let it carry the run on."""
+def execute(run: str, state: Path, key_fd: int | None, profile_key: str | None = None) -> int:
+    """Put the engine together and let it carry the run on. `profile_key`: of a profile to use instead of the run's."""
     from console.assembly import op_handlers
     from console.credentials.unlock import no_core_dumps, read_key_fd
     from console.environment import bind
@@ -77,7 +78,7 @@ def execute(run: str, state: Path, key_fd: int | None) -> int:
     records = Records(Database(where.database))
     try:
         view = fold(records.read(run))
-        body = records.remembered(str(view.body.get("profile", ""))) if view.body else None
+        body = records.remembered(profile_key or str(view.body.get("profile", ""))) if view.body else None
         if body is None:
             return _failed(f"The store {where.database} holds no run {run}, or not its profile.")
         profile = Profile.model_validate(body)

@@ -90,6 +90,7 @@ class StepShown(NamedTuple):
     undo: str = ""
     no_undo: str = ""
     check: str = ""
+    undo_check: str = ""
     certainty: str = "certain"
     note: str = ""
     gates: tuple[str, ...] = ()
@@ -134,6 +135,8 @@ class PlanShown(NamedTuple):
     params: Mapping[str, Any] = NOTHING
     token: Any = None
     """Given back to `start`; means nothing to a screen."""
+    foreign: str = ""
+    """Where it came from, in a sentence, if it is of a run that was not made here; then nothing of it is shortened."""
 
 
 class RunShown(NamedTuple):
@@ -150,6 +153,8 @@ class RunShown(NamedTuple):
     reason: str = ""
     where: str = ""
     digest: str = ""
+    foreign: bool = False
+    """It was not made here: `answer` wants the digest of its plan, which a person has seen and confirmed."""
 
 
 class OutputShown(NamedTuple):
@@ -299,8 +304,17 @@ class Session(Protocol):
         """*Blocking.* Ask the run to stop as its step allows."""
         ...
 
-    def answer(self, id: str, choice: Literal["undo", "leave", "resume"]) -> None:  # noqa: A002
-        """*Blocking.* What the operator chose for a run that waits, was interrupted or has ended."""
+    def answer(
+        self,
+        id: str,  # noqa: A002
+        choice: Literal["undo", "leave", "resume"],
+        digest: str = "",
+        reason: str = "",
+    ) -> None:
+        """*Blocking.* What the operator chose for a run that waits, was interrupted or has ended.
+
+        `digest`: of the plan that was shown and confirmed, for a run that was not made here. Raises AskFailed.
+        """
         ...
 
     def releases(self, environment: str) -> tuple[ReleaseShown, ...]:

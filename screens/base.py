@@ -156,9 +156,13 @@ class Deck(Commanded, Asking, Generic[R]):
 
     # -- commands ------------------------------------------------------------------------------------------------
 
+    def needs_arming(self, command: ConsoleCommand) -> bool:
+        """Whether it works only while the environment is armed."""
+        return command.danger == "writes"
+
     def may(self, command: ConsoleCommand) -> bool:
         """Whether a command may be given now; says how to arm if not. Using a command keeps the environment armed."""
-        if command.danger != "writes":
+        if not self.needs_arming(command):
             return True
         if not self.bridge.armed(self.environment):
             self.tell_how_to_arm(command)
@@ -179,7 +183,7 @@ class Deck(Commanded, Asking, Generic[R]):
     def on_key(self, event: events.Key) -> None:
         """A write key that is not armed comes this far: it is answered, not swallowed."""
         for command in self.commands():
-            if event.key in command.keys and command.danger == "writes" and not self.bridge.armed(self.environment):
+            if event.key in command.keys and self.needs_arming(command) and not self.bridge.armed(self.environment):
                 event.stop()
                 event.prevent_default()
                 self.tell_how_to_arm(command)

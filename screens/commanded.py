@@ -72,7 +72,7 @@ class Commanded(DOMNode):
         command = next((one for one in self.commands() if one.id == parameters[0]), None)
         if command is None:
             return False
-        if command.danger == "writes" and not screen.bridge.armed(screen.environment):
+        if screen.needs_arming(command) and not screen.bridge.armed(screen.environment):
             return False if screen.bridge.read_only else None
         return self.offers(command)
 

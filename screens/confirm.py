@@ -30,9 +30,12 @@ class ConfirmScreen(Sheet[str]):
         production = self.bridge.known.environment(self.environment).production
         changes = sum(1 for step in self.plan.steps if step.undo or step.no_undo)
         yield Words((self.plan.title, "bad" if production else "head"))
+        known = "; if anything it was made from has changed, it is refused" if not self.plan.foreign else ""
+        if self.plan.foreign:
+            yield Words((self.plan.foreign, "warn"))
         yield Words(
             f"{len(self.plan.steps)} steps, {changes} of them change something. Digest {self.plan.digest[:12]}.\n"
-            "What runs is exactly this plan; if anything it was made from has changed, it is refused."
+            f"What runs is exactly this plan{known}."
         )
         yield Words("Why? It is kept in the journal and shown to whoever finds the lock.", classes="label")
         yield Entry(placeholder="reason (a ticket, a sentence)", id="reason")

@@ -46,7 +46,7 @@ def hanging(lead: Sequence[Piece], body: str, style: str, width: int) -> Iterato
     """A lead and a body that is broken to `width` cells, its further lines below its own beginning."""
     made = text(*lead)
     room = max(width - made.cell_length, 16)
-    rows = textwrap.wrap(body, room, break_on_hyphens=False) or [""]
+    rows = [row for line in body.split("\n") for row in textwrap.wrap(line, room, break_on_hyphens=False) or [""]]
     yield text(*lead, (rows[0], style))
     for row in rows[1:]:
         yield text(" " * made.cell_length, (row, style))

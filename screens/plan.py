@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from console.commands import ConsoleCommand
 from console.session import BlockShown, PlanShown, StepShown
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from screens.known import Bridge
 
+Answer = tuple[str, Literal["undo", "leave", "resume"]]
 CERTAINTY = {
     "certain": ("", "dim"),
     "conditional": ("only if needed", "warn"),
@@ -27,15 +28,18 @@ CERTAINTY = {
 
 
 class PlanScreen(Deck[None]):
-    """Scrolls the whole plan; `g` asks for confirmation and starts the run. A run's own plan is shown without `g`."""
+    """Scrolls the whole plan; `g` asks for confirmation and starts the run. A run's own plan is shown without `g`.
+
+    `answer`: a run that was not made here is answered for by confirming its plan, instead of a new one started.
+    """
 
     AUTO_FOCUS = "#page"
     SCOPES = ("app", "plan")
     TITLE_WORDS = "plan"
 
-    def __init__(self, bridge: Bridge, plan: PlanShown, *, done: bool = False) -> None:
+    def __init__(self, bridge: Bridge, plan: PlanShown, *, done: bool = False, answer: Answer | None = None) -> None:
         super().__init__(bridge, plan.environment)
-        self.plan, self.done = plan, done
+        self.plan, self.done, self.answer = plan, done, answer
         self.starting = False
 
     def body(self) -> ComposeResult:
@@ -55,6 +59,10 @@ class PlanScreen(Deck[None]):
             return not (self.done or self.plan.refusal)
         return super().offers(command)
 
+    def needs_arming(self, command: ConsoleCommand) -> bool:
+        """Not to answer for a run."""
+        return self.answer is None and super().needs_arming(command)
+
     def do_confirm(self) -> None:
         """Ask, then start."""
         from screens.confirm import ConfirmScreen
@@ -68,12 +76,21 @@ class PlanScreen(Deck[None]):
             return
         self.starting = True
         self.draw()
-        self.ask("start", partial(self.bridge.session.start, self.plan, reason), self._started, self._refused)
+        session = self.bridge.session
+        if self.answer is not None:
+            run, choice = self.answer
+            answer = partial(session.answer, run, choice, self.plan.digest, reason)
+            self.ask("answer", answer, self._answered, self._refused)
+        else:
+            self.ask("start", partial(session.start, self.plan, reason), self._started, self._refused)
 
     def _started(self, run: str) -> None:
         from screens.run import RunScreen
 
         self.app.switch_screen(RunScreen(self.bridge, self.environment, run))
+
+    def _answered(self, _: None) -> None:
+        self.dismiss()
 
     def _refused(self, error: Exception) -> None:
         self.starting = False
@@ -93,6 +110,8 @@ def plan_lines(plan: PlanShown, now: float, width: int, starting: bool = False) 
         for way in plan.ways_out:
             yield text(("  → ", "accent"), way)
         return
+    if plan.foreign:
+        yield from hanging([("! ", "warn")], plan.foreign, "warn", width)
     yield text(("digest ", "dim"), plan.digest, ("   what was confirmed is what runs", "dim"))
     yield text("")
     for block in plan.blocks:
@@ -139,5 +158,7 @@ def step_lines(number: int, step: StepShown, width: int) -> Iterator[Content]:
         yield from hanging([("     undo    ", "dim")], step.undo, "dim", width)
     if step.no_undo:
         yield from hanging([("     no undo ", "warn")], step.no_undo, "dim", width)
+    if step.undo_check:
+        yield from hanging([("     undone? ", "dim")], step.undo_check, "dim", width)
     if step.gates:
         yield from hanging([("     only if ", "dim")], ", ".join(step.gates), "dim", width)

@@ -191,14 +191,29 @@ class RunScreen(Deck[None]):
             QuestionScreen(self.bridge, self.environment, title, words), lambda yes: then() if yes else None
         )
 
+    def _decide(self, choice: Literal["undo", "leave", "resume"], title: str, words: str, said: str) -> None:
+        """Ask, then answer. A run that was not made here is confirmed like a new plan, which is shown whole."""
+        if self.shown is None or not self.shown.foreign:
+            self._question(title, words, lambda: self._answer(choice, said))
+            return
+        from screens.plan import PlanScreen
+
+        def show(plan: Any) -> None:
+            self.app.push_screen(PlanScreen(self.bridge, plan, answer=(self.id_shown, choice)), lambda _: self._again())
+
+        self.ask("plan", partial(self.bridge.session.plan_of, self.id_shown), show)
+
+    def _again(self) -> None:
+        if self._timer is not None:
+            self._timer.resume()
+        self.look()
+
     def _answer(self, choice: Literal["undo", "leave", "resume"], said: str) -> None:
         self.ask("answer", partial(self.bridge.session.answer, self.id_shown, choice), lambda _: self._said(said))
 
     def _said(self, words: str) -> None:
         self.say(words)
-        if self._timer is not None:
-            self._timer.resume()
-        self.look()
+        self._again()
 
     def do_cancel(self) -> None:
         def cancel() -> None:
@@ -209,15 +224,15 @@ class RunScreen(Deck[None]):
 
     def do_undo(self) -> None:
         words = "What it did is taken back in reverse, with the undo of its plan (p shows it)."
-        self._question("Undo this run?", words, lambda: self._answer("undo", "Its undo has begun."))
+        self._decide("undo", "Undo this run?", words, "Its undo has begun.")
 
     def do_resume(self) -> None:
         words = "Each step is first checked for whether it happened: nothing is done twice."
-        self._question("Go on with this run?", words, lambda: self._answer("resume", "It goes on."))
+        self._decide("resume", "Go on with this run?", words, "It goes on.")
 
     def do_leave(self) -> None:
         words = "Nothing is taken back. The environment stays as it is now, and the run is closed with that."
-        self._question("Leave it as it is?", words, lambda: self._answer("leave", "It was left as it is."))
+        self._decide("leave", "Leave it as it is?", words, "It was left as it is.")
 
     def do_show_plan(self) -> None:
         from screens.plan import PlanScreen

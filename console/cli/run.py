@@ -90,8 +90,7 @@ def run(
 
     if without:
         fail(REFUSED, "Leaving a host out (--without) is not offered yet: a run needs every host of its environment.")
-    if expect is not None and len(expect.removeprefix("sha256:")) < EXPECT_DIGITS:
-        fail(USAGE, f"--expect needs at least the first {EXPECT_DIGITS} digits of the digest.")
+    long_enough(expect)
     values = values_of(pairs)
     with cli_session(obj) as session:
         shown = session.plan(action, environment, values)
@@ -105,12 +104,7 @@ def run(
         if not shown.digest.startswith(wanted):
             differs = session.plan_since(wanted, shown)
             differs = differs and f" What differs (- as you saw it, + as it is now):\n{differs}"
-            fail(
-                REFUSED,
-                f"The plan is not the one you expected: its digest is {shown.digest[:16]}…, not {wanted[:16]}…. "
-                f"Nothing was changed.{differs}",
-                (f"look at it: quarterdeck plan {action} {environment}",),
-            )
+            expected(wanted, shown.digest, (f"look at it: quarterdeck plan {action} {environment}",), differs)
         confirm(session.confirmation(environment), shown, yes=yes, reason=reason, expect=expect)
         with HeldBack() as ctrl_c:
             run_id = session.start(shown, reason)
@@ -124,10 +118,28 @@ def run(
             raise Exit(UNFINISHED)
 
 
-def confirm(word: str, shown: PlanShown, *, yes: bool, reason: str, expect: str | None) -> None:
+def expected(expect: str | None, digest: str, ways_out: tuple[str, ...], differs: str = "") -> None:
+    """End with exit code 4 where the digest is not the one that was given with --expect."""
+    wanted = (expect or "").removeprefix("sha256:")
+    if not digest.startswith(wanted):
+        fail(
+            REFUSED,
+            f"The plan is not the one you expected: its digest is {digest[:16]}…, not {wanted[:16]}…. "
+            f"Nothing was changed.{differs}",
+            ways_out,
+        )
+
+
+def long_enough(expect: str | None) -> None:
+    """End with exit code 2 for an --expect that says too little."""
+    if expect is not None and len(expect.removeprefix("sha256:")) < EXPECT_DIGITS:
+        fail(USAGE, f"--expect needs at least the first {EXPECT_DIGITS} digits of the digest.")
+
+
+def confirm(word: str, shown: PlanShown, *, yes: bool, reason: str, expect: str | None, what: str = "run this") -> None:
     """Let a person confirm the plan that is shown; ends with exit code 4 where nobody does.
 
-    `word`: what must be typed (the environment's name in production), or empty for a plain yes.
+    `word`: what must be typed (the environment's name in production), or empty for a plain yes. `what`: is asked.
     """
     if yes:
         if word and not (reason.strip() and expect):
@@ -140,10 +152,10 @@ def confirm(word: str, shown: PlanShown, *, yes: bool, reason: str, expect: str 
     say(plan_text(shown))
     if word:
         otherwise = f"say --yes together with --reason TEXT and --expect {shown.digest[:EXPECT_DIGITS]}"
-        typed = ask_tty(f"\nType {word} to run this in production, anything else to leave it: ", otherwise)
+        typed = ask_tty(f"\nType {word} to {what} in production, anything else to leave it: ", otherwise)
         if typed.strip() == word:
             return
-    elif yes_typed("\nRun this? [y/N] ", "say --yes"):
+    elif yes_typed(f"\n{what.capitalize()}? [y/N] ", "say --yes"):
         return
     fail(REFUSED, "Not confirmed; nothing was changed.")
 
@@ -158,7 +170,7 @@ def plan_text(shown: PlanShown) -> str:
     if shown.refusal:
         ways = "".join(f"\n  - {way}" for way in shown.ways_out)
         return f"No plan: {shown.refusal}{ways}"
-    parts = [f"{shown.title}\n"]
+    parts = [f"{shown.title}\n", *([f"{shown.foreign}\n"] if shown.foreign else [])]
     for block in shown.blocks:
         if block.kind == "table":
             parts.append(f"{block.title}\n{_indented(table(block.columns, block.rows))}\n")
@@ -176,16 +188,20 @@ def plan_text(shown: PlanShown) -> str:
 
 def _step(number: int, step: StepShown) -> str:
     lines = [f"{number:>3}. {step.title}" + (f"  [{step.certainty}]" if step.certainty != "certain" else "")]
-    lines.append(f"     {step.host or 'here'}: {step.command}")
+    lines.append(f"{step.host or 'here'}: {step.command}")
     if step.note:
-        lines.append(f"     {step.note}")
-    for gate in step.gates:
-        lines.append(f"     gate: {gate}")
+        lines.append(step.note)
+    lines += [f"gate: {gate}" for gate in step.gates]
+    if step.check:
+        lines.append(f"check: {step.check}")
     if step.undo:
-        lines.append(f"     undo: {step.undo}")
+        lines.append(f"undo: {step.undo}")
     elif step.no_undo:
-        lines.append(f"     no undo: {step.no_undo}")
-    return "\n".join(lines)
+        lines.append(f"no undo: {step.no_undo}")
+    if step.undo_check:
+        lines.append(f"check of the undo: {step.undo_check}")
+    further = (piece for line in lines[1:] for piece in (line.split("\n") or [""]))
+    return "\n".join([lines[0], *(f"     {line}" for line in further)])
 
 
 def diff(before: str, after: str) -> str:

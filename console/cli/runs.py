@@ -31,6 +31,7 @@ class _Given:
     """What was said together with a decision."""
 
     yes: bool
+    expect: str | None
     reason: str
     as_json: bool
 
@@ -38,6 +39,7 @@ class _Given:
 def _decision(command: Any) -> Any:
     for option in (
         click.option("--yes", is_flag=True, help="Do not ask; in production only together with --reason."),
+        click.option("--expect", metavar="DIGEST", help="Of its plan: goes with --yes for a run made elsewhere."),
         click.option("--reason", default="", help="Why; written to the audit."),
         click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output."),
     ):
@@ -151,13 +153,26 @@ def cancel(obj: dict[str, Any], run_id: str, as_json: bool) -> None:
 
 
 def _choose(obj: dict[str, Any], run_id: str, choice: Literal["undo", "leave", "resume"], given: _Given) -> None:
-    """Ask, write the decision down, and follow. In production its name is typed, or --yes comes with --reason."""
+    """Ask, write the decision down, and follow. In production its name is typed, or --yes comes with --reason.
+
+    A run that was not made here is confirmed like a new one: its whole plan is shown.
+    """
     from console.cli.opening import cli_session
+    from console.cli.run import confirm, expected, long_enough
+
+    long_enough(given.expect)
 
     with cli_session(obj) as session:
         shown = session.run(run_id)
-        word = session.confirmation(shown.line.environment)
-        if given.yes:
+        word, digest = session.confirmation(shown.line.environment), shown.digest
+        expected(given.expect, digest, (f"look at it: quarterdeck runs show {run_id}",))
+        if shown.foreign:
+            plan = session.plan_of(run_id)
+            digest = plan.digest
+            if not given.yes:
+                say(run_text(shown) + "\n")
+            confirm(word, plan, yes=given.yes, reason=given.reason, expect=given.expect, what=f"{choice} it")
+        elif given.yes:
             if word and not given.reason.strip():
                 fail(REFUSED, f"{shown.line.environment} is production: --yes needs --reason as well.")
         else:
@@ -170,7 +185,5 @@ def _choose(obj: dict[str, Any], run_id: str, choice: Literal["undo", "leave", "
             if not confirmed:
                 fail(REFUSED, "Not confirmed; nothing was changed.")
         with HeldBack() as ctrl_c:
-            session.answer(run_id, choice)
-            if given.reason:
-                session.ground.record("asked.why", {"run": run_id, "choice": choice, "reason": given.reason})
+            session.answer(run_id, choice, digest, given.reason)
             raise Exit(follow_to_end(session, run_id, as_json=given.as_json, may_cancel=False, ctrl_c=ctrl_c))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from console.session import AskFailed, OutputShown, PlanShown, RunShown
 from console.watch.views import RunLine
@@ -144,9 +144,15 @@ class RunsDesk:
         from console.live.shown import plan_shown
         from console.runs.api import Plan
 
-        view = self.seen(run).view
-        plan = Plan.model_validate(view.body["plan"])
-        return plan_shown(plan, "changes", at=view.created, params=view.body["params"])
+        seen = self.seen(run)
+        view, plan = seen.view, Plan.model_validate(seen.view.body["plan"])
+        foreign = ""
+        if seen.foreign:
+            foreign = (
+                f"This run was not made here: its plan comes from the hosts of {view.environment}, which say that "
+                f"{view.body.get('who', 'somebody')} made it. Read it before you answer for it."
+            )
+        return plan_shown(plan, "changes", at=view.created, params=view.body["params"], foreign=foreign)
 
     # -- deciding --------------------------------------------------------------------------------------------------
 
@@ -168,8 +174,11 @@ class RunsDesk:
         self._ground.known_runs.cancel(run, self._ground.who())
         self._ground.record("asked.cancel", {"run": run})
 
-    def answer(self, run: str, choice: Literal["undo", "leave", "resume"]) -> None:
-        """Write down what the operator chose, and start a runner where none lives. Raises AskFailed, ClaimHeld."""
+    def answer(self, run: str, choice: Literal["undo", "leave", "resume"], digest: str = "", reason: str = "") -> None:
+        """Write down what the operator chose, and start a runner where none lives. Raises AskFailed, ClaimHeld.
+
+        `digest`: of the plan that the operator has seen whole, without which nothing of a run from elsewhere is begun.
+        """
         from console.runs.create import decide, reopen_to_undo
 
         seen = self.seen(run)
@@ -177,6 +186,8 @@ class RunsDesk:
         if choice not in seen.can:
             can = ", ".join(seen.can) or "nothing"
             raise AskFailed(f"The run is {seen.state}; {choice} is not possible now. Possible: {can}.", exit_code=4)
+        if seen.foreign:
+            self._may_be_answered(seen, choice, digest)
         records, who = self._ground.records, self._ground.who()
         if seen.holder is None and choice != "leave":
             for name in view.body["plan"].get("credentials", ()):
@@ -186,25 +197,37 @@ class RunsDesk:
             reopen_to_undo(records, run, tuple(view.body["plan"]["claims"]), who)
         else:
             decide(records, run, choice, who)
-        self._ground.record(f"asked.{choice}", {"run": run})
+        why = {"reason": reason} if reason else {}
+        self._ground.record(f"asked.{choice}", {"run": run, **why, **({"digest": digest} if seen.foreign else {})})
         if seen.holder is None:
-            self._adopt_profile(view.body.get("profile"))
-            self.spawn(run)
+            # A run from elsewhere is executed with the profile of who answers for it, not with one that it names.
+            self.spawn(run, self._ground.remember_profile() if seen.foreign else None)
 
-    def spawn(self, run: str) -> None:
-        """Start the detached runner of a run. Raises AskFailed."""
+    def _may_be_answered(self, seen: Seen, choice: str, digest: str) -> None:
+        """A run from elsewhere: its plan was confirmed, is the one of its digest, and is of this place. AskFailed."""
+        from console.runs.api import Plan, plan_digest
+        from console.runs.foreign import strange
+
+        view, run = seen.view, seen.view.id
+        plan = Plan.model_validate(view.body["plan"])
+        if digest not in (plan.digest, plan_digest(view.body["plan"])):
+            raise AskFailed(
+                f"The run {run} was not made here, and its plan has not been confirmed here. Nothing was changed.",
+                (f"look at it whole and confirm it: quarterdeck runs {choice} {run}",),
+                exit_code=4,
+            )
+        wrong = strange(view.body, self._ground.bound(view.environment))
+        if wrong:
+            raise AskFailed(f"The run {run} came from elsewhere, and {wrong}. Nothing was changed.", exit_code=4)
+
+    def spawn(self, run: str, profile: str | None = None) -> None:
+        """Start the detached runner of a run, with another profile than it names if one is given. Raises AskFailed."""
         from console.runs.client import RunnerFailed
 
         try:
-            self._ground.known_runs.start_runner(run, self._ground.keys.session_key())
+            self._ground.known_runs.start_runner(run, self._ground.keys.session_key(), profile)
         except RunnerFailed as error:
             raise AskFailed(str(error), (f"try again: quarterdeck runs resume {run}",), exit_code=6) from error
-
-    def _adopt_profile(self, key: Any) -> None:
-        """A run of a colleague names a profile that this store does not have: ours of the same system is used."""
-        records = self._ground.records
-        if isinstance(key, str) and records.remembered(key) is None:
-            records.remember(key, self._ground.profile.dumped())
 
     def _may_still_undo(self, seen: Seen) -> None:
         """A closed run may be undone only while it was the last one, and all is as it left it. Raises AskFailed."""

@@ -225,8 +225,14 @@ class LiveSession:
         self._runs.cancel(id)
 
     @asked()
-    def answer(self, id: str, choice: Literal["undo", "leave", "resume"]) -> None:  # noqa: A002
-        self._runs.answer(id, choice)
+    def answer(
+        self,
+        id: str,  # noqa: A002
+        choice: Literal["undo", "leave", "resume"],
+        digest: str = "",
+        reason: str = "",
+    ) -> None:
+        self._runs.answer(id, choice, digest, reason)
 
     # -- releases, lock --------------------------------------------------------------------------------------------
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from console.runs.api import Block, DiffBlock, Plan, Step, TableBlock
+from console.runs.api import Block, DiffBlock, Effect, Plan, Step, TableBlock
 from console.runs.model import RunView
-from console.runs.shown import effect_text
+from console.runs.shown import effect_text, effect_whole
 from console.session import BlockShown, FieldShown, PlanShown, ReleaseShown, RunShown, StepShown
 from console.text.sanitise import clean, clean_lines
 from console.watch.views import RunLine, State
@@ -37,21 +37,31 @@ def lines_of(text: str) -> str:
     return "\n".join(clean_lines(text))
 
 
-def step_shown(step: Step) -> StepShown:
-    """A step of a plan."""
+def step_shown(step: Step, whole: Callable[[Effect | None], str] | None = None) -> StepShown:
+    """A step of a plan. `whole`: what gives its effects with nothing left out."""
+    effect = whole or (lambda one: clean(effect_text(one)))
+    gates = (f"{clean(gate.title)}: {whole(gate.check)}" if whole else clean(gate.title) for gate in step.gates)
     return StepShown(
         id=step.id,
         title=clean(step.title),
         host=step.host or "",
-        command=clean(effect_text(step.run)),
-        undo=clean(effect_text(step.undo)),
+        command=effect(step.run),
+        undo=effect(step.undo),
         no_undo=clean(step.no_undo or ""),
-        check=clean(effect_text(step.check)),
+        check=effect(step.check),
+        undo_check=effect(step.undo_check) if whole else "",
         certainty=step.certainty,
         note=clean(step.shown),
-        gates=tuple(clean(gate.title) for gate in step.gates),
+        gates=tuple(gates),
         needs=step.needs,
     )
+
+
+def _whole() -> Callable[[Effect | None], str]:
+    from console.stacks.known import fixed_scripts
+
+    scripts = fixed_scripts()
+    return lambda effect: lines_of(effect_whole(effect, scripts))
 
 
 def block_shown(block: Block) -> BlockShown:
@@ -68,20 +78,24 @@ def block_shown(block: Block) -> BlockShown:
     return BlockShown("text", clean(block.title), text=lines_of(block.text), tone=block.tone)
 
 
-def plan_shown(plan: Plan, danger: str, *, at: float, params: Mapping[str, Any], token: Any = None) -> PlanShown:
-    """A plan, ready to be confirmed."""
+def plan_shown(
+    plan: Plan, danger: str, *, at: float, params: Mapping[str, Any], token: Any = None, foreign: str = ""
+) -> PlanShown:
+    """A plan, ready to be confirmed. `foreign`: whence it came, if it was not made here; then it is shown whole."""
+    whole = _whole() if foreign else None
     return PlanShown(
         action=plan.action,
         environment=plan.environment,
         title=clean(plan.title),
         digest=plan.digest,
         danger=danger,
-        steps=tuple(step_shown(step) for step in plan.steps),
+        steps=tuple(step_shown(step, whole) for step in plan.steps),
         blocks=tuple(block_shown(block) for block in plan.blocks),
         as_before=clean(plan.as_before),
         made_at=at,
         params=params,
         token=token,
+        foreign=clean(foreign),
     )
 
 
@@ -211,6 +225,7 @@ def run_shown(seen: Seen) -> RunShown:
         reason=clean(str(view.body.get("reason", ""))),
         where=where,
         digest=str(view.body.get("digest", "")),
+        foreign=seen.foreign,
     )
 
 

@@ -51,6 +51,7 @@ __all__ = [
     "TextBlock",
     "canonical_json",
     "digest_of",
+    "plan_digest",
 ]
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
@@ -204,21 +205,19 @@ class Plan(Frozen):
     @property
     def digest(self) -> str:
         """SHA-256 over what will happen; titles, blocks and explanations are left out."""
-        steps = [
-            step.model_dump(mode="json", exclude={"title": True, "shown": True, "gates": {"__all__": {"title"}}})
-            for step in self.steps
-        ]
-        return digest_of(
-            {
-                "action": self.action,
-                "version": self.version,
-                "environment": self.environment,
-                "claims": list(self.claims),
-                "hosts": list(self.hosts),
-                "credentials": list(self.credentials),
-                "steps": steps,
-            }
+        return plan_digest(self.model_dump(mode="json"))
+
+
+def plan_digest(plan: Mapping[str, Any]) -> str:
+    """The digest of a plan in its stored form, which a plan of an older version keeps."""
+    steps = []
+    for step in plan["steps"]:
+        gates = [{name: value for name, value in gate.items() if name != "title"} for gate in step.get("gates", ())]
+        steps.append(
+            {**{name: value for name, value in step.items() if name not in ("title", "shown")}, "gates": gates}
         )
+    covered = ("action", "version", "environment", "claims", "hosts", "credentials")
+    return digest_of({**{name: plan.get(name) for name in covered}, "steps": steps})
 
 
 class Refusal(Frozen):

@@ -51,6 +51,8 @@ class Seen:
     """The living runner on this machine's store, or None."""
     elsewhere: bool = False
     """Its lock on the hosts is beaten by a runner that is not of this store."""
+    foreign: bool = False
+    """It was not made in this store: its plan came from a host, and nobody here has seen it."""
 
     @property
     def state(self) -> str:
@@ -113,7 +115,10 @@ class Runs:
             records = self.records.read(run)
         if not records:
             raise RunUnknown(f"There is no run {run} here, nor on the hosts that answer.")
-        return Seen(fold(records), holder, elsewhere)
+        from console.runs.create import made_key
+
+        foreign = self.records.remembered(made_key(run)) != records[0].hash
+        return Seen(fold(records), holder, elsewhere, foreign)
 
     def _elsewhere(self, run: str, environment: Environment) -> bool:
         from console.hosts.base import HostError
@@ -186,14 +191,17 @@ class Runs:
                 return
             time.sleep(follow_s)
 
-    def start_runner(self, run: str, key: SessionKey | None = None) -> Process:
+    def start_runner(self, run: str, key: SessionKey | None = None, profile: str | None = None) -> Process:
         """Start the detached runner of a run and wait until it has its lease; the runner.
 
         It outlives this process: a session of its own, from `/`, output to a file, and in a scope of the user's
-        service manager where that outlives the login. Raises RunnerFailed.
+        service manager where that outlives the login. `profile`: the key of the profile to use instead of the one that
+        the run names. Raises RunnerFailed.
         """
         log = self.places.logs / f"{run}.log"
         argv = [sys.executable, "-P", "-m", "console.runner", "--run", run, "--state", str(self.places.state)]
+        if profile is not None:
+            argv += ["--profile", profile]
         descriptors: tuple[int, ...] = ()
         if key is not None:
             from console.credentials.unlock import write_key_fd

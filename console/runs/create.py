@@ -13,7 +13,7 @@ from pydantic import BaseModel, JsonValue
 from console.runs.api import Params, Plan
 from console.runs.lease import claim_in
 from console.runs.model import CREATED, DECISION, REOPENED
-from console.store.records import Records, append_in
+from console.store.records import Records, append_in, remember_in
 
 
 def who_am_i() -> str:
@@ -62,8 +62,14 @@ def create_run(
     }
     with records.database.writing() as connection:
         claim_in(connection, run, plan.claims)
-        append_in(connection, run, CREATED, body, at)
+        first = append_in(connection, run, CREATED, body, at)
+        remember_in(connection, made_key(run), first.hash)
     return run
+
+
+def made_key(run: str) -> str:
+    """Where the store keeps that it made this run itself: the hash of its first record."""
+    return f"made:{run}"
 
 
 def reopen_to_undo(records: Records, run: str, claims: tuple[str, ...], who: str) -> None:

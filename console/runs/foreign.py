@@ -16,6 +16,7 @@ from console.store.records import ChainBroken, Record
 
 if TYPE_CHECKING:
     from console.environment import Environment
+    from console.runs.api import Plan
 
 RUN_ID = re.compile(r"[0-9]{8}T[0-9]{6}-[a-z0-9][a-z0-9._-]{0,120}")
 """`20261124T021455-deploy-production-3fa9c1`: it names files and is given to commands, so nothing else passes."""
@@ -38,7 +39,7 @@ def believe(run: str, chain: Sequence[Record], environment: Environment) -> None
     first = chain[0]
     if first.kind != CREATED or first.body is None:
         raise _broken(run, environment, "it does not begin with what the run is")
-    wrong = _not_ours(first.body, environment)
+    wrong = strange(first.body, environment)
     if wrong:
         raise _broken(run, environment, wrong)
     try:
@@ -47,11 +48,11 @@ def believe(run: str, chain: Sequence[Record], environment: Environment) -> None
         raise _broken(run, environment, f"a record of it is not as this version writes it ({error!r})") from error
 
 
-def _not_ours(body: Mapping[str, Any], environment: Environment) -> str:
-    """What in the first record is not of this environment; empty where all is well."""
+def strange(body: Mapping[str, Any], environment: Environment) -> str:
+    """What in a run's first record is not of this environment as the profile has it; empty where all is well."""
     from pydantic import ValidationError
 
-    from console.runs.api import Plan
+    from console.runs.api import Plan, plan_digest
 
     system, name = environment.profile.system, environment.name
     if body.get("system", system) != system or body.get("environment") != name:
@@ -67,9 +68,32 @@ def _not_ours(body: Mapping[str, Any], environment: Environment) -> str:
     strange = sorted(set(plan.hosts) - set(environment.config.hosts))
     if strange:
         return f"its plan has the host {strange[0][:60]}, which the profile does not give to this environment"
+    if body.get("digest") != plan_digest(body["plan"]):
+        return "its plan is not the one that its digest is of"
+    away = outside(plan, environment)
+    if away:
+        return f"a step of its plan works in {away[:100]}, which the profile does not give to this environment"
     if not plan.hosts or not isinstance(body.get("params"), dict):
         return "its plan has no hosts, or it has no parameters"
     return ""
+
+
+def outside(plan: Plan, environment: Environment) -> str:
+    """The first directory in which a command of the plan works that is none of this environment's; empty if all are."""
+    config = environment.config
+    own = [config.directory, config.state_directory]
+    if config.stack.kind == "process":
+        own.append(config.stack.artifacts.partition("{release}")[0])
+    for step in plan.steps:
+        for effect in (step.run, step.check, step.undo, step.undo_check, *(gate.check for gate in step.gates)):
+            where = getattr(effect, "cwd", None)
+            if where is not None and (".." in where.split("/") or not any(_below(where, one) for one in own)):
+                return str(where)
+    return ""
+
+
+def _below(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder if folder.endswith("/") else f"{folder}/")
 
 
 def _broken(run: str, environment: Environment, why: str) -> ChainBroken:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shlex
+from collections.abc import Set
 
-from console.hosts.command import Command
+from console.hosts.command import Command, InputText
 from console.runs.api import Op
 
 
@@ -16,3 +18,29 @@ def effect_text(effect: Command | Op | None) -> str:
         return effect.shown()
     arguments = json.dumps(effect.args, ensure_ascii=False, sort_keys=True)
     return f"{effect.name} {arguments if len(arguments) <= 300 else arguments[:297] + '…'}"
+
+
+def effect_whole(effect: Command | Op | None, scripts: Set[str]) -> str:
+    """The same with nothing left out, on several lines: for a plan that was not made here.
+
+    `scripts`: texts of this program's own fixed scripts, which need not be read again; any other one is given whole.
+    """
+    if effect is None:
+        return ""
+    if not isinstance(effect, Command):
+        return f"{effect.name} {json.dumps(effect.args, ensure_ascii=False, sort_keys=True)}"
+    argv, words = effect.argv, [f"{name}={shlex.quote(value)}" for name, value in effect.env]
+    words += ["sudo", "-n"] if effect.become == "sudo" else []
+    if argv[:2] == ("sh", "-c") and len(argv) > 3 and argv[2] in scripts:
+        # No word of a command can look like this one: it would be quoted.
+        words, argv = [*words, f"{{fixed script of {argv[2].count(chr(10))} lines}}"], argv[3:]
+    line = " ".join([*words, *(shlex.quote(word) for word in argv)])
+    if effect.cwd:
+        line = f"cd {shlex.quote(effect.cwd)} && {line}"
+    if effect.ok != (0,):
+        line += f"\nsuccess: exit code {', '.join(map(str, effect.ok))}"
+    if isinstance(effect.stdin, InputText):
+        line += f"\nstandard input, {len(effect.stdin.text.encode())} bytes:\n{effect.stdin.text}"
+    elif effect.stdin is not None:
+        line += "\nstandard input: " + json.dumps(effect.stdin.model_dump(mode="json"), sort_keys=True)
+    return line

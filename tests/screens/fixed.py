@@ -598,13 +598,19 @@ class FixedSession:
 
     def plan_of(self, id: str) -> PlanShown:  # noqa: A002
         self._ask("plan_of", id)
-        return plan()
+        return plan()._replace(foreign="This run was not made here.") if self.shown[id].foreign else plan()
 
     def cancel(self, id: str) -> None:  # noqa: A002
         self._ask("cancel", id)
 
-    def answer(self, id: str, choice: Literal["undo", "leave", "resume"]) -> None:  # noqa: A002
-        self._ask("answer", id, choice)
+    def answer(
+        self,
+        id: str,  # noqa: A002
+        choice: Literal["undo", "leave", "resume"],
+        digest: str = "",
+        reason: str = "",
+    ) -> None:
+        self._ask("answer", id, choice, *([digest, reason] if digest else []))
 
     def releases(self, environment: str) -> tuple[ReleaseShown, ...]:
         self._ask("releases", environment)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from console.session import AskFailed, Locked
+from screens.run import RunScreen
 from tests.screens.driving import Driver, driven
 from tests.screens.fixed import PRODUCTION, STAGING, FixedSession
 
@@ -88,6 +89,37 @@ def test_elsewhere_a_plain_yes_does() -> None:
             await console.type("yes")
             await console.press("enter")
             await console.at("RunScreen")
+
+    asyncio.run(drive())
+
+
+def test_a_run_made_elsewhere_is_answered_for_by_its_whole_plan() -> None:
+    async def drive() -> None:
+        session = FixedSession()
+        session.shown["r-0042"] = session.shown["r-0042"]._replace(foreign=True)
+        async with driven(session) as console:
+            console.app.push_screen(RunScreen(console.app.bridge, PRODUCTION, "r-0042"))
+            await console.at("RunScreen")
+            await console.shows("Its runner died")
+            for key in ("u", "r"):
+                await console.press(key)
+                await console.at("PlanScreen")
+                await console.shows("This run was not made here.")
+                await console.press("escape")
+                await console.at("RunScreen")
+            await console.press("r")
+            await console.at("PlanScreen")
+            await console.press("g")
+            await console.at("ConfirmScreen")
+            await console.shows("This run was not made here.")
+            await console.type("yes")
+            await console.press("enter")
+            await console.shows("That is not production")
+            assert "answer" not in session.names()
+            await console.type(PRODUCTION)
+            await console.press("enter")
+            await console.at("RunScreen")
+            assert ("answer", "r-0042", "resume", "4f1c9a2e77b0d3c5", "") in session.asked
 
     asyncio.run(drive())
 

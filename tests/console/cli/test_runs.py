@@ -105,6 +105,28 @@ def test_the_question_reaches_the_person_though_everything_is_redirected(demo: D
     assert "Not confirmed" in (tmp_path / "err").read_text()
 
 
+def test_a_run_made_elsewhere_is_confirmed_like_a_new_one(demo: DemoSystem, tmp_path: Path) -> None:
+    words = ("-p", "demo", "run", "deploy", "production", "--set", "candidate=1.0.0")
+    digest = quarterdeck(*words, "--yes").err.split("the digest of this plan is ")[1].split()[0]
+    assert quarterdeck(*words, "--yes", "--reason", "x", "--expect", digest).code == 0
+    run = only_run()
+    elsewhere = {"env": {**os.environ, "QUARTERDECK_STATE_DIR": str(tmp_path / "elsewhere")}}
+    undo = ("-p", "demo", "runs", "undo", run)
+    for more in (("--yes", "--reason", "y"), ("--yes", "--expect", digest)):
+        said = quarterdeck(*undo, *more, **elsewhere)
+        assert said.code == 4 and "--reason and --expect" in said.err and digest in said.err
+    said = quarterdeck(*undo, "--yes", "--reason", "y", "--expect", "0" * 64, **elsewhere)
+    assert said.code == 4 and "not the one you expected" in said.err
+    said = quarterdeck(*undo, **elsewhere)  # no terminal: the plan is shown whole, and nothing done
+    assert said.code == 4 and "was not made here" in said.err and "no terminal" in said.err
+    assert f"digest {digest}" in said.err and "undo:" in said.err
+    assert json.loads(quarterdeck("-p", "demo", "runs", "show", run, "--json").out)["line"]["state"] == "succeeded"
+    said = quarterdeck(*undo, "--yes", "--reason", "y", "--expect", digest[:12], **elsewhere)
+    assert said.code == 0, said
+    shown = json.loads(quarterdeck("-p", "demo", "runs", "show", run, "--json", **elsewhere).out)
+    assert shown["line"]["state"] == "undone"
+
+
 def test_ctrl_c_asks_first_then_leaves_the_run_alone(demo: DemoSystem) -> None:
     with Terminal(*DEPLOY, "--yes") as terminal:
         terminal.expect("has begun")

@@ -131,7 +131,17 @@ def test_a_run_whose_runner_died_is_adopted_from_another_state_directory(opened:
     assert run in {line.id for line in two.runs()}
     shown = two.run(run)
     assert shown.line.state == "interrupted" and "resume" in shown.can and shown.question
-    two.answer(run, "resume")
+    assert shown.foreign and not one.run(run).foreign
+    for digest in ("", "0" * 64):
+        with failing(4) as caught:
+            two.answer(run, "resume", digest)
+        assert "has not been confirmed here" in str(caught.value)
+    assert asked(two) == [] and two.run(run).line.state == "interrupted"
+    plan = two.plan_of(run)
+    assert one.ground.who() in plan.foreign and not one.plan_of(run).foreign
+    two.answer(run, "resume", plan.digest, "he sleeps")
+    body = two.audit_records()[0].body
+    assert body is not None and (body["reason"], body["digest"]) == ("he sleeps", plan.digest)
     assert ended(two, run).exit_code == 0
     assert two.look("staging")[0].release == "1.1.0"
     assert one.run(run).exit_code == 0, "the first sees how it ended"

