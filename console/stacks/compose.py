@@ -133,7 +133,7 @@ class ComposeStack:
                     run=self._docker(ground.host, commands.pull(self._spec, registry, images)),
                     check=self._docker(ground.host, commands.present(images)),
                     undo=self._docker(ground.host, commands.remove_images(self._spec, missing)),
-                    shown="" if missing else "all of them are on the host already; the registry is still asked",
+                    shown="" if missing else "all of them are on the host already: nothing will be fetched",
                 )
             )
         found.append(

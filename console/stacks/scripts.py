@@ -35,21 +35,34 @@ GROUND_SCRIPT = (
 dir=$1 state=$2 env=$3
 shift 3
 export LC_ALL=C
-say engine; docker version --format '{{.Server.Version}}' 2>&1 | body
-say info; docker info --format '{{.Architecture}} {{.DockerRootDir}}' 2>/dev/null | body
-say plugin; docker compose version --short 2>&1 | body
+if info=$(docker info --format '{{.ServerVersion}} {{.Architecture}} {{.DockerRootDir}}' 2>/dev/null) &&
+  [ -n "${info%% *}" ]; then
+  root=${info#* }
+  root=${root#* }
+  say engine; printf '%s\n' "${info%% *}" | body
+  say info; printf '%s\n' "${info#* }" | body
+  # Side by side: each but the first takes its answer before it hands on what came before it.
+  { say plugin; docker compose version --short 2>&1 | body; } | {
+    found=$(docker image ls --digests --no-trunc --format '{{.Repository}} {{.Tag}} {{.Digest}} {{.ID}}' \
+      2>/dev/null </dev/null | body)
+    cat; say images; printf '%s\n' "$found"
+  } | {
+    found=$(docker ps -a --filter label=quarterdeck.keep --format '{{.Names}}' 2>/dev/null </dev/null | body)
+    cat; say kept; printf '%s\n' "$found"
+  }
+else
+  root=
+  say engine; docker version --format '{{.Server.Version}}' 2>&1 | body
+  say plugin; docker compose version --short 2>&1 | body
+fi
 say standalone; docker-compose version --short 2>&1 | body
 say directory
 if [ -d "$dir" ] && [ -w "$dir" ]; then echo '|writable'; elif [ -d "$dir" ]; then echo '|read-only'; fi
-root=$(docker info --format '{{.DockerRootDir}}' 2>/dev/null)
 while [ -n "$root" ] && ! df -Pk -- "$root" >/dev/null 2>&1; do
   case $root in /) break ;; *) root=${root%/*}; [ -n "$root" ] || root=/ ;; esac
 done
 if [ -n "$root" ]; then say disk engine; df -Pk -- "$root" 2>/dev/null | tail -n 1 | body; fi
 say disk directory; df -Pk -- "$dir" 2>/dev/null | tail -n 1 | body
-say images
-docker image ls --digests --no-trunc --format '{{.Repository}} {{.Tag}} {{.Digest}} {{.ID}}' 2>/dev/null | body
-say kept; docker ps -a --filter label=quarterdeck.keep --format '{{.Names}}' 2>/dev/null | body
 for f; do
   if [ -f "$f" ]; then say file "$f"; sha256sum <"$f" | body; fi
 done
@@ -91,10 +104,13 @@ fi
 rm -rf -- "$new"
 trap 'rm -rf -- "$new"' EXIT
 mkdir -p -- "$new/files"
+cat >"$new/.all" || :
+at=1
 while [ $# -gt 0 ]; do
   case $1 in
     text)
-      dd bs=1 count="$3" of="$new/$2" 2>/dev/null
+      tail -c "+$at" "$new/.all" | head -c "$3" >"$new/$2"
+      at=$((at + $3))
       size=$(wc -c <"$new/$2")
       if [ "$size" -ne "$3" ]; then
         echo "$new/$2 could not be written: only $size of $3 bytes are there." >&2
@@ -112,6 +128,7 @@ while [ $# -gt 0 ]; do
     *) echo "the console does not know its own word $1" >&2; exit 64 ;;
   esac
 done
+rm -f -- "$new/.all"
 if [ -f "$state/lock/owner.json" ]; then cp -- "$state/lock/owner.json" "$new/by.json"; fi
 date -u +%Y-%m-%dT%H:%M:%SZ >"$new/written"
 sync -f "$new" 2>/dev/null || :
@@ -175,6 +192,11 @@ state=$1 registry=$2 user=$3
 shift 3
 config=$state/login
 rm -rf -- "$config"
+# A digest names one content: what is here is not asked for again.
+if docker image inspect "$@" >/dev/null 2>&1; then
+  echo 'all of them are here'
+  exit 0
+fi
 if [ -n "$user" ]; then
   trap 'rm -rf -- "$config"' EXIT
   trap 'exit 143' TERM INT HUP
@@ -202,6 +224,9 @@ REST_SCRIPT = r"""
 fetched=$1
 shift
 images=$("$@" config --images) || exit
+[ -n "$images" ] || exit 0
+# shellcheck disable=SC2086 # none of these names holds a space
+docker image inspect $images >/dev/null 2>&1 && exit 0
 printf '%s\n' "$images" | sort -u | while IFS= read -r image; do
   [ -n "$image" ] || continue
   docker image inspect "$image" >/dev/null 2>&1 && continue
@@ -224,7 +249,8 @@ exit 0
 """$1: that file. An image that something uses stays."""
 
 READY_SCRIPT = r"""
-if ! said=$(docker version --format '{{.Server.Version}}' 2>&1); then
+root=$(docker info --format '{{if .ServerVersion}}{{.DockerRootDir}}{{end}}' 2>/dev/null)
+if [ -z "$root" ] && ! said=$(docker version --format '{{.Server.Version}}' 2>&1); then
   printf 'the engine does not answer: %s\n' "$said" >&2
   exit 1
 fi
@@ -237,7 +263,7 @@ room() {
   fi
 }
 room "$1" "$2"
-room "$(docker info --format '{{.DockerRootDir}}' 2>/dev/null)" "$3"
+room "$root" "$3"
 exit 0
 """
 """$1: deploy directory, $2: megabytes that must be free there, $3: and where the engine keeps its images."""
@@ -246,8 +272,9 @@ KEEP_SCRIPT = r"""
 set -eu
 environment=$1 release=$2
 shift 2
+here=$(docker ps -a --format '{{.Names}}')
 while [ $# -gt 0 ]; do
-  if ! docker container inspect "$1" >/dev/null 2>&1; then
+  if ! printf '%s\n' "$here" | grep -qFx -e "$1"; then
     docker create --name "$1" --label "quarterdeck.keep=$release" --label "quarterdeck.environment=$environment" \
       --network none --restart no "$2" quarterdeck-keeps-this-image
   fi
@@ -272,16 +299,21 @@ while [ $# -gt 0 ]; do docker tag "$1" "$2"; shift 2; done
 """$@: IMAGE TAG…: a name for images that have no digest."""
 
 PRUNE_SCRIPT = r"""
-state=$1
+state=$1 containers='' images=''
 shift
 while [ $# -gt 0 ]; do
   case $1 in
-    container) if docker container inspect "$2" >/dev/null 2>&1; then docker rm --volumes "$2" || :; fi ;;
-    image) if docker image inspect "$2" >/dev/null 2>&1; then docker image rm "$2" || :; fi ;;
+    container) containers="$containers $2" ;;
+    image) images="$images $2" ;;
     release) rm -rf -- "$state/releases/$2" || : ;;
   esac
   shift 2
 done
+# One call for all of them: it goes on after one that cannot be removed. None of these names holds a space.
+# shellcheck disable=SC2086
+if [ -n "$containers" ]; then docker rm --volumes $containers 2>&1 | grep -v 'No such container'; fi
+# shellcheck disable=SC2086
+if [ -n "$images" ]; then docker image rm $images 2>&1 | grep -v 'No such image'; fi
 exit 0
 """
 """$1: state directory, then `container NAME`, `image REF` or `release ID`. What cannot be removed stays."""
