@@ -45,14 +45,38 @@ def main(argv: list[str] | None = None) -> int:
     SIGTERM stops it at the next boundary of a step, to be resumed; SIGHUP does nothing.
     """
     parser = argparse.ArgumentParser(prog="console.runner")
-    parser.add_argument("--run", required=True)
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--run")
+    which.add_argument("--wait-fd", type=int)
     parser.add_argument("--state", required=True)
     parser.add_argument("--profile")
     parser.add_argument("--key-fd", type=int)
     given = parser.parse_args(argv)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     os.environ["QUARTERDECK_STATE_DIR"] = given.state
+    if given.wait_fd is not None:
+        return wait(given.wait_fd, Path(given.state))
     return execute(given.run, Path(given.state), given.key_fd, given.profile)
+
+
+def wait(descriptor: int, state: Path) -> int:
+    """Import what any run may need, wait to be told which one, and execute it; 0 if nobody says so."""
+    import console.runs.engine  # noqa: F401 - beforehand
+    from console.assembly import op_handlers
+    from console.runs.waiting import told
+
+    op_handlers()
+    everything().join()
+    task = told(descriptor)
+    if task is None:
+        return 0
+    log = os.open(task.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(log, stream.fileno())
+    os.close(log)
+    if not task.key_fd:
+        os.close(descriptor)
+    return execute(task.run, state, descriptor if task.key_fd else None, task.profile)
 
 
 def execute(run: str, state: Path, key_fd: int | None, profile_key: str | None = None) -> int:

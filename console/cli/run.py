@@ -93,6 +93,7 @@ def run(
     long_enough(expect)
     values = values_of(pairs)
     with cli_session(obj) as session:
+        session.get_ready()
         shown = session.plan(action, environment, values)
         if shown.refusal:
             if not as_json:

@@ -62,13 +62,18 @@ def write_key_fd(key: SessionKey) -> int:
     """
     reading, writing = os.pipe()
     try:
-        os.write(writing, _MAGIC + bytes.fromhex(key.file_id) + key.reveal())
+        os.write(writing, key_message(key))
     except BaseException:
         os.close(reading)
         raise
     finally:
         os.close(writing)
     return reading
+
+
+def key_message(key: SessionKey) -> bytes:
+    """What `read_key_fd` reads, for a pipe to one child and nothing else."""
+    return _MAGIC + bytes.fromhex(key.file_id) + key.reveal()
 
 
 def read_key_fd(fd: int, deadline_s: float = FD_DEADLINE_S) -> SessionKey:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from console.environment import Environment
     from console.live.ground import Ground
     from console.runs.client import Runs, Seen
+    from console.runs.waiting import WaitingRunner
 
 RUNS_SHOWN = 50
 
@@ -23,6 +24,7 @@ class RunsDesk:
         self._ground = ground
         self._ended: dict[str, tuple[int, RunLine]] = {}
         """Lines of runs that have ended, by the number of the record they were made from: read once."""
+        self._waiting: WaitingRunner | None = None
 
     # -- listing ---------------------------------------------------------------------------------------------------
 
@@ -220,12 +222,24 @@ class RunsDesk:
         if wrong:
             raise AskFailed(f"The run {run} came from elsewhere, and {wrong}. Nothing was changed.", exit_code=4)
 
+    def get_ready(self) -> None:
+        """Start a runner that waits for its run, since one is likely to be wanted soon. `close` lets it go."""
+        if self._waiting is None:
+            self._waiting = self._ground.known_runs.waiting_runner()
+
+    def close(self) -> None:
+        """Let go of a runner that was not needed."""
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            waiting.close()
+
     def spawn(self, run: str, profile: str | None = None) -> None:
         """Start the detached runner of a run, with another profile than it names if one is given. Raises AskFailed."""
         from console.runs.client import RunnerFailed
 
         try:
-            self._ground.known_runs.start_runner(run, self._ground.keys.session_key(), profile)
+            waiting, self._waiting = self._waiting, None
+            self._ground.known_runs.start_runner(run, self._ground.keys.session_key(), profile, waiting)
         except RunnerFailed as error:
             raise AskFailed(str(error), (f"try again: quarterdeck runs resume {run}",), exit_code=6) from error
 

@@ -124,7 +124,12 @@ class LiveSession:
                     self.ground.records.remember(self._view_key(), dumped(seen))
             except StoreUnusable:
                 pass  # a full disk costs the next first paint its values, nothing else
+        self._runs.close()
         self.ground.close()
+
+    def get_ready(self) -> None:
+        """Begin what a run will need, while it is planned and confirmed: its runner imports what it uses."""
+        self._runs.get_ready()
 
     @asked()
     def watch(self, environment: str) -> None:

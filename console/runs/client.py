@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from console.credentials.unlock import SessionKey
     from console.environment import Environment
     from console.runs.spool import Chunk
+    from console.runs.waiting import WaitingRunner
 
 START_S = 15.0
 """How long a runner may take until it has its lease."""
@@ -191,14 +192,31 @@ class Runs:
                 return
             time.sleep(follow_s)
 
-    def start_runner(self, run: str, key: SessionKey | None = None, profile: str | None = None) -> Process:
+    def waiting_runner(self) -> WaitingRunner:
+        """Start a runner that waits to be told its run, for `start_runner`; its owner closes it."""
+        from console.runs.waiting import WaitingRunner
+
+        return WaitingRunner(self.places.state, lambda: outliving(os.environ))
+
+    def start_runner(
+        self,
+        run: str,
+        key: SessionKey | None = None,
+        profile: str | None = None,
+        waiting: WaitingRunner | None = None,
+    ) -> Process:
         """Start the detached runner of a run and wait until it has its lease; the runner.
 
         It outlives this process: a session of its own, from `/`, output to a file, and in a scope of the user's
         service manager where that outlives the login. `profile`: the key of the profile to use instead of the one that
-        the run names. Raises RunnerFailed.
+        the run names. `waiting`: one that was started beforehand, used if it still waits. Raises RunnerFailed.
         """
         log = self.places.logs / f"{run}.log"
+        known = self.records.last(run)
+        before = known.seq if known is not None else 0
+        ready = waiting.hand_over(run, log, key, profile) if waiting is not None else None
+        if ready is not None:
+            return self._begun(run, ready, log, before)
         argv = [sys.executable, "-P", "-m", "console.runner", "--run", run, "--state", str(self.places.state)]
         if profile is not None:
             argv += ["--profile", profile]
@@ -209,8 +227,6 @@ class Runs:
             descriptor = write_key_fd(key)
             descriptors = (descriptor,)
             argv += ["--key-fd", str(descriptor)]
-        known = self.records.last(run)
-        before = known.seq if known is not None else 0
         try:
             with log.open("ab") as output:
                 log.chmod(0o600)

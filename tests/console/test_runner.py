@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from console.runs.client import RunnerFailed, outliving
+from console.runs.waiting import Task, WaitingRunner, told
 from console.text.sanitise import clean
 from tests.console.runs.world import World, until
 
@@ -59,6 +60,73 @@ def test_the_client_starts_it_detached_and_sees_it_begin(world: World) -> None:
     assert world.view(run).ending == "succeeded"
     until(lambda: world.runs.leases.holder(run) is None, "the lease")
     assert world.runs.seen(run).state == "succeeded"
+
+
+def test_one_that_waits_takes_the_run_over_from_who_started_it(world: World) -> None:
+    waiting = world.runs.waiting_runner()
+    child = started(waiting)
+    run = world.create("do")
+    process = world.runs.start_runner(run, waiting=waiting)
+    assert process.pid == child.pid
+    until(lambda: world.view(run).state == "closed", "the end")
+    assert world.view(run).ending == "succeeded"
+    log = world.runs.places.logs / f"{run}.log"
+    assert log.stat().st_mode & 0o077 == 0
+    waiting.close()
+    assert child.wait(30) == 0
+
+
+def test_one_that_waits_goes_when_it_is_not_needed(world: World) -> None:
+    waiting = world.runs.waiting_runner()
+    child = started(waiting)
+    waiting.close()
+    until(lambda: child.poll() is not None, "its end")
+    assert child.returncode == 0
+
+
+def test_one_that_waited_and_died_is_not_missed(world: World) -> None:
+    waiting = world.runs.waiting_runner()
+    child = started(waiting)
+    child.kill()
+    child.wait(30)
+    run = world.create("do")
+    assert world.runs.start_runner(run, waiting=waiting).pid != child.pid
+    until(lambda: world.view(run).state == "closed", "the end")
+    assert world.view(run).ending == "succeeded"
+
+
+def started(waiting: WaitingRunner) -> subprocess.Popen[bytes]:
+    """The process that waits."""
+    waiting._starting.join(30)
+    assert waiting._child is not None
+    return waiting._child
+
+
+@pytest.mark.parametrize(
+    ("written", "task"),
+    [
+        (b"", None),
+        (b'{"run": "r"', None),
+        (b'{"run": "r", "log": "l", "key_fd": true, "profile": null}\nkey', Task("r", "l", True, None)),
+        (b'{"run": "r", "log": "l", "key_fd": false, "profile": "p"}\n', Task("r", "l", False, "p")),
+        (b"x" * 5000, None),
+    ],
+)
+def test_what_a_waiting_runner_is_told(written: bytes, task: Task | None) -> None:
+    reading, writing = os.pipe()
+    os.write(writing, written)
+    os.close(writing)
+    assert told(reading) == task
+    if task is not None and task.key_fd:
+        assert os.read(reading, 100) == b"key"  # what follows is left to whoever reads the key
+    os.close(reading)
+
+
+def test_a_waiting_runner_that_is_told_nothing_gives_up() -> None:
+    reading, writing = os.pipe()
+    assert told(reading, patience_s=0.05) is None
+    os.close(reading)
+    os.close(writing)
 
 
 def test_it_leaves_no_core_and_keeps_its_files_to_itself(world: World) -> None:
