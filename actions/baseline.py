@@ -9,7 +9,7 @@ from pydantic import Field
 from actions.change import Change, record_live
 from actions.deploy.facts import read_uploads
 from actions.fallback import fallback_of
-from actions.shown import finished
+from actions.shown import finished, written_out
 from actions.site import Site, problems, read_site
 from console.runs.api import Action, FactsContext, Frozen, Params, Plan, Refusal, TableBlock
 from console.stacks.release import next_id, short
@@ -75,7 +75,7 @@ class Baseline(Action[BaselineParams, BaselineFacts]):
             action="baseline",
             title=f"Record what is live on {site.environment} as {number}",
             credentials=(),
-            blocks=(table,),
+            blocks=(*written_out(facts.uploads), table),
         )
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from actions.change import Change
 from console.runs.api import Block, DiffBlock, Plan, TableBlock, TextBlock
 from console.stacks.release import short
+from profiles.inline import files_of
 
 
 def shown_blocks(change: Change, warnings: Sequence[str] = ()) -> tuple[Block, ...]:
@@ -14,6 +15,7 @@ def shown_blocks(change: Change, warnings: Sequence[str] = ()) -> tuple[Block, .
     site, first = change.site, change.first
     release = change.target[first.host]
     blocks: list[Block] = [TextBlock(title="Attention", text=text, tone="warn") for text in warnings]
+    blocks += written_out(change.uploads)
     for ground in site.grounds:
         if ground.live.differs:
             blocks.append(
@@ -49,6 +51,14 @@ def shown_blocks(change: Change, warnings: Sequence[str] = ()) -> tuple[Block, .
         text = "Its values changed since the last release; names are the same. Values are never read."
         blocks.append(TextBlock(title="Environment file", text=text, tone="warn"))
     return tuple(blocks)
+
+
+def written_out(uploads: Mapping[str, str]) -> list[Block]:
+    """A warning for uploaded files that hold what looks like a secret; the value is not repeated."""
+    sentences = list(files_of(uploads))
+    return (
+        [TextBlock(title="A secret in an uploaded file", text="\n".join(sentences), tone="warn")] if sentences else []
+    )
 
 
 def finished(change: Change, *, action: str, title: str, credentials: Sequence[str], blocks: tuple[Block, ...]) -> Plan:

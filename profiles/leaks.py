@@ -9,7 +9,7 @@ from typing import Final
 from profiles.errors import Mark, ProfileProblem
 from profiles.yamltree import Branch, Items, Leaf, Node
 
-__all__ = ["leaks"]
+__all__ = ["kind_of", "leaks"]
 
 _KEY: Final = re.compile(
     r"(.*_)?(password|passwd|passphrase|pwd|secret|secret_?key|token|private_?key|api_?key|access_?key|"
@@ -42,7 +42,7 @@ def leaks(node: Node) -> Iterator[ProfileProblem]:
 def _walk(node: Node, path: tuple[str, ...], key: str) -> Iterator[ProfileProblem]:
     if isinstance(node, Branch):
         for name, entry in node.entries.items():
-            what = _kind_of(name)
+            what = kind_of(name)
             if what and not isinstance(entry.node, Branch):
                 yield _problem(entry.mark, path, f"A key of this mapping looks like {what}.")
                 continue
@@ -67,7 +67,7 @@ def _walk(node: Node, path: tuple[str, ...], key: str) -> Iterator[ProfileProble
 def _found(leaf: Leaf, path: tuple[str, ...], key: str) -> str | None:
     if leaf.value is None or isinstance(leaf.value, bool) or leaf.raw == "":
         return None
-    what = _kind_of(leaf.raw)
+    what = kind_of(leaf.raw)
     if what:
         return f"This looks like {what}."
     if _HARMLESS.fullmatch(leaf.raw):
@@ -83,7 +83,8 @@ def _found(leaf: Leaf, path: tuple[str, ...], key: str) -> str | None:
     return None
 
 
-def _kind_of(text: str) -> str | None:
+def kind_of(text: str) -> str | None:
+    """What secret a text holds by its form, such as `a private key`; None if it holds none."""
     return next((what for what, pattern in _VALUES if pattern.search(text)), None)
 
 

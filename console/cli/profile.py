@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from console.cli.output import DONE, USAGE, Exit, fail, give, give_json, say
+
+if TYPE_CHECKING:
+    from profiles.models import Profile
 
 SAMPLE = {
     "demo": "/nonexistent/demo",
@@ -37,6 +40,7 @@ def check(obj: dict[str, Any], file: str | None, as_json: bool) -> None:
     from console.live.open import find
     from console.store.places import places
     from profiles.errors import ProfileErrors
+    from profiles.inline import files_of
     from profiles.loader import load_profile
 
     found = find(file or obj["profile"], places().config)
@@ -50,14 +54,31 @@ def check(obj: dict[str, Any], file: str | None, as_json: bool) -> None:
         else:
             say(str(wrong))
         raise Exit(USAGE) from wrong
+    warnings = list(files_of(_uploads(loaded)))
     if as_json:
-        give_json({"ok": True, "system": loaded.system, "environments": list(loaded.environments)})
+        give_json(
+            {"ok": True, "system": loaded.system, "environments": list(loaded.environments), "warnings": warnings}
+        )
     else:
+        for warning in warnings:
+            say(f"warning: {warning}")
         names = ", ".join(
             f"{env.name}{' (production)' if env.production else ''}" for env in loaded.environments.values()
         )
         give(f"{where}: a sound profile of {loaded.title or loaded.system}: {names}.")
     raise Exit(DONE)
+
+
+def _uploads(loaded: Profile) -> dict[str, str]:
+    """The files of this machine that the profile uploads, by path; one that cannot be read is the loader's affair."""
+    from contextlib import suppress
+
+    texts = {}
+    for environment in loaded.environments.values():
+        for path in environment.stack.upload if environment.stack.kind == "compose" else ():
+            with suppress(OSError):
+                texts[path] = Path(path).read_text("utf-8", "replace")
+    return texts
 
 
 @profile.command()

@@ -122,9 +122,10 @@ class RunsDesk:
 
     def shown(self, run: str) -> RunShown:
         """One run as its records say now."""
-        from console.live.shown import run_shown
+        from console.live.shown import run_shown, step_redacted
 
-        return run_shown(self.seen(run))
+        shown, redact = run_shown(self.seen(run)), self._ground.redactor.text
+        return shown._replace(steps=tuple(step_redacted(step, redact) for step in shown.steps))
 
     def output(self, run: str, offset: int, step: str | None) -> Iterator[OutputShown]:
         """What its spool holds from `offset` on, of one step or of all; nothing for a run executed elsewhere."""
@@ -143,7 +144,7 @@ class RunsDesk:
 
     def plan_of(self, run: str) -> PlanShown:
         """The plan that a run executes."""
-        from console.live.shown import plan_shown
+        from console.live.shown import plan_redacted, plan_shown
         from console.runs.api import Plan
 
         seen = self.seen(run)
@@ -154,7 +155,8 @@ class RunsDesk:
                 f"This run was not made here: its plan comes from the hosts of {view.environment}, which say that "
                 f"{view.body.get('who', 'somebody')} made it. Read it before you answer for it."
             )
-        return plan_shown(plan, "changes", at=view.created, params=view.body["params"], foreign=foreign)
+        shown = plan_shown(plan, "changes", at=view.created, params=view.body["params"], foreign=foreign)
+        return plan_redacted(shown, self._ground.redactor.text)
 
     # -- deciding --------------------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from collections.abc import Set
 
 from console.hosts.command import Command, InputText
 from console.runs.api import Op
+from profiles.inline import masked
 
 
 def effect_text(effect: Command | Op | None) -> str:
@@ -23,6 +24,7 @@ def effect_text(effect: Command | Op | None) -> str:
 def effect_whole(effect: Command | Op | None, scripts: Set[str]) -> str:
     """The same with nothing left out, on several lines: for a plan that was not made here.
 
+    Only values in the text of standard input that look like secrets are masked.
     `scripts`: texts of this program's own fixed scripts, which need not be read again; any other one is given whole.
     """
     if effect is None:
@@ -40,7 +42,7 @@ def effect_whole(effect: Command | Op | None, scripts: Set[str]) -> str:
     if effect.ok != (0,):
         line += f"\nsuccess: exit code {', '.join(map(str, effect.ok))}"
     if isinstance(effect.stdin, InputText):
-        line += f"\nstandard input, {len(effect.stdin.text.encode())} bytes:\n{effect.stdin.text}"
+        line += f"\nstandard input, {len(effect.stdin.text.encode())} bytes:\n{masked(effect.stdin.text)}"
     elif effect.stdin is not None:
         line += "\nstandard input: " + json.dumps(effect.stdin.model_dump(mode="json"), sort_keys=True)
     return line

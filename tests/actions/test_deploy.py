@@ -9,7 +9,7 @@ from actions.deploy import ACTION
 from actions.deploy.facts import DeployFacts
 from actions.deploy.params import DeployParams
 from actions.site import Site
-from console.runs.api import Command, Plan, Refusal
+from console.runs.api import Command, Plan, Refusal, TextBlock
 from console.stacks.base import ComposeFile, Problem, ProcessSpec, ServiceSpec
 from tests.actions.rendered import matches
 from tests.actions.sites import MIGRATIONS, digest, ground, image, images, release, site, spec
@@ -256,3 +256,12 @@ def test_the_check_of_a_step_gets_a_container_name_that_docker_takes() -> None:
     named = migrate.check.for_attempt("20261124T021455-deploy-staging-3fa9c1", "migrate~check", 1)
     assert named.container == "qd-20261124T021455-deploy-staging-3fa9c1-migrate.check-1"
     assert named.container in named.argv
+
+
+def test_a_secret_in_an_uploaded_file_is_a_warning_that_does_not_repeat_it() -> None:
+    text = "services:\n  db:\n    environment:\n      POSTGRES_PASSWORD: hunter2\n"
+    given = UPLOADED.model_copy(update={"uploads": {"/home/op/compose.yml": text}})
+    (warning,) = [block for block in planned(given).blocks if block.title == "A secret in an uploaded file"]
+    assert isinstance(warning, TextBlock) and warning.tone == "warn"
+    assert "/home/op/compose.yml, line 4: POSTGRES_PASSWORD" in warning.text and "hunter2" not in warning.text
+    assert not [block for block in planned(UPLOADED).blocks if block.title == warning.title]  # control

