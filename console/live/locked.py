@@ -10,23 +10,31 @@ from typing import TYPE_CHECKING
 from console.session import AskFailed, ReleaseShown
 
 if TYPE_CHECKING:
+    from console.environment import Environment
     from console.live.ground import Ground
     from console.runs.locks import Owner
+    from console.stacks.release import Release
     from console.store.records import Record
 
 
 def releases(ground: Ground, environment: str) -> tuple[ReleaseShown, ...]:
-    """Every release on record, newest first, with why one cannot go back to it. Raises HostError, StackError."""
+    """Every release on record on any host that answers, newest first, with why one cannot go back to it.
+
+    Raises HostError or StackError where no host answers.
+    """
     from console.live.shown import release_shown
-    from console.stacks.release import place, read_releases, retained
+    from console.stacks.release import merged, retained
 
     bound = ground.bound(environment)
-    found = read_releases(bound.first_host, bound.config.state_directory)
-    live = place(bound.stack.live(bound.first_host), found).release
+    copies, lives = _on_hosts(ground, bound)
+    found = merged(copies)
     kept = {one.id for one in retained(found, bound.config.policy.retain)}
     shown = []
-    for release in sorted(found, key=lambda one: one.number, reverse=True):
-        if release.id == live:
+    for release in reversed(found):
+        live = release.id if release.id in lives.values() else None
+        if live and len(set(lives.values())) > 1:
+            why = f"it is live on {', '.join(host for host, one in lives.items() if one == live)}"
+        elif live:
             why = "it is live"
         elif release.undone:
             why = "it was undone"
@@ -38,6 +46,34 @@ def releases(ground: Ground, environment: str) -> tuple[ReleaseShown, ...]:
             why = ""
         shown.append(release_shown(release, live, why))
     return tuple(shown)
+
+
+def _on_hosts(ground: Ground, bound: Environment) -> tuple[list[tuple[Release, ...]], dict[str, str | None]]:
+    """What each host that answers has on record, and which release is live there. Raises the first host's error."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from console.hosts.base import HostError
+    from console.stacks.base import StackError
+    from console.stacks.release import place, read_releases
+
+    def read(name: str) -> tuple[tuple[Release, ...], str | None] | HostError | StackError:
+        host = bound.hosts[name]
+        try:
+            found = tuple(read_releases(host, bound.config.state_directory))
+            return found, place(bound.stack.live(host), found).release
+        except (HostError, StackError) as error:
+            return error
+
+    names = bound.config.hosts
+    with ThreadPoolExecutor(min(8, len(names)), thread_name_prefix="releases") as pool:
+        answers = dict(zip(names, pool.map(read, names), strict=True))
+    there = {name: one for name, one in answers.items() if isinstance(one, tuple)}
+    for name, error in answers.items():
+        if isinstance(error, Exception):
+            if not there:
+                raise error
+            ground.tell(f"Releases on {name} are not among them: {error}")
+    return [found for found, _ in there.values()], {name: live for name, (_, live) in there.items()}
 
 
 def lock(ground: Ground, environment: str, reason: str) -> None:

@@ -113,13 +113,18 @@ def next_id(releases: Iterable[Release]) -> str:
 
 
 def on_any_host(grounds: Sequence[Ground]) -> tuple[Release, ...]:
-    """Releases that any host knows, oldest first, each once.
+    """Releases that any of the grounds knows, oldest first, each once. See `merged`."""
+    return merged(ground.releases for ground in grounds)
+
+
+def merged(copies: Iterable[Iterable[Release]]) -> tuple[Release, ...]:
+    """Releases that any host knows, oldest first, each once; a copy is what one host has on record.
 
     A release counts as verified only where every host that has it says so, and as undone where any host says so.
     """
     found: dict[str, Release] = {}
-    for ground in grounds:
-        for release in ground.releases:
+    for copy in copies:
+        for release in copy:
             first = found.setdefault(release.id, release)
             if first.verified and not release.verified:
                 found[release.id] = first.model_copy(update={"verified": None})
