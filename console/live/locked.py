@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -138,7 +140,18 @@ def _person(ground: Ground, reason: str) -> Owner:
     from console.runs.locks import Owner
 
     who = ground.who()
-    return Owner(run=f"person-{who}", who=who, pid=os.getpid(), reason=reason, since=time.time(), kind="person")
+    return Owner(run=person_run(who), who=who, pid=os.getpid(), reason=reason, since=time.time(), kind="person")
+
+
+def person_run(who: str) -> str:
+    """What stands for a run in a person's lock and in the fence: one plain word, whatever the person is called.
+
+    `DOMAIN\\nick@desk` and other names that shells, JSON and fences write differently get a word of their own.
+    """
+    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,100}", who):
+        return f"person-{who}"
+    plain = re.sub(r"[^A-Za-z0-9._@-]+", "_", who)[:60]
+    return f"person-{plain}-{hashlib.sha256(who.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
 
 
 def _on_record(ground: Ground, environment: str, record: Record) -> None:
