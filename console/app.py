@@ -33,7 +33,6 @@ from screens.ears import Ears  # noqa: E402
 from screens.known import Bridge, Known, News  # noqa: E402
 from screens.look import CSS  # noqa: E402
 from screens.theme import register_themes  # noqa: E402
-from screens.threads import Threads  # noqa: E402
 
 if TYPE_CHECKING:
     from textual.screen import Screen
@@ -91,6 +90,13 @@ class QuarterdeckApp(App[Any], inherit_bindings=False):
         if last is not None:
             self.bridge.known.take(News(system=last))
 
+    def refresh_css(self, animate: bool = True) -> None:
+        """Before there is a screen only the colours must be known: reading all sheets again costs 3 ms."""
+        if self.screen_stack:
+            super().refresh_css(animate)
+        else:
+            self.stylesheet.set_variables(self.get_css_variables())
+
     def _wake(self) -> None:
         """Called from any thread."""
         self.post_message(Heard())
@@ -103,12 +109,6 @@ class QuarterdeckApp(App[Any], inherit_bindings=False):
         order = self.bridge.known.order
         return self.wanted if self.wanted is not None else next(iter(order), "")
 
-    async def on_load(self) -> None:
-        """Threads of our own, before the first worker."""
-        import asyncio
-
-        asyncio.get_running_loop().set_default_executor(Threads())
-
     def on_mount(self) -> None:
         """Paint first; open the session after that."""
         self.call_after_refresh(self.open_session)
@@ -118,7 +118,16 @@ class QuarterdeckApp(App[Any], inherit_bindings=False):
     def open_session(self) -> None:
         """Open it in a thread; its news comes through the ears."""
         gc.enable()
+        self._own_threads()
         self.run_worker(self._open, name="open", group="open", thread=True, exclusive=True, exit_on_error=False)
+
+    def _own_threads(self) -> None:
+        """Threads of our own, before the first worker."""
+        import asyncio
+
+        from screens.threads import Threads
+
+        asyncio.get_running_loop().set_default_executor(Threads())
 
     def _open(self) -> None:
         error: AskFailed | None = None

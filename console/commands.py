@@ -9,16 +9,14 @@ by the shortcuts below, which name an action by its entry point's name only.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Scope = Literal["app", "dashboard", "environments", "checklist", "metrics", "logs", "run", "runs", "plan", "releases"]
 Danger = Literal["none", "writes"]
 """`writes` needs the environment to be armed; `none` never does. What stops harm (cancel, undo, resume) is `none`."""
 
 
-@dataclass(frozen=True, slots=True)
-class ConsoleCommand:
+class ConsoleCommand(NamedTuple):
     """One thing the console can be asked to do."""
 
     id: str

@@ -23,7 +23,7 @@ from screens.frame import key_hints, top_state
 from screens.known import Bridge, News
 from screens.widgets.frame import Frame
 from screens.widgets.key_line import KeyLine
-from screens.widgets.top_line import TopLine
+from screens.widgets.top_line import TopLine, TopState
 
 if TYPE_CHECKING:
     from textual import events
@@ -65,11 +65,14 @@ class Deck(Commanded, Asking, Generic[R]):
     # -- drawing -------------------------------------------------------------------------------------------------
 
     def compose(self) -> ComposeResult:
-        """Top line, the screen's body, key line."""
-        with Frame(id="frame"):
-            yield TopLine(symbols=self.bridge.symbols, id="top")
+        """Top line, the screen's body, key line. They are red at once in production: to turn red restyles them all."""
+        production = self.bridge.known.environment(self.environment).production
+        self.set_class(production, "production")
+        red = "-production" if production else None
+        with Frame(id="frame", classes=red):
+            yield TopLine(TopState("", "", production), symbols=self.bridge.symbols, id="top")
             yield from self.body()
-            yield KeyLine(symbols=self.bridge.symbols, id="keys")
+            yield KeyLine(symbols=self.bridge.symbols, id="keys", classes=red)
 
     def body(self) -> ComposeResult:
         """What stands between top line and key line."""

@@ -16,6 +16,7 @@ from screens.panes.services import ServicesPane
 from screens.strip import EnvironmentStrip
 
 if TYPE_CHECKING:
+    from textual import events
     from textual.app import ComposeResult
 
 PANES = ("services", "metrics", "checklist", "logs")
@@ -60,8 +61,13 @@ class Dashboard(Deck[None]):
                 yield self.panes[name]
 
     def on_mount(self) -> None:
-        super().on_mount()
+        """Textual draws it next, by the same handler of the class above."""
         self._focus("services")
+
+    def on_screen_resume(self, event: events.ScreenResume | None = None) -> None:
+        """In front for the first time: what was mounted just now has its styles, and need not be given them again."""
+        if event is not None and not self._away:
+            event.refresh_styles = False
 
     def draw(self) -> None:
         self._strip()

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from console.feeds.lines import LogLine
-from console.session import Happening
-from console.watch.views import ChecklistView, EnvironmentView, MetricsView, RunLine, SystemView
 from screens.known import LOG_LINES, News
+
+if TYPE_CHECKING:
+    from console.feeds.line import LogLine
+    from console.session import Happening
+    from console.watch.views import ChecklistView, EnvironmentView, MetricsView, RunLine, SystemView
 
 
 class Ears:

@@ -5,45 +5,48 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from console.feeds.lines import LogLine
-from console.session import Happening, Session
-from console.watch.views import ChecklistView, EnvironmentView, MetricsView, RunLine, SystemView
+from console.watch.views import EnvironmentView
 from screens.theme import BRAILLE, Symbols
+
+if TYPE_CHECKING:
+    from console.feeds.line import LogLine
+    from console.session import Happening, Session
+    from console.watch.views import ChecklistView, MetricsView, RunLine, SystemView
 
 LOG_LINES = 20_000
 """Lines kept for each environment: what a person scrolls back to. Older ones are read from the source again."""
 EVENTS = 500
 
 
-@dataclass(slots=True)
 class News:
     """What the session told since the last time it was looked at; a newer value replaces an older one."""
 
-    system: SystemView | None = None
-    environments: dict[str, EnvironmentView] = field(default_factory=dict)
-    metrics: dict[str, MetricsView] = field(default_factory=dict)
-    checklists: dict[str, ChecklistView] = field(default_factory=dict)
-    logs: dict[str, list[LogLine]] = field(default_factory=dict)
-    runs: tuple[RunLine, ...] | None = None
-    events: list[Happening] = field(default_factory=list)
+    def __init__(self, system: SystemView | None = None) -> None:
+        self.system = system
+        self.environments: dict[str, EnvironmentView] = {}
+        self.metrics: dict[str, MetricsView] = {}
+        self.checklists: dict[str, ChecklistView] = {}
+        self.logs: dict[str, list[LogLine]] = {}
+        self.runs: tuple[RunLine, ...] | None = None
+        self.events: list[Happening] = []
 
 
-@dataclass(slots=True)
 class Known:
     """The newest values by environment, in the profile's order of environments."""
 
-    title: str = ""
-    order: tuple[str, ...] = ()
-    environments: dict[str, EnvironmentView] = field(default_factory=dict)
-    metrics: dict[str, MetricsView] = field(default_factory=dict)
-    checklists: dict[str, ChecklistView] = field(default_factory=dict)
-    logs: dict[str, deque[LogLine]] = field(default_factory=dict)
-    tails: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """The last log lines of the session before, until live ones come."""
-    runs: tuple[RunLine, ...] = ()
-    events: deque[Happening] = field(default_factory=lambda: deque(maxlen=EVENTS))
+    def __init__(self) -> None:
+        self.title = ""
+        self.order: tuple[str, ...] = ()
+        self.environments: dict[str, EnvironmentView] = {}
+        self.metrics: dict[str, MetricsView] = {}
+        self.checklists: dict[str, ChecklistView] = {}
+        self.logs: dict[str, deque[LogLine]] = {}
+        self.tails: dict[str, tuple[str, ...]] = {}
+        """The last log lines of the session before, until live ones come."""
+        self.runs: tuple[RunLine, ...] = ()
+        self.events: deque[Happening] = deque(maxlen=EVENTS)
 
     def take(self, news: News) -> None:
         """Make the news part of what is known. A live value always replaces a remembered one."""
@@ -94,16 +97,16 @@ UNFINISHED = frozenset({"running", "interrupted", "waiting", "parked", "undoing"
 """States of a run that is not over."""
 
 
-@dataclass(slots=True)
 class Bridge:
     """What every screen is given: whom to ask and what is known. Which environment is shown is the screen's own."""
 
-    session: Session
-    known: Known
-    read_only: bool = False
-    clock: Callable[[], float] = time.time
-    """Unix seconds; fixed in pictures."""
-    symbols: Symbols = BRAILLE
+    def __init__(self, session: Session, known: Known, read_only: bool = False) -> None:
+        self.session = session
+        self.known = known
+        self.read_only = read_only
+        self.clock: Callable[[], float] = time.time
+        """Unix seconds; fixed in pictures."""
+        self.symbols: Symbols = BRAILLE
 
     def armed(self, environment: str) -> bool:
         """Whether changes to this environment are allowed at this moment."""

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import locale
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from textual.theme import Theme
 
@@ -112,8 +111,7 @@ def register_themes(app: App[Any], environ: Mapping[str, str]) -> None:
     app.theme = choose_theme(environ)
 
 
-@dataclass(frozen=True, slots=True)
-class Symbols:
+class Symbols(NamedTuple):
     """The characters of one symbol set. All are one cell wide in every terminal that shows the set at all."""
 
     name: Literal["braille", "block", "ascii"]
@@ -196,8 +194,7 @@ def choose_symbols(environ: Mapping[str, str], encoding: str | None = None) -> S
     return BRAILLE
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(NamedTuple):
     """How a state is shown: always all three."""
 
     glyph: str

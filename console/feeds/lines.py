@@ -1,30 +1,14 @@
-"""A line of a log as the console shows it, and how its time and level are found. Pure."""
+"""How time and level of a line of a log are found. Pure. The line itself is `console.feeds.line.LogLine`."""
 
 from __future__ import annotations
 
-import json
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Literal
 
-from console.text.sanitise import clean
-
-Level = Literal["debug", "info", "warn", "error"]
-
-
-@dataclass(frozen=True, slots=True)
-class LogLine:
-    """One line: sanitised, redacted, ready to be shown as plain text."""
-
-    at: float | None
-    """Seconds since the epoch, or None if the source gives no time."""
-    source: str
-    """Service or file it comes from, sanitised."""
-    text: str
-    level: Level | None = None
-
+from console.feeds.line import Level as Level
+from console.feeds.line import LogLine as LogLine
+from console.feeds.line import readable as readable
 
 _LEVELS: dict[str, Level] = {
     "trace": "debug",
@@ -95,31 +79,3 @@ def own_time_of(text: str) -> float | None:
         return None
     stamp = found[0].removesuffix("+00:00").rstrip("Z").replace(" ", "T").replace(",", ".")
     return epoch_of(stamp + "Z")
-
-
-_MESSAGES = ("msg", "message", "event", "log")
-_SAID_ELSEWHERE = ("ts", "time", "timestamp", "@timestamp", "level", "levelname", "severity", "lvl", "service")
-
-
-def readable(text: str) -> str:
-    """A line of JSON as its message and `key=value`; time, level and service have columns of their own.
-
-    Called for lines that are on the screen, not for all that come. Anything but a JSON object is left as it is.
-    """
-    if not (text.startswith("{") and text.endswith("}")):
-        return text
-    try:
-        fields = json.loads(text)
-    except (ValueError, RecursionError):  # a line may be nested as deeply as it is long
-        return text
-    if not isinstance(fields, dict):
-        return text
-    message = next((str(fields.pop(name)) for name in _MESSAGES if fields.get(name)), "")
-    rest = [f"{key}={_value(value)}" for key, value in fields.items() if key not in _SAID_ELSEWHERE]
-    # Unpacking brings back what JSON had escaped: an escape sequence may have been hidden in it.
-    return clean(" ".join(part for part in (message, *rest) if part)) or text
-
-
-def _value(value: object) -> str:
-    plain = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return plain if plain and " " not in plain else json.dumps(plain, ensure_ascii=False)

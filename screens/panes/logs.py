@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from console.feeds.lines import LogLine
+from console.feeds.line import LogLine
 from screens.panes.log_pane import LogPane
 from screens.theme import BRAILLE, Symbols
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from screens.theme import Tone
 from screens.widgets.words import width_of
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """One piece of a bar. Pieces with the highest number give way first; 0 stays."""
 
     text: str

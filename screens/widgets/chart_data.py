@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Literal, TypeGuard
+from typing import Literal, NamedTuple, TypeGuard
 
 from screens.theme import Tone
 
@@ -18,8 +17,7 @@ def usable(value: float | None) -> TypeGuard[float]:
     return value is not None and abs(value) < 1e300
 
 
-@dataclass(frozen=True, slots=True)
-class Series:
+class Series(NamedTuple):
     """One line of a chart."""
 
     label: str
@@ -47,8 +45,7 @@ class Series:
         return max(step, 1e-6) * GAP
 
 
-@dataclass(frozen=True, slots=True)
-class Threshold:
+class Threshold(NamedTuple):
     """From this value on (`above`), or up to it (`below`), a value is `warn` or `bad`."""
 
     value: float
@@ -60,16 +57,14 @@ class Threshold:
         return value >= self.value if self.direction == "above" else value <= self.value
 
 
-@dataclass(frozen=True, slots=True)
-class Marker:
+class Marker(NamedTuple):
     """An upright line at a moment: a deploy, a restart."""
 
     at: float
     label: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ChartData:
+class ChartData(NamedTuple):
     """Everything that a chart draws."""
 
     title: str
@@ -130,15 +125,13 @@ def scale_of(data: ChartData, before: tuple[float, float] | None = None) -> tupl
     return low, max(high, low + 1e-9)
 
 
-@dataclass(slots=True)
-class Track:
+class Track(NamedTuple):
     """One series as dots: for each dot column, the lowest and highest dot row that is set (0: bottom), or None."""
 
-    spans: list[tuple[int, int] | None] = field(default_factory=list)
+    spans: list[tuple[int, int] | None]
 
 
-@dataclass(frozen=True, slots=True)
-class TimeGrid:
+class TimeGrid(NamedTuple):
     """Dot columns of equal time. The edge is aligned to whole cells of the clock, so that a picture stands still
     until a cell is full, then moves by one cell; between the two only its last cell changes."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from textual.strip import Strip
 
@@ -12,8 +12,7 @@ from screens.widgets.bars import Piece, fitting
 from screens.widgets.lines import LinesWidget, Part, strip_of
 
 
-@dataclass(frozen=True, slots=True)
-class KeyHint:
+class KeyHint(NamedTuple):
     """A key and what it does. Hints with the highest number give way first; 0 stays."""
 
     key: str

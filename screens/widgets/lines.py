@@ -7,7 +7,9 @@ compositor of 8.2.8 sends a span from the left edge of the widget, so that a lat
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from rich.segment import Segment
 from rich.style import Style
@@ -19,7 +21,12 @@ from textual.widget import Widget
 from screens.theme import BRAILLE, Symbols, Tone
 from screens.widgets.words import width_of
 
+if TYPE_CHECKING:
+    from textual.app import App
+
 Part = tuple[str, Style]
+
+_STYLES: WeakKeyDictionary[App[Any], dict[Hashable, dict[Tone, Style]]] = WeakKeyDictionary()
 
 
 def _carries(style: Style, other: Style) -> bool:
@@ -150,6 +157,8 @@ class LinesWidget(Widget):
         self._drawn: list[Strip] = []
         self._drawn_size = (-1, -1)
         self._tones: dict[tuple[Tone, bool], Style] = {}
+        self._alike: dict[Tone, Style] | None = None
+        """Styles of tones, one heap for all widgets that look alike."""
         self.sent_cells = 0
         """Cells marked for sending by the last redraw; for measuring and for pacing."""
         self.sent_runs = 0
@@ -178,17 +187,26 @@ class LinesWidget(Widget):
 
         Textual's component classes do the same, but for every class of every widget at every change of styles: 14 of
         them on each of a dashboard's widgets were most of the time from start to first paint. This asks for a tone
-        when it is first drawn.
+        when it is first drawn, and once for all widgets that look alike: the rules for tones are about the widget
+        itself, so its class, its classes and states and its own colours decide.
         """
-        node = DOMNode(classes=f"tone--{tone}")
-        node._attach(self)
-        self.app.stylesheet.apply(node)
-        return node.rich_style
+        if self._alike is None:
+            known = _STYLES.setdefault(self.app, {})
+            alike = (type(self), self.app.theme, self.classes, self.has_focus, self.disabled, self.rich_style)
+            self._alike = known.setdefault(alike, {})
+        found = self._alike.get(tone)
+        if found is None:
+            node = DOMNode(classes=f"tone--{tone}")
+            node._attach(self)
+            self.app.stylesheet.apply(node)
+            found = self._alike[tone] = node.rich_style
+        return found
 
     def notify_style_update(self) -> None:
         """Colours changed: everything is drawn anew."""
         super().notify_style_update()
         self._tones.clear()
+        self._alike = None
         self._drawn_size = (-1, -1)
 
     def _draw(self) -> list[Strip]:

@@ -10,9 +10,9 @@ import re
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from console.feeds.lines import LogLine
+from console.feeds.line import LogLine
 
 MAX_LINES = 200_000
 MAX_BYTES = 64 * 1024 * 1024
@@ -22,15 +22,14 @@ SCANNED = 5_000
 """Lines that a filter newly set looks at in one go (a few milliseconds), so that keys are answered between."""
 _LINE_COST = 150
 """Bytes of a line beyond its text: the object and its places in lists (CPython 3.11, measured)."""
-_NESTED = re.compile(r"\((?:[^()\\]|\\.)*[+*}](?:[^()\\]|\\.)*\)[+*{]")
+_NESTED = r"\((?:[^()\\]|\\.)*[+*}](?:[^()\\]|\\.)*\)[+*{]"
 
 
 class BadFilter(ValueError):
     """A pattern that cannot be used; the text says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
+class Filter(NamedTuple):
     """Show only lines that contain this; with `!` in front, hide them."""
 
     text: str
@@ -49,7 +48,7 @@ class Filter:
         if not (len(wanted) > 2 and wanted.startswith("/") and wanted.endswith("/")):
             return re.compile(re.escape(wanted), case)
         wanted = wanted[1:-1]
-        if _NESTED.search(wanted):
+        if re.search(_NESTED, wanted):
             raise BadFilter(
                 f"the pattern {wanted} repeats a group that itself repeats; it could take for ever on one line: "
                 "write it with one repetition"

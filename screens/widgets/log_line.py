@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import tzinfo
+from typing import NamedTuple
 
 from rich.style import Style
 from textual.strip import Strip
 
-from console.feeds.lines import LogLine, readable
+from console.feeds.line import LogLine, readable
 from screens.theme import Symbols, Tone
 from screens.widgets.lines import Part, strip_of
 from screens.widgets.words import cell, clock, width_of
@@ -21,8 +21,7 @@ SOURCE = 12
 _NO_TIME = " " * 9
 
 
-@dataclass(frozen=True, slots=True)
-class LogOptions:
+class LogOptions(NamedTuple):
     """How lines are shown."""
 
     wrap: bool = False
@@ -30,8 +29,7 @@ class LogOptions:
     sources: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class LineLook:
+class LineLook(NamedTuple):
     """For whom a line is drawn: cells wide, how far scrolled sideways, with which characters and time zone."""
 
     width: int

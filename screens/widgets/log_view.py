@@ -16,7 +16,7 @@ from textual.cache import LRUCache
 from textual.message import Message
 from textual.strip import Strip
 
-from console.feeds.lines import LogLine
+from console.feeds.line import LogLine
 from screens.theme import BRAILLE, Symbols, Tone
 from screens.widgets.lines import LinesWidget, Part, strip_of
 from screens.widgets.log_buffer import MAX_BYTES, MAX_LINES, BadFilter, Filter, LogBuffer

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from textual.strip import Strip
 
@@ -16,8 +16,7 @@ _BETWEEN = 2
 """Blanks between two columns."""
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(NamedTuple):
     """A column. `width` is in cells; `grow` gives it a share of what is left over."""
 
     title: str
@@ -28,8 +27,7 @@ class Column:
     grow: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
+class Cell(NamedTuple):
     """One cell: a text and what it means."""
 
     text: str
@@ -41,8 +39,7 @@ class Cell:
         return cls(f"{mark.glyph} {mark.word if word is None else word}", mark.tone)
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One row: a key that stays its own, and a cell for each column."""
 
     key: str

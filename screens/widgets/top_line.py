@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from textual.strip import Strip
 
@@ -11,8 +11,7 @@ from screens.widgets.bars import Piece, fitting
 from screens.widgets.lines import LinesWidget, Part, strip_of
 
 
-@dataclass(frozen=True, slots=True)
-class TopState:
+class TopState(NamedTuple):
     """What the top line says, in words."""
 
     system: str

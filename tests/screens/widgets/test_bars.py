@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -75,7 +74,7 @@ def test_staging_is_not_red_and_production_is_by_word_and_by_colour() -> None:
             red = line.background_colors[1]
             framed = frame.styles.border_left
             assert line.show(STATE) == 0
-            line.show(replace(STATE, environment="staging", production=False))
+            line.show(STATE._replace(environment="staging", production=False))
             frame.show_production(False)
             await pilot.pause()
             assert line.background_colors[1] != red
