@@ -59,6 +59,27 @@ def test_a_command_runs_without_textual(words: tuple[str, ...], monkeypatch: pyt
     assert "console.cli.group" in found
 
 
+def test_the_console_opens_without_a_parser() -> None:
+    found = of_command("-p", "demo", "--read-only")
+    assert "console.app" in found, "it got as far as saying that it needs a terminal"
+    assert "click" not in found and "console.cli.group" not in found
+
+
+def test_what_the_first_paint_can_do_without(tmp_path: Path) -> None:
+    code = (
+        f"import os; os.environ['QUARTERDECK_STATE_DIR'] = {str(tmp_path)!r}\n"
+        "from console.store.database import Database; Database(__import__('pathlib').Path(os.environ["
+        "'QUARTERDECK_STATE_DIR']) / 'store.sqlite3').connection()\n"
+        "from console.app import QuarterdeckApp; from console.live.session import LiveSession\n"
+        "QuarterdeckApp(LiveSession('demo')).get_default_screen()"
+    )
+    found = modules(code)
+    assert {"console.store.memory", "sqlite3"} <= found, "it looked for what was known last"
+    assert not found & {"pydantic", "yaml", "click"} and not found & CLIENTS
+    late = {"console.text.sanitise", "console.feeds.lines", "console.store.records", "console.live.runs"}
+    assert not found & late and "console.timing" not in found and "console.environment" not in found
+
+
 def test_the_runner_knows_no_screen(tmp_path: Path) -> None:
     code = (
         f"import os, runpy; sys.argv[:] = ['runner', '--run', 'none', '--state', {str(tmp_path)!r}]\n"

@@ -12,7 +12,9 @@ from typing import Any
 
 import click
 
-from console.cli.output import CANCELLED, DONE, UNFINISHED, USAGE, Exit, end, fail, say, told
+from console.cli import PROGRAM
+from console.cli.edge import guarded
+from console.cli.output import CANCELLED, DONE, USAGE, Exit, fail, say
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("console.cli.demo:demo", "The embedded demo system, and the console on it."),
@@ -121,31 +123,19 @@ def _no_slip(profile: str | None, word: str) -> None:
 
 def run(argv: Sequence[str]) -> int:
     """Run the command line with these words; the exit code. Nothing that is expected to go wrong leaves a traceback."""
-    as_json = "--json" in argv
+    return guarded(lambda: _run(argv), as_json="--json" in argv)
+
+
+def _run(argv: Sequence[str]) -> int:
+    """What click makes of the words. Raises Exit for what click itself refuses."""
     try:
-        top.main(args=list(argv), prog_name="quarterdeck", standalone_mode=False)
-    except Exit as ended:
-        return end(ended, as_json=as_json)
+        top.main(args=list(argv), prog_name=PROGRAM, standalone_mode=False)
     except click.exceptions.Exit as ended:
         return ended.exit_code
     except click.ClickException as error:
         if isinstance(error, click.UsageError) and error.ctx is not None:
             say(error.ctx.get_usage())
-        return end(Exit(USAGE, error.format_message()), as_json=as_json)
-    except (click.Abort, KeyboardInterrupt):
-        return end(Exit(CANCELLED, "Interrupted."), as_json=as_json)
-    except Exception as error:  # noqa: BLE001 - the outermost edge: what nobody expected is said as what it is
-        return end(told(error) or _fault(error), as_json=as_json)
+        raise Exit(USAGE, error.format_message()) from error
+    except click.Abort as error:
+        raise Exit(CANCELLED, "Interrupted.") from error
     return DONE
-
-
-def _fault(error: Exception) -> Exit:
-    """A mistake of ours: its trace for the report, and an exit code that claims nothing."""
-    import traceback
-
-    trace = "".join(traceback.format_exception(error))
-    return Exit(
-        UNFINISHED,
-        f"{trace}This is a fault of Quarterdeck itself. A run that was begun goes on by itself.",
-        ("look: quarterdeck runs", "report it with the lines above"),
-    )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from console.cli import COMPLETE, console_alone
 from console.cli.group import COMMANDS
 from console.demo.control import DemoSystem
 from tests.console.cli.program import PROGRAM, called, quarterdeck
@@ -221,3 +222,33 @@ def test_version_and_help(places: Path, capsys: pytest.CaptureFixture[str]) -> N
     for name in COMMANDS:
         said = called(capsys, name, "--help")
         assert said.code == 0 and said.out.startswith("Usage: quarterdeck"), name
+
+
+@pytest.mark.parametrize(
+    ("words", "options"),
+    [
+        ((), (None, False)),
+        (("-p", "demo"), ("demo", False)),
+        (("--read-only", "--profile", "p.yaml"), ("p.yaml", True)),
+        (("-p", "a", "-p", "b"), ("b", False)),
+        (("-p",), None),
+        (("-p", "--read-only"), None),
+        (("--profile=demo",), None),
+        (("staging",), None),
+        (("status",), None),
+        (("-p", "demo", "status"), None),
+        (("--help",), None),
+        (("--passphrase-fd", "3"), None),
+    ],
+)
+def test_only_plain_words_open_the_console_without_a_parser(
+    words: tuple[str, ...], options: tuple[str | None, bool] | None
+) -> None:
+    assert console_alone(words, {}) == options
+    assert console_alone(words, {COMPLETE: "bash_complete"}) is None, "a shell asks how the words could go on"
+
+
+def test_the_console_needs_a_terminal_however_it_is_asked_for() -> None:
+    for words in ((), ("--read-only",), ("-p", "demo"), ("-p", "demo", "staging")):
+        said = quarterdeck(*words)
+        assert said.code == 2 and "needs a terminal" in said.err and said.out == ""
