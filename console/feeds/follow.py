@@ -71,11 +71,15 @@ def follow_container(source: Source, container: Callable[[], str | None], sink: 
                     if raw and (lines := reader.take(raw)):
                         sink(lines)
                 reader = Reader(source.service, source.redact, reader.position)
+        except _engine_errors() as error:  # before OSError, which some of them are
+            from console.hosts.docker_api import engine_error
+
+            reader = Reader(source.service, source.redact, reader.position)
+            said = engine_error(source.host.name, f"about the container of {source.service}", error)
+            away = _once(sink, source.service, away, clean(str(said)))
         except (HostError, StackError, CredentialError, OSError, LogsUnreadable) as error:
             reader = Reader(source.service, source.redact, reader.position)
             away = _once(sink, source.service, away, clean(str(error)))
-        except _engine_errors() as error:
-            away = _once(sink, source.service, away, f"the engine on {source.host.name} said: {clean(str(error))}")
         stop.wait(AGAIN_S)
 
 

@@ -11,7 +11,8 @@ import socket
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from console.hosts.base import EngineError, HostError
+from console.hosts.base import EngineError, HostError, HostUnreachable
+from console.text.sanitise import clean
 from console.timing import Timing
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def read_only_client(host: str, dial: Callable[[], socket.socket], timing: Timin
             found = str(told["ApiVersion"])
             newest = tuple(int(part) for part in found.split("."))
         except requests.RequestException as error:
-            raise _engine_error(host, error) from error
+            raise engine_error(host, "for its version", error) from error
         except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise EngineError(host, f"what listens on the Docker socket of {host} is no Docker engine.") from error
     if newest < _OLDEST:
@@ -56,15 +57,35 @@ def read_only_client(host: str, dial: Callable[[], socket.socket], timing: Timin
     return client
 
 
-def _engine_error(host: str, error: Exception) -> HostError:
-    """The sentence of the HostError that `dial` raised, if there is one below; else what the engine did."""
+def engine_error(host: str, asked: str, error: Exception) -> HostError:
+    """What became of a question to the engine, in our own words: `error` is of docker or requests.
+
+    `asked`: what it was asked for, as `which containers run`. The HostError that `dial` raised, if there is one below.
+    """
+    import requests
+    from docker.errors import APIError
+
     below: BaseException | None = error
     while below is not None:
         if isinstance(below, HostError):
             return below
         inner = getattr(below, "reason", None)
         below = inner if isinstance(inner, BaseException) else (below.__cause__ or below.__context__)
-    return EngineError(host, f"the Docker engine of {host} does not answer: {error}")
+    unknown = "Asking changed nothing; what runs there now is not known."
+    if isinstance(error, APIError):
+        said = clean(str(error.explanation or "").strip() or f"code {error.status_code}", 300)
+        return EngineError(host, f"The Docker engine of {host} was asked {asked}, and refused: {said}.")
+    if isinstance(error, requests.Timeout):
+        return EngineError(
+            host,
+            f"The Docker engine of {host} was asked {asked}, and has not answered in time. {unknown} Look there whether "
+            "it hangs (docker ps), then ask again.",
+        )
+    return HostUnreachable(
+        host,
+        f"{host} went away while its Docker engine was asked {asked}. {unknown} Look whether the host is up "
+        "(quarterdeck hosts) and its engine runs (systemctl status docker), then ask again.",
+    )
 
 
 def _adapter(host: str, dial: Callable[[], socket.socket]) -> Any:

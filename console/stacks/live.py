@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from console.stacks.base import LABEL_RELEASE, Live, LiveService, StackError
+from console.stacks.base import LABEL_RELEASE, Live, LiveService
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -28,7 +28,7 @@ NEVER = "0001-01-01T00:00:00Z"
 def read_live(host: Host, project: str, services: Sequence[str]) -> Live:
     """What runs of `project` on `host`; `services` are those of the profile that belong there.
 
-    Raises HostError if the host is not reached, StackError if the engine does not answer.
+    Raises HostError if the host is not reached, went away meanwhile, or its engine does not answer.
     """
     import requests
     from docker.errors import DockerException
@@ -36,10 +36,9 @@ def read_live(host: Host, project: str, services: Sequence[str]) -> Live:
     try:
         return from_engine(host.docker(), host.name, project, services)
     except (DockerException, requests.RequestException) as error:
-        raise StackError(
-            f"The Docker engine on {host.name} does not answer: {error}.",
-            ("look whether it runs: systemctl status docker", "is the account in the group `docker`?"),
-        ) from error
+        from console.hosts.docker_api import engine_error
+
+        raise engine_error(host.name, f"what runs of the project {project}", error) from error
 
 
 def from_engine(client: APIClient, host: str, project: str, services: Sequence[str]) -> Live:

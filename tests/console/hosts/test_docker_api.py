@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -10,10 +12,11 @@ from socketserver import ThreadingUnixStreamServer
 
 import pytest
 
-from console.hosts.base import EngineError, HostUnreachable
+from console.hosts.base import EngineError, HostError, HostUnreachable
 from console.hosts.docker_api import read_only_client
 from console.hosts.local import LocalHost
 from console.hosts.ssh import SshHost
+from console.stacks.live import read_live
 from tests.console.hosts.contract import TIMING
 from tests.console.hosts.sshd import running
 from tests.console.hosts.test_ssh import config_of
@@ -23,6 +26,8 @@ class Engine(ThreadingUnixStreamServer):
     daemon_threads = True
     request_queue_size = 128  # as a real engine: a full backlog refuses a connection at once
     version = '{"ApiVersion": "1.41"}'
+    fault = ""
+    """How it answers anything but its version: cut (not at all), half (a part of it), late, refuse; else by a list."""
     seen: list[str]
 
 
@@ -38,12 +43,27 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         assert isinstance(self.server, Engine)
+        fault = self.server.fault if self.path != "/version" else ""
+        if fault == "late":
+            time.sleep(2 * TIMING.read_s)  # longer than the caller waits
+        if fault in ("cut", "late"):
+            self.close_connection = True
+            return
+        if fault == "refuse":
+            body = b'{"message": "no right to \\u001b[31mlist"}'
+            self.send_response(500)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+            return
         body = (self.server.version if self.path == "/version" else "[]").encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Length", str(len(body) + (100 if fault == "half" else 0)))
         self.end_headers()
         self.wfile.write(body)
+        self.close_connection = fault == "half"
 
 
 @pytest.fixture
@@ -107,6 +127,33 @@ def test_no_engine_and_an_old_one(engine: Engine, tmp_path: Path) -> None:
 
     with pytest.raises(HostUnreachable, match="box was lost"):
         read_only_client("box", lost, TIMING)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("cut", "web1 went away while its Docker engine was asked what runs of the project app."),
+        ("half", "web1 went away while its Docker engine was asked what runs of the project app."),
+        ("late", "The Docker engine of web1 was asked what runs of the project app, and has not answered in time."),
+        ("refuse", "The Docker engine of web1 was asked what runs of the project app, and refused: no right to "),
+    ],
+)
+def test_an_engine_that_goes_away_in_the_middle_of_a_question_is_a_sentence_of_ours(
+    engine: Engine, fault: str, words: str
+) -> None:
+    host = LocalHost("web1", dataclasses.replace(TIMING, read_s=0.5), docker_socket=path_of(engine))
+    assert read_live(host, "app", ["web"]).services == ()  # control
+    engine.fault = fault
+    with pytest.raises(HostError) as caught:
+        read_live(host, "app", ["web"])
+    said = str(caught.value)
+    assert said.startswith(words), said
+    for word in ("Connection aborted", "RemoteDisconnected", "HTTPConnectionPool", "IncompleteRead", "http://", "\x1b"):
+        assert word not in said
+    if fault != "refuse":
+        assert "what runs there now is not known" in said and "then ask again" in said
+    assert caught.value.exit_code == 5
+    host.close()
 
 
 def test_over_ssh_by_streamlocal_beyond_the_session_channels(engine: Engine, tmp_path: Path) -> None:
