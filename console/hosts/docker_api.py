@@ -78,8 +78,8 @@ def engine_error(host: str, asked: str, error: Exception) -> HostError:
     if isinstance(error, requests.Timeout):
         return EngineError(
             host,
-            f"The Docker engine of {host} was asked {asked}, and has not answered in time. {unknown} Look there whether "
-            "it hangs (docker ps), then ask again.",
+            f"The Docker engine of {host} was asked {asked}, and has not answered in time. {unknown} Look whether it "
+            "hangs there (docker ps), then ask again.",
         )
     return HostUnreachable(
         host,

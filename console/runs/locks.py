@@ -17,8 +17,9 @@ from functools import cache
 from importlib import resources
 from typing import Any, Literal
 
-from console.hosts.base import FenceRefused, GroundMissing, Host, HostError
+from console.hosts.base import CAPTURE_BYTES, FenceRefused, GroundMissing, Host, HostError
 from console.runs.lease import Process
+from console.store.records import ChainBroken
 from console.text.sanitise import clean
 from console.timing import Timing
 
@@ -288,8 +289,17 @@ def append_audit(host: Host, directory: str, lines: Sequence[str]) -> None:
 
 
 def read_records(host: Host, directory: str, run: str) -> str:
-    """The host's copy of a run's journal, as it stands there; empty where it has none. Raises HostError."""
-    result = host.script(script("records"), directory, run, deadline_s=30.0)
+    """The host's copy of a run's journal, as it stands there; empty where it has none.
+
+    Raises HostError, ChainBroken for one that is longer than a journal can be: a part of one would lead astray.
+    """
+    result = host.script(script("records"), directory, run, str(CAPTURE_BYTES), deadline_s=30.0)
+    if result.rc == 45 or result.truncated:
+        raise ChainBroken(
+            f"The copy of the run {run} on {host.name} is longer than {CAPTURE_BYTES // 2**20} MB, which no journal of "
+            f"ours is: nothing of it was read. Look at {directory}/.quarterdeck/runs/{run}/records.jsonl there, and at "
+            "who may write it."
+        )
     return result.out.decode("ascii", "replace") if result.rc == 0 else ""
 
 

@@ -8,8 +8,9 @@ registry that is not told of OCI indexes answers with a converted manifest, whos
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,8 @@ _TAG = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$")
 _PATH = re.compile(r"^[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*$")
 _HOST = re.compile(r"^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\])(?::[0-9]{1,5})?$")
 MAX_TAGS = 10_000
+MAX_BYTES = 4 * 1024 * 1024
+"""Of one answer. A list of tags of 10,000 is at most a third of it."""
 DEADLINE_S = 10.0
 
 
@@ -48,6 +51,16 @@ class RegistryError(Exception):
         self.exit_code = 5 if unreachable else 4
         self.missing = missing
         """True if the registry answered and does not have what was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a registry answered, read whole and no longer than `MAX_BYTES`."""
+
+    status: int
+    headers: Mapping[str, str]
+    """By lower-case name."""
+    body: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +151,10 @@ class Registry:
         if not (_TAG.fullmatch(tag) or DIGEST.fullmatch(tag)) or not _PATH.fullmatch(path):
             raise RegistryError(f"{path}:{tag} is not the name of an image.", missing=True)
         response = self._ask("HEAD", f"/v2/{path}/manifests/{tag}", path, {"Accept": ACCEPT})
-        if response.status_code == 404:
+        if response.status == 404:
             raise RegistryError(f"The registry {self._spec.host} has no {path}:{tag}.", missing=True)
         self._expect(response, f"{path}:{tag}")
-        digest = str(response.headers.get("Docker-Content-Digest", ""))
+        digest = str(response.headers.get("docker-content-digest", ""))
         if not DIGEST.fullmatch(digest):
             raise RegistryError(f"The registry {self._spec.host} gave no digest for {path}:{tag}.")
         return digest
@@ -152,22 +165,22 @@ class Registry:
         page = f"/v2/{path}/tags/list?n=1000"
         while page and len(found) < MAX_TAGS:
             response = self._ask("GET", page, path, {})
-            if response.status_code == 404:
+            if response.status == 404:
                 raise RegistryError(f"The registry {self._spec.host} has no repository {path}.", missing=True)
             self._expect(response, path)
             found += [
                 tag for tag in self._json(response).get("tags") or () if isinstance(tag, str) and _TAG.fullmatch(tag)
             ]
-            page = _next_page(response.headers.get("Link", ""))
+            page = _next_page(response.headers.get("link", ""))
         return newest_first(found)
 
-    def _ask(self, method: str, url: str, path: str, headers: dict[str, str]) -> httpx.Response:
+    def _ask(self, method: str, url: str, path: str, headers: dict[str, str]) -> Answer:
         """One request, and a second one with what the registry asks for. The password goes only to where the
         registry sends us for a token if that place is HTTPS, or the loopback."""
         response = self._send(method, self._base + url, {**headers, **self._authorization(path)})
-        if response.status_code != 401:
+        if response.status != 401:
             return response
-        challenge = response.headers.get("WWW-Authenticate", "")
+        challenge = response.headers.get("www-authenticate", "")
         scheme, _, rest = challenge.partition(" ")
         fields = {match[1].lower(): match[2] for match in re.finditer(r'([A-Za-z_]+)="([^"]*)"', rest)}
         if scheme.lower() == "basic" and self._spec.user and self._password is not None:
@@ -208,9 +221,9 @@ class Registry:
         if self._spec.user and self._password is not None:
             auth = httpx.BasicAuth(self._spec.user, self._password)
         response = self._send("GET", str(realm.copy_merge_params(query)), {}, auth)
-        if response.status_code != 200:
+        if response.status != 200:
             raise RegistryError(
-                f"{realm.host} gave no token for {self._spec.host}/{path}: it answered {response.status_code}."
+                f"{realm.host} gave no token for {self._spec.host}/{path}: it answered {response.status}."
             )
         value = self._json(response)
         token = value.get("token") or value.get("access_token")
@@ -218,31 +231,39 @@ class Registry:
             raise RegistryError(f"{realm.host} gave no token for {self._spec.host}/{path}.")
         return token
 
-    def _send(self, method: str, url: str, headers: dict[str, str], auth: httpx.Auth | None = None) -> httpx.Response:
+    def _send(self, method: str, url: str, headers: dict[str, str], auth: httpx.Auth | None = None) -> Answer:
         import httpx
 
         if self._client is None:
             raise ValueError("a Registry is used as a context manager")
         try:
-            return self._client.request(method, url, headers=headers, auth=auth)
+            asked = {**headers, "Accept-Encoding": "identity"}
+            with self._client.stream(method, url, headers=asked, auth=auth) as response:
+                body = bytearray()
+                for part in response.iter_bytes(64 * 1024):
+                    body += part
+                    if len(body) > MAX_BYTES:
+                        raise RegistryError(
+                            f"The registry {self._spec.host} answered with more than {MAX_BYTES // 2**20} MB, which is "
+                            "no answer to what it was asked; the rest was not read."
+                        )
+                return Answer(response.status_code, {k.lower(): v for k, v in response.headers.items()}, bytes(body))
         except httpx.HTTPError as error:
             words = str(error) or type(error).__name__
             raise RegistryError(
                 f"The registry {self._spec.host} was not reached: {words}.", unreachable=True
             ) from error
 
-    def _expect(self, response: httpx.Response, what: str) -> None:
-        if response.status_code in (401, 403):
+    def _expect(self, response: Answer, what: str) -> None:
+        if response.status in (401, 403):
             who = f"{self._spec.user} " if self._spec.user else "nobody "
-            raise RegistryError(
-                f"The registry {self._spec.host} does not let {who}read {what} ({response.status_code})."
-            )
-        if response.status_code != 200:
-            raise RegistryError(f"The registry {self._spec.host} answered {response.status_code} for {what}.")
+            raise RegistryError(f"The registry {self._spec.host} does not let {who}read {what} ({response.status}).")
+        if response.status != 200:
+            raise RegistryError(f"The registry {self._spec.host} answered {response.status} for {what}.")
 
-    def _json(self, response: httpx.Response) -> dict[str, Any]:
+    def _json(self, response: Answer) -> dict[str, Any]:
         try:
-            value = response.json()
+            value = json.loads(response.body)
         except (ValueError, RecursionError):
             value = None
         if not isinstance(value, dict):

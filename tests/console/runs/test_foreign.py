@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from console.environment import Environment
+from console.hosts.base import CAPTURE_BYTES, Result
 from console.runs.api import Plan, plan_digest
 from console.runs.client import RunUnknown
 from console.runs.create import run_id
@@ -199,6 +200,24 @@ def test_garbage_in_a_hosts_copy_is_passed_over(world: World, here: Environment,
     path = world.app / ".quarterdeck" / "runs" / RUN / "records.jsonl"
     path.write_text(f"{line}\n{path.read_text()}")
     assert fetch(world.records, RUN, here, ["one"]) == 1
+
+
+def test_a_journal_that_is_too_long_is_a_sentence_and_nothing_of_it_is_read(
+    world: World, here: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sound = "".join(f"{record.line()}\n" for record in chain(RUN, ("run.created", body_of(world))))
+    put(world, RUN, sound + " " * (CAPTURE_BYTES - len(sound)))
+    assert fetch(world.records, RUN, here, ["one"]) == 1  # control: as long as one may be
+    other = RUN.replace("3fa9c1", "aaaaaa")
+    put(world, other, sound.replace(RUN, other) + " " * CAPTURE_BYTES)
+    with pytest.raises(ChainBroken, match="longer than 4 MB"):
+        fetch(world.records, other, here, ["one"])
+    # A host that sends more than it was asked for.
+    answer = Result(0, b"{}", b"", "exited", 0.0, truncated=True)
+    monkeypatch.setattr(type(here.first_host), "script", lambda *a, **k: answer)
+    with pytest.raises(ChainBroken, match="longer than 4 MB"):
+        fetch(world.records, other, here, ["one"])
+    assert world.records.read(other) == []
 
 
 @pytest.mark.parametrize(

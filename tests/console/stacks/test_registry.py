@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import threading
+import zlib
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -78,6 +79,7 @@ class Fake(ThreadingHTTPServer):
         self.asked: list[tuple[str, str, str]] = []
         self.mode = "token"
         self.accept = ""
+        self.sent = 0
 
     def server_bind(self) -> None:
         import socketserver
@@ -106,6 +108,8 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(401, {}, {"WWW-Authenticate": 'Bearer realm="http://thief.example/token"'})
         elif server.mode == "redirect":
             self.answer(307, {}, {"Location": "http://thief.example/"})
+        elif server.mode in ("endless", "bomb"):
+            self.endless()
         elif server.mode == "odd":
             self.answer(200, "text")
         elif "/manifests/" in self.path:
@@ -116,6 +120,20 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(200, {"name": "app", "tags": ["1.0", "bad tag", 7]}, more)
         else:
             self.answer(200, {"name": "app", "tags": ["2.0"]})
+
+    def endless(self) -> None:
+        self.send_response(200)
+        if self.server.mode == "bomb":
+            self.send_header("Content-Encoding", "gzip")
+        self.end_headers()
+        packer = zlib.compressobj(wbits=31)
+        piece = b" " * 1024 * 1024
+        try:
+            for _ in range(200):  # megabytes
+                self.wfile.write(packer.compress(piece) if self.server.mode == "bomb" else piece)
+                self.server.sent += len(piece)
+        except OSError:
+            pass
 
     def answer(self, status: int, value: object, headers: dict[str, str] | None = None) -> None:
         body = json.dumps(value).encode()
@@ -183,6 +201,16 @@ def test_answers_that_cannot_be_used(fake: Fake, mode: str, reason: str) -> None
     fake.mode = mode
     with Registry(spec(fake), "pass") as registry, pytest.raises(RegistryError, match=reason):
         registry.digest("app", "1.0")
+
+
+@pytest.mark.parametrize("mode", ["endless", "bomb"])
+def test_an_answer_without_end_is_not_read(fake: Fake, mode: str) -> None:
+    fake.mode = mode
+    with Registry(spec(fake), "pass") as registry, pytest.raises(RegistryError, match="more than 4 MB") as caught:
+        registry.tags("app")
+    assert not caught.value.unreachable
+    if mode == "endless":
+        assert fake.sent < 100 * 1024 * 1024  # the connection was closed on it
 
 
 def test_a_list_that_is_no_object(fake: Fake) -> None:
