@@ -115,7 +115,8 @@ class Guard:
 
     `directory` is the environment's deploy directory there; the guard works in `directory/.quarterdeck`. `fence` is
     the exact text that the fence file must hold. `record` is one JSON line, the intent, which the guard appends to
-    `runs/<run>/records.jsonl` in the same round trip.
+    `runs/<run>/records.jsonl` in the same round trip, after `before`: earlier records, one a line, that this host does
+    not have yet. They go over as standard input: what steps said is not for whoever may list processes there.
     """
 
     directory: str
@@ -124,6 +125,7 @@ class Guard:
     step: str
     attempt: int
     record: str | None = None
+    before: str = ""
 
 
 @dataclass(frozen=True, slots=True)

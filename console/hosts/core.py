@@ -235,7 +235,8 @@ class HostCore(ABC):
             else:
                 heads[stream].take(data)
 
-        running = self._begin(words, stdin, take, opened, cancel)
+        given = guard.before.encode() + (stdin or b"")
+        running = self._begin(words, given if given or stdin is not None else None, take, opened, cancel)
         if running is None:
             return capture.result(None, "cancelled", time.monotonic() - began)
         why: Ended

@@ -63,6 +63,8 @@ def check_guard(guard: Guard) -> None:
         raise ValueError("a guard without a fence lets everybody through")
     if guard.record is not None and "\n" in guard.record.rstrip("\n"):
         raise ValueError("a record is one line")
+    if guard.before and (guard.record is None or not guard.before.endswith("\n") or "\0" in guard.before):
+        raise ValueError("earlier records are whole lines before a record")
 
 
 def attempt_of(guard: Guard) -> str:

@@ -67,6 +67,7 @@ def guard_words(
         raise ValueError("a detached command takes text as standard input; this has NUL bytes in it")
     else:
         given = "stream"
+    carry = len(guard.before.encode())
     beat = timing.heartbeat_s
     arguments = (
         nonce,
@@ -85,11 +86,13 @@ def guard_words(
         given,
         command.become,
         command.cwd or "",
+        str(carry),
         *words_of(command),
     )
     if detached:
         follow = (text("guard"), text("follow"), follower, _number(timing.follow_s))
-        return ("sh", "-c", text("start"), "qd-start", *follow, given, *arguments)
+        whole = str(carry + len(stdin or b"")) if carry or stdin is not None else "none"
+        return ("sh", "-c", text("start"), "qd-start", *follow, whole, *arguments)
     return ("sh", "-c", text("guard"), "qd-guard", *arguments)
 
 

@@ -11,7 +11,7 @@ import secrets
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -63,9 +63,11 @@ class Executor:
     fences: Mapping[str, str] = field(default_factory=dict)
     outputs: dict[str, dict[str, JsonValue]] = field(default_factory=dict)
 
-    def guard(self, host: str, label: str, attempt: int, record: str | None = None) -> Guard:
-        """The guard of one attempt on a host."""
-        return Guard(self.environment.directory, self.fences.get(host, ""), self.run, label, attempt, record)
+    def guard(self, host: str, label: str, attempt: int, records: Sequence[str] = ()) -> Guard:
+        """The guard of one attempt on a host; the last of `records` is its intent."""
+        before = "".join(f"{line}\n" for line in records[:-1])
+        intent = records[-1] if records else None
+        return Guard(self.environment.directory, self.fences.get(host, ""), self.run, label, attempt, intent, before)
 
     def execute(
         self,
@@ -74,12 +76,15 @@ class Executor:
         label: str,
         host: str | None,
         attempt: int | None,
-        record: str | None = None,
+        records: Sequence[str] = (),
         cancel: threading.Event | None = None,
+        recorded: Callable[[], object] = lambda: None,
     ) -> Outcome:
         """Execute it. `label` and `attempt` name the attempt's directory on the host.
 
-        `attempt` None: a check, which looks anew each time. Raises OwnershipLost, GroundMissing.
+        `attempt` None: a check, which looks anew each time. `records`: lines that the host does not have, the last one
+        the intent; `recorded` is called once the guard there is known to have them.
+        Raises OwnershipLost, GroundMissing.
         """
         if attempt is None:
             attempt = 1 if not effect.writes else 1 + secrets.randbelow(1_000_000_000)
@@ -87,7 +92,7 @@ class Executor:
             if isinstance(effect, Command):
                 if host is None:
                     raise ValueError(f"the command of {label} names no host")
-                return self._command(effect, label, self.environment.hosts[host], attempt, record, cancel)
+                return self._command(effect, label, self.environment.hosts[host], attempt, records, cancel, recorded)
             return self._op(effect, label, host, attempt, cancel)
         except FenceRefused as error:
             raise OwnershipLost(str(error)) from error
@@ -114,7 +119,14 @@ class Executor:
     # -- commands ----------------------------------------------------------------------------------------------
 
     def _command(
-        self, effect: Command, label: str, host: Host, attempt: int, record: str | None, cancel: threading.Event | None
+        self,
+        effect: Command,
+        label: str,
+        host: Host,
+        attempt: int,
+        records: Sequence[str],
+        cancel: threading.Event | None,
+        recorded: Callable[[], object],
     ) -> Outcome:
         command = effect.for_attempt(self.run, label, attempt)
         sink = _Sink(self.spool, label, attempt)
@@ -124,11 +136,13 @@ class Executor:
             return Outcome(verdict="no", evidence=str(error.args[0]))
         if not command.writes:
             return self._read(command, host, stdin, sink, cancel)
-        guard = self.guard(host.name, label, attempt, record)
+        guard = self.guard(host.name, label, attempt, records)
         began = time.monotonic()
         while True:
             try:
                 result = host.guarded(command, guard, stdin=stdin, on_output=sink, cancel=cancel)
+                if result.rc is not None:
+                    recorded()
                 return self._outcome(command, result)
             except AttemptExists:
                 result = self._follow(host, command, label, attempt, sink.count, began, cancel)

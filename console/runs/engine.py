@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from console.hosts.base import FenceRefused, GroundMissing, HostError, HostUnrea
 from console.runs import audit, locks
 from console.runs.api import Action, OpHandler, Plan
 from console.runs.asking import ask, doubts
+from console.runs.copies import Copies
 from console.runs.effects import Executor
 from console.runs.ending import close, end, ending_of_leaving, ending_of_undoing
 from console.runs.forward import Way, forward
@@ -65,6 +66,7 @@ class Engine:
         self.me = Process.me()
         self.leases = Leases(tools.records.database)
         self.owned = Ownership(tools.environment, run, self.plan.hosts, self.leases, self.say)
+        self.copies = Copies(self._copy)
         self.cancel_now = threading.Event()
         """A step that may be ended at any moment is to end now."""
         self.stopping = threading.Event()
@@ -91,6 +93,7 @@ class Engine:
             self.say(f"stopped: {error} Go on when that is mended: quarterdeck runs resume {self.run_id}")
         finally:
             self.owned.stop()
+            self.copies.close()
             with suppress(StoreUnusable):  # the disk is full; the lease ends by itself
                 self.leases.drop(self.run_id, self.me)
         return UNFINISHED_CODE
@@ -130,6 +133,8 @@ class Engine:
                 return end(self, *ending_of_leaving(self))
             if way is None:
                 way = forward(self)
+                if way != "done":
+                    self.copy()  # no next step takes them along
             if way == "done":
                 return end(self, "succeeded", f"{self.plan.title}: done.")
             if way == "stopped":
@@ -152,7 +157,12 @@ class Engine:
 
     def copy(self) -> None:
         """Send the hosts the records that they do not have. Raises FenceRefused, GroundMissing."""
-        self.journal.copy_to(self.tools.environment, self.owned.fences)
+        self.copies.wait()
+        self._copy()
+
+    def _copy(self, but: Collection[str] = ()) -> None:
+        fences = {name: fence for name, fence in self.owned.fences.items() if name not in but}
+        self.journal.copy_to(self.tools.environment, fences)
 
     def audited(self, kind: str, body: Mapping[str, object]) -> None:
         """Write to the audit here and on the hosts."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
-from console.runs.api import Op, Outcome, Step
+from console.runs.api import Command, Op, Outcome, Step
 from console.runs.model import DONE, FAILED, INTENT, UNKNOWN
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ _ORDER: dict[Way, int] = {"done": 0, "cancelled": 1, "failed": 2, "unknown": 3}
 LOOK_S = 0.2
 """How often the engine looks for a cancel or a decision while it waits."""
 EVIDENCE_LIMIT = 4000
+CARRIED = 32 * 1024
+"""Characters of earlier records that go to a host with a guard; more of them are copied first."""
 
 
 def forward(engine: Engine) -> Way:
@@ -81,7 +84,7 @@ def _step(engine: Engine, step: Step) -> Way:
     for attempt in range(first, first + step.attempts):
         engine.owned.prove(lease=isinstance(step.run, Op) and step.run.writes)
         outcome = _attempt(engine, step, attempt)
-        way = settle(engine, step, attempt, outcome)
+        way = settle(engine, step, attempt, outcome, going_on=True)
         if way != "failed" or attempt == first + step.attempts - 1 or engine.journal.sync().cancel is not None:
             return way
         engine.say(f"attempt {attempt} of {step.title} failed; trying again", step.id, attempt)
@@ -100,17 +103,32 @@ def _attempt(engine: Engine, step: Step, attempt: int) -> Outcome:
             "title": step.title,
         },
     )
-    if step.host is not None and step.run.writes and engine.journal.behind(step.host, intent.seq):
-        engine.copy()  # a step beside this one has written: the host's copy must have no hole before the intent
+    records: tuple[str, ...] = (intent.line(),)
+    if step.host is not None and step.run.writes:
+        engine.copies.wait()
+        lacking = tuple(engine.journal.lacking(step.host, intent.seq))
+        if isinstance(step.run, Command) and sum(map(len, lacking)) <= CARRIED:
+            records = lacking
+        elif len(lacking) > 1:
+            engine.copy()  # what earlier steps have left: the host's copy must have no hole before the intent
     engine.say(f"── {step.title}", step.id, attempt)
     cancel = engine.cancel_now if step.cancel in ("now", "ask") else None
     return engine.executor.execute(
-        step.run, label=step.id, host=step.host, attempt=attempt, record=intent.line(), cancel=cancel
+        step.run,
+        label=step.id,
+        host=step.host,
+        attempt=attempt,
+        records=records,
+        cancel=cancel,
+        recorded=partial(engine.journal.has, step.host or "", intent.seq),
     )
 
 
-def settle(engine: Engine, step: Step, attempt: int, outcome: Outcome) -> Way:
-    """Check what an effect said, record it, and copy the records to the hosts."""
+def settle(engine: Engine, step: Step, attempt: int, outcome: Outcome, *, going_on: bool = False) -> Way:
+    """Check what an effect said, record it, and copy the records to the hosts.
+
+    `going_on`: the next steps follow at once, so the copies are made beside them, or go with their guards.
+    """
     if step.check is not None and outcome.verdict != "no":
         checked = engine.executor.execute(step.check, label=f"{step.id}.CHECK", host=step.host, attempt=None)
         if outcome.verdict == "yes" or checked.verdict != "unknown":
@@ -135,8 +153,22 @@ def settle(engine: Engine, step: Step, attempt: int, outcome: Outcome) -> Way:
     else:
         engine.journal.append(UNKNOWN, body)
         way = "cancelled" if cut_off else "unknown"
-    engine.copy()
+    if going_on and way == "done":
+        engine.copies.soon(_guarded_next(engine))
+    else:
+        engine.copy()
     return way
+
+
+def _guarded_next(engine: Engine) -> set[str]:
+    """Hosts whose next step takes the records with it: a guarded command that nothing stands before."""
+    if engine.stopping.is_set() or engine.journal.view.cancel is not None:
+        return set()
+    return {
+        step.host
+        for step in _ready(engine, ())
+        if step.host is not None and isinstance(step.run, Command) and step.run.writes and not step.gates
+    }
 
 
 def _gate_closed(engine: Engine, step: Step, evidence: str) -> Way:

@@ -74,10 +74,16 @@ class Journal:
         self.sync()
         return added
 
-    def behind(self, host: str, seq: int) -> bool:
-        """Whether the host lacks a record before `seq`: its copy would have a hole."""
+    def lacking(self, host: str, until: int) -> list[str]:
+        """Lines of the records up to number `until` that the host does not have: its copy must get no hole."""
         with self._lock:
-            return self._sent.get(host, 0) < seq - 1
+            sent = self._sent.get(host, 0)
+            return [record.line() for record in self._known if sent < record.seq <= until]
+
+    def has(self, host: str, until: int) -> None:
+        """Note that the host has the records up to number `until`."""
+        with self._lock:
+            self._sent[host] = max(self._sent.get(host, 0), until)
 
     def copy_to(self, environment: Environment, fences: Mapping[str, str]) -> None:
         """Send the hosts, side by side, the records they do not have yet.
@@ -104,8 +110,7 @@ class Journal:
             raise
         except HostError:
             return
-        with self._lock:
-            self._sent[name] = max(self._sent.get(name, 0), last)
+        self.has(name, last)
 
 
 def fetch(records: Records, run: str, environment: Environment, hosts: Iterable[str]) -> int:

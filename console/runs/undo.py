@@ -125,7 +125,7 @@ def _undo(engine: Engine, step: Step, seen: StepView) -> Outcome:
             intent = engine.journal.append(UNDO_INTENT, {"step": step.id, "attempt": number, "host": step.host})
             engine.say(f"── undo: {step.title}", step.id, number)
             outcome = engine.executor.execute(
-                step.undo, label=f"{step.id}.UNDO", host=step.host, attempt=number, record=intent.line()
+                step.undo, label=f"{step.id}.UNDO", host=step.host, attempt=number, records=(intent.line(),)
             )
         if step.undo_check is not None and outcome.verdict != "no":
             checked = engine.executor.execute(

@@ -3,11 +3,12 @@
 # standard output and error is the command's own.
 #  1 nonce      2 attached|detached  3 directory   4 run         5 step        6 attempt
 #  7 fence      8 record or ''       9 gate wait s 10 beat s     11 beats to the deadline  12 beats to KILL after it
-# 13 stdin: none | stream | bytes   14 none|sudo  15 directory of the command or '', then the command.
+# 13 stdin: none | stream | bytes   14 none|sudo  15 directory of the command or ''
+# 16 bytes of earlier records that stand before the command's own standard input, then the command.
 nonce=$1 mode=$2 directory=$3 run=$4 step=$5 attempt=$6 fence=$7 record=$8 gate_wait=$9
 shift 9
-beat=$1 beats=$2 kill_beats=$3 stdin=$4 become=$5 cwd=$6
-shift 6
+beat=$1 beats=$2 kill_beats=$3 stdin=$4 become=$5 cwd=$6 carry=$7
+shift 7
 home=$PWD
 mask=$(umask)
 umask 077
@@ -26,13 +27,31 @@ command -v flock >/dev/null || refuse 'tool flock'
 command -v setsid >/dev/null || refuse 'tool setsid'
 
 # All of standard input first: of a connection cut half-way nothing is executed.
-input=
-if [ "$stdin" != none ] && [ "$stdin" != stream ]; then
+input='' carried=''
+whole() { # what is in $1 is that many bytes long, and an x
+  got=$(printf '%s' "${1%x}" | wc -c)
+  [ "$((got))" -eq "$2" ] || refuse "torn $((got))"
+}
+if [ "$stdin" = stream ]; then
+  if [ "$carry" -gt 0 ]; then
+    carried=$(dd bs=1 count="$carry" 2>/dev/null && printf x) # never a byte more, whichever dd it is
+    whole "$carried" "$carry"
+  fi
+elif [ "$stdin" != none ] || [ "$carry" -gt 0 ]; then
   input=$(cat && printf x)
-  input=${input%x}
-  got=$(printf '%s' "$input" | wc -c)
-  [ "$((got))" -eq "$stdin" ] || refuse "torn $((got))"
+  if [ "$stdin" = none ]; then
+    whole "$input" "$carry"
+    carried=$input input=''
+  else
+    whole "$input" "$((carry + stdin))"
+    if [ "$carry" -gt 0 ]; then
+      carried=$(printf '%s' "${input%x}" | head -c "$carry" && printf x)
+      input=$(printf '%s' "${input%x}" | tail -c "$stdin" && printf x)
+    fi
+    input=${input%x}
+  fi
 fi
+carried=${carried%x}
 
 ground=$directory/.quarterdeck
 if [ ! -d "$ground" ] || [ ! -f "$ground/gate" ] || [ ! -f "$ground/fence" ] || ! cd -- "$ground"; then
@@ -100,7 +119,7 @@ if [ -n "$record" ]; then
   # A line torn by a crash must not swallow this one.
   add() {
     if [ -s "$records" ] && [ -n "$(tail -c 1 "$records")" ]; then printf '\n' >>"$records" || return 1; fi
-    printf '%s\n' "$record" >>"$records"
+    printf '%s%s\n' "$carried" "$record" >>"$records"
   }
   add 2>/dev/null || { spare && add; } || retreat 'disk'
   sync "$records" 2>/dev/null || :

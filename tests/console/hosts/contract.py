@@ -50,8 +50,10 @@ class Ground:
         (self.own / "gate").touch()
         (self.own / "fence").write_text(f"{FENCE}\n")
 
-    def guard(self, step: str = "s1", attempt: int = 1, record: str | None = None, fence: str = FENCE) -> Guard:
-        return Guard(str(self.directory), fence, RUN, step, attempt, record)
+    def guard(
+        self, step: str = "s1", attempt: int = 1, record: str | None = None, fence: str = FENCE, before: str = ""
+    ) -> Guard:
+        return Guard(str(self.directory), fence, RUN, step, attempt, record, before)
 
     def step(self, step: str = "s1", attempt: int = 1) -> Path:
         return self.own / "runs" / RUN / "steps" / f"{step}.{attempt}"
@@ -251,6 +253,22 @@ class HostContract:
         pid, _, boot = (step / "pid").read_text().split()
         assert boot == Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         assert poll(lambda: not Path(f"/proc/{pid}").exists())
+
+    @pytest.mark.parametrize("detach", [False, True])
+    def test_earlier_records_go_before_the_intent_and_not_to_the_command(
+        self, host: Host, ground: Ground, detach: bool
+    ) -> None:
+        before = "".join(f'{{"n":{number},"said":"{"x" * 3000}"}}\n' for number in range(1, 6))
+        given = [None, b"a\nb\n\n"] if detach else [None, b"a\nb\n\n", b"a\0b\n"]
+        whole = ""
+        for number, stdin in enumerate(given):
+            guard = ground.guard(f"s{number}", record=f'{{"intent":{number}}}', before=before)
+            result = host.guarded(sh("cat", writes=True, detach=detach), guard, stdin=stdin)
+            assert (result.rc, result.out) == (0, stdin or b"")
+            whole += f'{before}{{"intent":{number}}}\n'
+        assert (ground.own / "runs" / RUN / "records.jsonl").read_text() == whole
+        with pytest.raises(ValueError):
+            host.guarded(sh("true", writes=True), ground.guard("s9", before=before))
 
     def test_a_torn_record_does_not_swallow_the_next(self, host: Host, ground: Ground) -> None:
         records = ground.own / "runs" / RUN / "records.jsonl"

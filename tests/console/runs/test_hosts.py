@@ -15,7 +15,7 @@ from console.hosts.base import Guard, Host, OutputSink, Result, StepOnHost
 from console.hosts.command import Command
 from console.hosts.local import LocalHost
 from console.hosts.scripted import ScriptedHost
-from console.runs import locks
+from console.runs import forward, locks
 from console.runs.create import decide
 from console.runs.engine import Engine, Tools
 from console.runs.handlers import HANDLERS
@@ -179,6 +179,42 @@ def test_a_hosts_copy_has_no_hole_when_another_step_wrote_in_between(pair: PairW
     assert steps["s1"].state == steps["s2"].state == "running"
     (pair.app / "go").touch()
     thread.join(30)
+
+
+def test_what_a_step_came_to_goes_to_its_host_with_the_next_steps_guard(pair: PairWorld) -> None:
+    run = pair.create("do", "do", "do", "do")
+    assert pair.execute(run) == 0
+    guards = {name: [one.guard for one in host.effects() if one.guard] for name, host in pair.pair.scripted.items()}
+    assert "step.done" in guards["two"][0].before  # of s1, on the other host: no copy of it was made before
+    for name in guards:
+        assert _there(pair, run, name) == pair.kinds(run)
+
+
+def test_a_colleague_sees_the_step_before_as_soon_as_the_next_one_runs(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    run = world.create("do", "look", "do", "wait")
+    child = world.runner(run)
+    until(lambda: "begin s4" in world.effects(), "the last step")
+    other = World(tmp_path, state="other")
+    with world.environment() as environment:
+        assert fetch(other.records, run, environment, ["one"]) > 0
+    assert [step.state for step in other.view(run).steps.values()] == ["done", "done", "done", "running"]
+    (world.app / "go").touch()
+    assert child.wait(60) == 0
+    with world.environment() as environment:
+        fetch(other.records, run, environment, ["one"])
+    assert other.kinds(run) == world.kinds(run)
+
+
+def test_records_that_are_too_long_for_a_guard_are_copied_before_it(
+    pair: PairWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forward, "CARRIED", 10)
+    run = pair.create("do", "do", "do", "do")
+    assert pair.execute(run) == 0
+    for name, host in pair.pair.scripted.items():
+        assert [asked.guard.before for asked in host.effects() if asked.guard is not None] == ["", ""]
+        assert _there(pair, run, name) == pair.kinds(run)
 
 
 def test_a_host_that_is_down_at_the_start(pair: PairWorld) -> None:
