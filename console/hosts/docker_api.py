@@ -34,26 +34,29 @@ def read_only_client(host: str, dial: Callable[[], socket.socket], timing: Timin
 
     adapter = _adapter(host, dial)
     url = "http://engine.invalid:80"  # the client refuses an address without a port
-    with requests.Session() as session:
-        # No proxy of the environment may stand between us and a socket that is ours.
-        session.trust_env = False
-        session.mount("http://", adapter)
-        try:
-            answer = session.get(f"{url}/version", timeout=timing.read_s)
-            answer.raise_for_status()
-            told = answer.json()
-            found = str(told["ApiVersion"])
-            newest = tuple(int(part) for part in found.split("."))
-        except requests.RequestException as error:
-            raise engine_error(host, "for its version", error) from error
-        except (KeyError, TypeError, ValueError, RecursionError) as error:
-            raise EngineError(host, f"what listens on the Docker socket of {host} is no Docker engine.") from error
+    session = requests.Session()
+    # No proxy of the environment may stand between us and a socket that is ours.
+    session.trust_env = False
+    session.mount("http://", adapter)
+    try:
+        answer = session.get(f"{url}/version", timeout=timing.read_s)
+        answer.raise_for_status()
+        told = answer.json()
+        found = str(told["ApiVersion"])
+        newest = tuple(int(part) for part in found.split("."))
+    except requests.RequestException as error:
+        adapter.close()
+        raise engine_error(host, "for its version", error) from error
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        adapter.close()
+        raise EngineError(host, f"what listens on the Docker socket of {host} is no Docker engine.") from error
     if newest < _OLDEST:
+        adapter.close()
         raise EngineError(host, f"the Docker engine of {host} is too old: it speaks API {found}, 1.24 is needed.")
     version = ".".join(str(part) for part in min(newest, _NEWEST))
     client = docker.APIClient(base_url=url, version=version, timeout=max(1, round(timing.read_s)))
     client.trust_env = False
-    client.mount("http://", _adapter(host, dial))
+    client.mount("http://", adapter)  # with the connection that is there
     return client
 
 

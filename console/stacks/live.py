@@ -7,6 +7,7 @@ Containers are found by the labels that Compose puts on them (`com.docker.compos
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, cast
 
 from console.stacks.base import LABEL_RELEASE, Live, LiveService
@@ -21,6 +22,8 @@ SERVICE = "com.docker.compose.service"
 ONE_OFF = "com.docker.compose.oneoff"
 
 STATES = ("running", "restarting", "paused", "exited", "dead", "created")
+SIDE_BY_SIDE = 4
+"""So many containers are looked at at once: each answer takes a round trip of its own."""
 NEVER = "0001-01-01T00:00:00Z"
 """The engine's way to say that a container was never started."""
 
@@ -46,11 +49,11 @@ def from_engine(client: APIClient, host: str, project: str, services: Sequence[s
     listed = client.containers(all=True, filters={"label": [f"{PROJECT}={project}"]})
     digests: dict[str, str] = {}
     found: dict[str, list[LiveService]] = {}
-    for entry in listed:
-        labels = entry.get("Labels") or {}
-        if labels.get(ONE_OFF) == "True" or SERVICE not in labels:
-            continue
-        inspected = _inspected(client, entry["Id"])
+    labelled = [(entry.get("Labels") or {}, entry["Id"]) for entry in listed]
+    wanted = [(labels, id_) for labels, id_ in labelled if labels.get(ONE_OFF) != "True" and SERVICE in labels]
+    with ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="inspect") as pool:
+        looked = list(pool.map(lambda one: _inspected(client, one[1]), wanted))
+    for (labels, _), inspected in zip(wanted, looked, strict=True):
         if inspected is None:
             continue
         image_id = str(inspected.get("Image", ""))
