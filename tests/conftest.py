@@ -18,7 +18,7 @@ def own_places(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
     for name in os.environ:
         if name.startswith("QUARTERDECK_") and name not in KEPT:
             monkeypatch.delenv(name)
-    for name in ("XDG_RUNTIME_DIR", "SSH_AUTH_SOCK"):
+    for name in ("XDG_RUNTIME_DIR", "SSH_AUTH_SOCK", "SSH_CONNECTION", "SSH_TTY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(home))
     for name, folder in {

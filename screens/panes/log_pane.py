@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from screens.panes.pane import Pane
 from screens.theme import BRAILLE, Symbols
-from screens.widgets.log_view import LogView
+from screens.widgets.log_view import REMOTE_BYTES, LogView, remote
 
 if TYPE_CHECKING:
     from screens.panes.filtering import FilterLine
@@ -22,7 +23,9 @@ class LogPane(Pane):
         self.view = self.new_view()
 
     def new_view(self) -> LogView:
-        """An empty view."""
+        """An empty view. Over SSH it keeps to a budget of bytes, also when it has the whole screen."""
+        if remote(os.environ):
+            return LogView(symbols=self.symbols, bytes_per_second=REMOTE_BYTES, fill="page")
         return LogView(symbols=self.symbols)
 
     # -- commands ------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ is filled downwards and then begun anew, which sends each line about twice inste
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Literal
 
@@ -29,12 +29,19 @@ if TYPE_CHECKING:
 
 PAINTS = 4.0
 """Paints a second at most while lines arrive."""
-SLOWEST_S = 1.0
-"""A paint waits no longer than this, whatever the budget of bytes says."""
+SLOWEST_S = 4.0
+"""A paint waits no longer than this, whatever the budget of bytes says: so long only a full page on a big screen."""
+REMOTE_BYTES = 6000
+"""Bytes a second that following a log may cost where the terminal is at the other end of an SSH connection."""
 KEPT = 3
 """Lines of the page before that stay at the top of a new page."""
 _RUN_BYTES = 42
 """Bytes of escape sequence around a run of one style (truecolor with a background, and the reset)."""
+
+
+def remote(environ: Mapping[str, str]) -> bool:
+    """Whether what is drawn goes over SSH to the terminal, so that bytes count."""
+    return bool(environ.get("SSH_CONNECTION") or environ.get("SSH_TTY"))
 
 
 class LogView(LinesWidget, can_focus=True):

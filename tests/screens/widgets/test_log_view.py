@@ -7,12 +7,14 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC
 from typing import Any
 
+import pytest
 from textual.pilot import Pilot
 
 from console.feeds.lines import Level, LogLine
+from screens.panes.log_pane import LogPane
 from screens.theme import ASCII
 from screens.widgets.log_buffer import Filter
-from screens.widgets.log_view import LogView
+from screens.widgets.log_view import REMOTE_BYTES, LogView
 from tests.screens.widgets.hosting import Host, screen_of
 
 AT = 1_790_000_000.0
@@ -266,16 +268,53 @@ def test_it_paints_at_once_after_silence_and_then_at_most_four_times_a_second() 
     assert with_log(do)[8].endswith("line 50")
 
 
-def test_a_budget_of_bytes_slows_painting_down_but_not_beyond_a_second() -> None:
+def test_a_budget_of_bytes_slows_painting_down_but_not_beyond_four_seconds() -> None:
     async def do(log: LogView, pilot: Pilot[Any], clock: Clock) -> None:
         log.append_lines(lines(30))
-        assert log._next_paint == clock.now + 1.0
+        assert log._next_paint == clock.now + 4.0
         clock.now += 5
         log.bytes_per_second = 1_000_000
         log.append_lines(lines(1, 30))
         assert log._next_paint == clock.now + 0.25
 
     with_log(do, bytes_per_second=100)
+
+
+@pytest.mark.parametrize("rate", [10, 1000])
+def test_a_log_on_the_whole_of_a_big_screen_keeps_its_budget(rate: int) -> None:
+    """Lines as wide as the screen, over 30 s by a clock that is set; bytes as the view counts them."""
+    sent: dict[bool, float] = {}
+
+    async def do(log: LogView, pilot: Pilot[Any], clock: Clock) -> None:
+        total, next_line = 0, 0
+        began = clock.now
+        while clock.now < began + 30:
+            clock.now += 0.25
+            count = max(1, round(rate / 4))
+            wide = [one._replace(text=f"{one.text} {'x' * 160}") for one in lines(count, next_line)]
+            next_line += count
+            paints = clock.now >= log._next_paint
+            if log._timer is not None:  # the clock that is set stands in for the timer
+                log._timer.stop()
+                log._timer = None
+            log.append_lines(wide)
+            total += log.cost() if paints else 0
+        sent[log.bytes_per_second is not None] = total / 30
+
+    with_log(do, size=(160, 48), bytes_per_second=REMOTE_BYTES, fill="page")
+    assert sent[True] < 10_000
+    with_log(do, size=(160, 48))
+    assert sent[False] > 20_000  # control: what a local terminal gets
+
+
+def test_only_a_terminal_at_the_other_end_of_ssh_has_a_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = LogPane("logs").view
+    assert here.bytes_per_second is None and here.fill == "scroll"
+    for name in ("SSH_CONNECTION", "SSH_TTY"):
+        with monkeypatch.context() as there:
+            there.setenv(name, "10.0.0.1 50000 10.0.0.2 22")
+            view = LogPane("logs").view
+        assert view.bytes_per_second == REMOTE_BYTES and view.fill == "page"
 
 
 def test_page_fashion_sends_only_new_lines_until_the_page_is_full() -> None:
