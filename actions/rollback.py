@@ -96,6 +96,8 @@ def chosen(site: Site, to: str) -> Release | Refusal:
                 ways_out=(f"verified releases: {names}", f"deploy it again: quarterdeck run deploy {site.environment}"),
             )
         if live == {best.id}:
+            if unwell := _unwell(site, best):
+                return _put_back(site, best, unwell, names)
             return Refusal(reason=f"{best.shown()} is live already.", ways_out=(f"verified releases: {names}",))
         return best
     present = max((site.release(name) for name in live if name), key=lambda one: one.number if one else 0, default=None)
@@ -108,6 +110,47 @@ def chosen(site: Site, to: str) -> Release | Refusal:
             ways_out=("deploy a candidate that is known to work", f"verified releases: {names}"),
         )
     return before[0]
+
+
+def _unwell(site: Site, release: Release) -> dict[str, str]:
+    """Service to how it stands, for each of the release that is not healthy: `not healthy on one (exited, …)`."""
+    found: dict[str, list[str]] = {}
+    for ground in site.grounds:
+        for name in sorted(release.images):
+            live = ground.live.service(name)
+            if live is None or live.state != "running" or live.health not in ("healthy", "none"):
+                how: list[str] = (
+                    [live.state if live.state != "running" else live.health] if live is not None else ["not there"]
+                )
+                if live is not None and live.exit_code is not None:
+                    how.append(f"exit code {live.exit_code}")
+                if live is not None and live.restarts:
+                    how.append(f"restarted {live.restarts} times")
+                found.setdefault(name, []).append(f"{ground.host}: {', '.join(how)}")
+    return {name: "; ".join(how) for name, how in found.items()}
+
+
+def _put_back(site: Site, release: Release, unwell: Mapping[str, str], names: str) -> Refusal:
+    """The refusal of what is live already and does not work: making it live once more would not mend it."""
+    taken_back = any(one.number > release.number and (one.undone or not one.verified) for one in site.releases)
+    word = "was put back" if taken_back else "is live"
+    what = " and ".join(f"{name} is not healthy ({how})" for name, how in unwell.items())
+    first = next(iter(unwell))
+    ways = [
+        f"look why in its log: quarterdeck {site.environment}",
+        f"once that is mended, start it anew: quarterdeck run restart {site.environment} --set service={first}",
+        f"verified releases: {names}",
+    ]
+    if site.spec.migrations is not None:
+        ways.insert(
+            0,
+            "if a migration has changed the database under it: deploy a release that knows the schema as it is now, or "
+            "take the schema back by hand, with the image that brought it and a backup",
+        )
+    return Refusal(
+        reason=f"{release.shown()} {word}, but its {what}. Making it live once more would change nothing.",
+        ways_out=tuple(ways),
+    )
 
 
 def next_number(site: Site) -> int:

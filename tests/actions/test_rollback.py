@@ -7,7 +7,7 @@ import pytest
 from actions.rollback import ACTION, RollbackFacts, RollbackParams
 from actions.site import Site
 from console.runs.api import Plan, Refusal
-from console.stacks.base import MigrationsSpec
+from console.stacks.base import ComposeSpec, MigrationsSpec
 from console.stacks.release import Release
 from tests.actions.rendered import matches
 from tests.actions.sites import MIGRATIONS, REPO, ground, image, images, release, site, spec
@@ -167,3 +167,36 @@ def test_an_image_of_another_repository_is_shown_before_anything_is_confirmed() 
     assert "web would run registry.evil:5000/app/web" in text
     control = str([block.model_dump() for block in planned(facts(R1, R2, R3), "r2").blocks])
     assert "would run" not in control
+
+
+def _ill(*releases: Release, the_spec: ComposeSpec | None = None, **health: object) -> RollbackFacts:
+    """r2 is live, and its backend is not well."""
+    one = ground("b", releases=releases, label="r2", here=HERE)
+    services = tuple(
+        live.model_copy(update={"health": "unhealthy", **health}) if live.service == "backend" else live
+        for live in one.live.services
+    )
+    ill = one.model_copy(update={"live": one.live.model_copy(update={"services": services})})
+    return RollbackFacts(site=site(ill, the_spec=the_spec))
+
+
+def test_a_release_that_was_put_back_and_cannot_run_is_not_said_to_be_live_and_well() -> None:
+    """After a deploy with a breaking migration: its code was taken back, and the old backend fails on the schema."""
+    undone = release(3, "c", "1.4.0", verified=False, undone=True)
+    given = _ill(R1, R2, undone, the_spec=spec(migrations=MIGRATIONS), state="exited", exit_code=1, restarts=3)
+    refusal = refused(given, "1.1.0")
+    assert refusal.reason == (
+        "r2 (1.1.0) was put back, but its backend is not healthy (one: exited, exit code 1, restarted 3 times). Making "
+        "it live once more would change nothing."
+    )
+    ways = "\n".join(refusal.ways_out)
+    for words in ("take the schema back by hand", "run restart staging --set service=backend", "verified releases"):
+        assert words in ways
+    one = ground("b", releases=(R1, R2, undone), label="r2", here=HERE)
+    assert refused(RollbackFacts(site=site(one)), "1.1.0").reason == "r2 (1.1.0) is live already."  # control
+
+
+def test_a_live_release_that_is_ill_without_a_deploy_was_not_put_back() -> None:
+    refusal = refused(_ill(R1, R2), "r2")
+    assert refusal.reason.startswith("r2 (1.1.0) is live, but its backend is not healthy (one: unhealthy).")
+    assert not any("schema" in way for way in refusal.ways_out)

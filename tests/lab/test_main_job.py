@@ -59,7 +59,7 @@ TABLE = (
         ("smoke", "backend", "schema at b4", "by hand"),
     ),
 )
-ROLLBACK_AFTER_A_BREAKING_MIGRATION = (4, "r2 (1.1.0) is live already")
+ROLLBACK_AFTER_A_BREAKING_MIGRATION = (4, "r2 (1.1.0) was put back, but its backend is not healthy (lab1: ")
 """After 1.4.0 the only verified release is the one that was made live again and cannot run: refused, exit 4."""
 ROLLBACK_ON_A_SCHEMA_THAT_IS_NOT_KNOWN = (4, "The database is at a2; the image of r2 (1.0.0) does not know that")
 """1.0.0 was live and verified before 1.1.0 migrated: refused, exit 4, until the team promises that it runs on a2."""
