@@ -175,6 +175,9 @@ def _smoke(loc: Loc, body: Mapping[str, Any], hosts: Mapping[str, Any]) -> Itera
         for key in ("url", "headers", "body", "form"):
             for text_loc, text in texts((*at, key), entry.get(key)):
                 yield from variables(text_loc, text, known)
+        for group, key in (("expect", "values"), ("expect", "text"), ("poll", "until"), ("poll", "fail")):
+            for text_loc, text in texts((*at, group, key), mapping(entry, group).get(key)):
+                yield from variables(text_loc, text, known)
         name = entry.get("name")
         if isinstance(name, str) and name in seen:
             yield Finding((*at, "name"), f"Two smoke steps are called `{name}`.", "Call one of them something else.")

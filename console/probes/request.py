@@ -12,6 +12,7 @@ import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import httpx
 from pydantic import JsonValue
@@ -24,6 +25,7 @@ from console.text.sanitise import clean
 from console.text.secret import Secret
 from profiles.jsonpath import lookup
 from profiles.models import Auth, Expect, SecretName
+from profiles.web import Match
 
 BODY_LIMIT = 2 * 1024 * 1024
 """Bytes of an answer that are read; more is a failure, not a cut answer."""
@@ -112,6 +114,32 @@ def filled_in(value: JsonValue, variables: Mapping[str, str], secrets: Secrets) 
             name = SecretName.model_validate(value)
             return secrets(name.secret, name.field)
         return {key: filled_in(one, variables, secrets) for key, one in value.items()}
+    return value
+
+
+def filled_expect(expect: Expect, variables: Mapping[str, str]) -> Expect:
+    """What an answer must be, with `{name}` replaced in values, texts and patterns."""
+    values = {path: filled_match(match, variables) for path, match in expect.values.items()}
+    return expect.model_copy(update={"values": values, "text": tuple(filled(one, variables) for one in expect.text)})
+
+
+def filled_match(match: Match, variables: Mapping[str, str]) -> Match:
+    """The same for one value; what is put into a pattern stands for itself there."""
+    update: dict[str, Any] = {}
+    if match.value is not None:
+        update["value"] = _filled_value(match.value, variables)
+    if match.regex is not None:
+        update["regex"] = filled(match.regex, {name: re.escape(value) for name, value in variables.items()})
+    return match.model_copy(update=update)
+
+
+def _filled_value(value: JsonValue, variables: Mapping[str, str]) -> JsonValue:
+    if isinstance(value, str):
+        return filled(value, variables)
+    if isinstance(value, list):
+        return [_filled_value(one, variables) for one in value]
+    if isinstance(value, dict):
+        return {key: _filled_value(one, variables) for key, one in value.items()}
     return value
 
 

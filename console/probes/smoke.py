@@ -23,7 +23,9 @@ from console.probes.request import (
     Secrets,
     failures,
     filled,
+    filled_expect,
     filled_in,
+    filled_match,
     login_headers,
     quote,
     send,
@@ -31,6 +33,7 @@ from console.probes.request import (
 )
 from profiles.jsonpath import lookup
 from profiles.models import SmokeStep
+from profiles.web import Match
 
 Verdict = Literal["yes", "no", "unknown"]
 MASKED = 8
@@ -128,12 +131,12 @@ def _one(
         except NoAnswer as error:
             return "no", f"{error}"
         values.hide_saved(step, reply)
-        wrong = failures(step.expect, reply, values.masked)
+        wrong = failures(filled_expect(step.expect, values.known), reply, values.masked)
         if wrong:
             return "no", f"{request.method} {request.url}: " + "; ".join(wrong)
         if step.poll is None:
             break
-        over = _polled(step, reply)
+        over = _polled(step, reply, values.known)
         if over == "yes":
             break
         if over == "no":
@@ -154,13 +157,17 @@ def _one(
     return "yes", f"{request.method} {request.url}: HTTP {reply.status}"
 
 
-def _polled(step: SmokeStep, reply: Reply) -> Verdict:
+def _polled(step: SmokeStep, reply: Reply, known: Mapping[str, str]) -> Verdict:
     """yes: what was waited for; no: the failure was reached; unknown: go on asking."""
     if step.poll is None:
         return "yes"
-    if any(match.failure(*lookup(path, reply.document)) is None for path, match in step.poll.fail.items()):
+
+    def fits(path: str, match: Match) -> bool:
+        return filled_match(match, known).failure(*lookup(path, reply.document)) is None
+
+    if any(fits(path, match) for path, match in step.poll.fail.items()):
         return "no"
-    if all(match.failure(*lookup(path, reply.document)) is None for path, match in step.poll.until.items()):
+    if all(fits(path, match) for path, match in step.poll.until.items()):
         return "yes"
     return "unknown"
 

@@ -392,6 +392,15 @@ CASES: list[tuple[str, str, str, list[str]]] = [
         ],
     ),
     (
+        "wrong smoke variable in what is expected",
+        "{name: me,",
+        '{name: me, expect: {values: {"$.version": "{release}", "$.of": "{tiket}"}},',
+        [
+            "shop.yaml:34:70: environments.production.smoke.1.expect.values.$.of: The variable {tiket} is not known "
+            "here. Did you mean {ticket}?",
+        ],
+    ),
+    (
         "json path",
         "$.token",
         "token",

@@ -51,6 +51,10 @@ class System(BaseHTTPRequestHandler):
             self.server.polls += 1
             state = "failed" if self.server.broken == "job" else "done" if self.server.polls >= 3 else "running"
             return self._say(200, {"state": state})
+        if self.path == "/version":
+            one = self.server.release
+            said = {"release": one, "full": f"app-{one}", "list": [one, "{unknown}"], "number": 7, "note": "number-7"}
+            return self._say(200, said)
         return self._say(404, {})
 
 
@@ -100,7 +104,7 @@ def run(system: Any, steps: list[dict[str, Any]] = STEPS, **more: Any) -> list[S
     with http_client() as client:
         return run_smoke(
             [SmokeStep.model_validate(step) for step in steps],
-            variables={"api": f"http://127.0.0.1:{system.server_port}"},
+            variables={"api": f"http://127.0.0.1:{system.server_port}", **more.pop("variables", {})},
             secrets=more.pop("secrets", lambda name, field: "correct horse"),
             client=lambda via, ca: client,
             **more,
@@ -276,3 +280,35 @@ def test_a_server_that_names_a_strange_encoding_is_answered_for(charset: str) ->
 def test_json_that_is_nested_too_deeply_is_no_json() -> None:
     step = {"name": "x", "url": "http://x/", "expect": {"values": {"$.a": 1}}}
     assert "is not JSON" in _evidence([step], _say(200, b"[" * 200_000))
+
+
+@pytest.mark.parametrize(
+    ("release", "verdict"),
+    [("1.4.0", "yes"), ("1x4x0", "no"), ("2.0.0", "no")],
+)
+def test_what_is_expected_may_name_the_release_and_what_was_saved(system: Any, release: str, verdict: str) -> None:
+    """`.` in a release is itself in a pattern, and no other character."""
+    system.release = release
+    steps = [
+        {"name": "save", "url": "{api}/version", "save": {"number": "$.number"}},
+        {
+            "name": "version",
+            "url": "{api}/version",
+            "expect": {
+                "values": {
+                    "$.release": "{release}",
+                    "$.full": {"regex": "^app-{release}$"},
+                    "$.list": ["{release}", "{unknown}"],
+                    "$.number": {"at_least": 7},
+                    "$.gone": {"exists": False},
+                },
+                "text": ["app-{release}", "number-{number}"],
+            },
+            "poll": {"every": 0.01, "deadline": 1, "until": {"$.release": "{release}"}},
+        },
+    ]
+    results = run(system, steps, variables={"release": "1.4.0"})
+    assert results[-1].verdict == verdict, results
+    if verdict == "no":
+        for words in ('should be "1.4.0"', r"does not match ^app-1\.4\.0$", "does not hold 'app-1.4.0'"):
+            assert words in results[-1].evidence
