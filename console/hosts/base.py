@@ -138,6 +138,13 @@ class StepOnHost:
     """True if the recorded process still runs: pid, start time and boot id agree."""
     pid: int | None = None
     out_bytes: int = 0
+    begun: bool = True
+    """False: the guard is known not to have come as far as the command."""
+
+    @property
+    def nothing_happened(self) -> bool:
+        """Whether the command was certainly not executed: its guard is not there, or ended before the first word."""
+        return not self.exists or (self.rc is None and not self.alive and not self.begun)
 
 
 @dataclass(frozen=True, slots=True)

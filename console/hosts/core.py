@@ -347,13 +347,14 @@ class HostCore(ABC):
         fields = result.text().split()
         if result.rc == 0 and fields == ["missing"]:
             return StepOnHost(False)
-        if result.rc == 0 and len(fields) == 5 and fields[0] == "found":
+        if result.rc == 0 and len(fields) == 6 and fields[0] == "found":
             return StepOnHost(
                 exists=True,
                 rc=None if fields[1] == "none" else int(fields[1]),
                 alive=fields[2] == "1",
                 pid=None if fields[3] == "none" else int(fields[3]),
                 out_bytes=int(fields[4]),
+                begun=fields[5] == "1",
             )
         raise HostError(
             self.name, f"{self.name} did not say how attempt {attempt_of(guard)} stands: {said(result.err)}"

@@ -67,7 +67,7 @@ def _known(engine: Engine, step: Step, attempt: int) -> Outcome | None:
         there = host.step_on_host(engine.executor.guard(step.host, step.id, attempt))
     except HostError as error:
         return Outcome(verdict="unknown", evidence=str(error))
-    if not there.exists:
+    if there.nothing_happened:
         return None
     if there.alive or there.rc is not None:
         engine.say("found again on its host; its output from the beginning:", step.id, attempt)

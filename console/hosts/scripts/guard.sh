@@ -13,9 +13,13 @@ home=$PWD
 mask=$(umask)
 umask 077
 
-say() { # both streams, because a login shell may write to either before us
-  printf '\036qd %s %s\036\n' "$nonce" "$1" >&2
-  printf '\036qd %s %s\036\n' "$nonce" "$1"
+# A caller that went away must not end us in the middle of a word: writing to it only fails.
+trap : PIPE
+say() { # both streams, because a login shell may write to either before us; false if nobody takes it
+  heard=
+  printf '\036qd %s %s\036\n' "$nonce" "$1" >&2 && heard=1
+  printf '\036qd %s %s\036\n' "$nonce" "$1" && heard=1
+  [ -n "$heard" ]
 }
 
 refuse() {
@@ -183,7 +187,7 @@ begin() { # the command with our standard input, or what we hold of it, through 
 }
 
 [ -z "$ended" ] || retreat 'ended'
-say "started $$"
+say "started $$" || retreat 'unheard'
 if [ "$mode" = attached ]; then
   # The copy on the host and the caller's; a caller that went away must not stop either.
   (trap '' PIPE TERM INT HUP && exec tee -a -- "$here/out") <"$here/o" 8<&- 9<&- &

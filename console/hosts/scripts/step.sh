@@ -5,12 +5,16 @@ if [ ! -d "$here" ]; then
   printf 'missing\n'
   exit 0
 fi
-living=0
+living=0 boot='' booted=''
 if alive "$here/pid"; then living=1; fi
 rc=none
 [ ! -f "$here/rc" ] || read -r rc <"$here/rc"
 # Its exit code is known, so it has ended, though the guard may not be gone this very moment.
 [ "$rc" = none ] || living=0
+# The command writes its group down before its first word. Only a machine that was not started again since can be
+# believed to have forgotten nothing.
+begun=1
+if [ ! -f "$here/group" ] && [ -n "$boot" ] && [ "$booted" = "$boot" ]; then begun=0; fi
 size=0
 [ ! -f "$here/out" ] || size=$(wc -c <"$here/out")
-printf 'found %s %s %s %s\n' "$rc" "$living" "${pid:-none}" "$((size))"
+printf 'found %s %s %s %s %s\n' "$rc" "$living" "${pid:-none}" "$((size))" "$begun"

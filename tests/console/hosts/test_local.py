@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import fcntl
 import os
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ from console.hosts import scripts
 from console.hosts.base import AttemptExists, EngineError, FenceRefused
 from console.hosts.local import LocalHost
 from tests.console.hosts.contract import TIMING, Ground, HostContract, sh
+from tests.console.hosts.sshd import poll
 
 
 class TestLocalHost(HostContract):
@@ -83,6 +85,55 @@ def test_the_guard_under_other_shells(shell: str, tmp_path: Path, monkeypatch: p
             host.guarded(command, ground.guard(f"no{number}", fence="other"))
         with pytest.raises(AttemptExists):
             host.guarded(command, ground.guard(f"ok{number}"))
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash", "busybox"])
+def test_a_caller_that_is_gone_before_the_first_word(shell: str, tmp_path: Path) -> None:
+    """Nobody hears that it was let through: nothing is executed and no trace stays. With a listener it is executed."""
+    program = shutil.which(shell)
+    if program is None:
+        return
+    ground = Ground(tmp_path / "app")
+    command = sh('echo done >"$1"', str(tmp_path / "effect"), writes=True)
+    applet = ["sh"] if shell == "busybox" else []
+    words = scripts.guard_words("n", command, ground.guard(), TIMING, None)
+
+    def guard() -> subprocess.Popen[bytes]:
+        pipe = subprocess.PIPE
+        return subprocess.Popen([program, *applet, *words[1:]], stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe)
+
+    with (ground.own / "gate").open() as gate:
+        fcntl.flock(gate, fcntl.LOCK_EX)  # it waits here, with its name written down
+        process = guard()
+        assert poll(lambda: (ground.step() / "pid").exists())
+        assert process.stdout and process.stderr
+        process.stdout.close()
+        process.stderr.close()
+    process.wait(10)
+    assert not ground.step().exists()
+    assert not (tmp_path / "effect").exists()
+    assert guard().communicate(timeout=10)[0].endswith(b"\036\n")
+    assert (tmp_path / "effect").read_text() == "done\n"
+    host = LocalHost("here", TIMING)
+    assert host.step_on_host(ground.guard()).begun
+
+
+def test_a_guard_that_was_killed_before_the_command_has_executed_nothing(tmp_path: Path) -> None:
+    ground = Ground(tmp_path / "app")
+    host = LocalHost("here", TIMING)
+    words = scripts.guard_words("n", sh("true", writes=True), ground.guard(), TIMING, None)
+    with (ground.own / "gate").open() as gate:
+        fcntl.flock(gate, fcntl.LOCK_EX)
+        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        assert poll(lambda: (ground.step() / "pid").exists())
+        process.kill()
+        process.wait(10)
+    found = host.step_on_host(ground.guard())
+    assert (found.exists, found.alive, found.rc, found.begun) == (True, False, None, False)
+    assert found.nothing_happened
+    pid, start, _ = (ground.step() / "pid").read_text().split()
+    (ground.step() / "pid").write_text(f"{pid} {start} another-boot\n")
+    assert not host.step_on_host(ground.guard()).nothing_happened, "what a reboot may have lost proves nothing"
 
 
 def test_the_scripts_are_clean() -> None:
