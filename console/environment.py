@@ -33,6 +33,19 @@ class FieldMissing(KeyError):
         return str(self.args[0])
 
 
+def field_of(name: str, value: str, field: str) -> str:
+    """One field of a credential's value, which is a JSON object. Raises FieldMissing."""
+    import json
+
+    try:
+        document = json.loads(value)
+    except ValueError as error:
+        raise FieldMissing(f"The credential {name} has no fields: its value is no JSON object.") from error
+    if not isinstance(document, dict) or field not in document:
+        raise FieldMissing(f"The credential {name} has no field {field}.")
+    return str(document[field])
+
+
 class Hosts(Mapping[str, "Host"]):
     """The hosts of a profile by name, each made when first asked for; an environment's own come first, in order.
 
@@ -124,17 +137,7 @@ class Environment:
     def secret_field(self, name: str, field: str | None) -> str:
         """A credential's value, or one field of it where the value is a JSON object. Raises FieldMissing."""
         value = self._secrets(name)
-        if field is None:
-            return value
-        import json
-
-        try:
-            document = json.loads(value)
-        except ValueError as error:
-            raise FieldMissing(f"The credential {name} has no fields: its value is no JSON object.") from error
-        if not isinstance(document, dict) or field not in document:
-            raise FieldMissing(f"The credential {name} has no field {field}.")
-        return str(document[field])
+        return value if field is None else field_of(name, value, field)
 
     def other(self, name: str) -> Environment:
         """Another environment of the same profile, for reading; the caller closes it. Raises KeyError."""

@@ -145,7 +145,7 @@ def open_registry(ctx: FactsContext, site: Site, host: str) -> Registry:
     spec = getattr(site.spec, "registry", None)
     if spec is None or spec.host != host:
         return Registry(RegistrySpec(host=host))
-    password = ctx.secret(spec.credential) if spec.credential else None
+    password = ctx.environment.secret_field(spec.credential, spec.field) if spec.credential else None
     return Registry(spec, password, ctx.environment.hosts[spec.via] if spec.via else None)
 
 

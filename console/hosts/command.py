@@ -36,6 +36,8 @@ class InputSecret(Frozen):
     kind: Literal["secret"] = "secret"
     name: str
     """The credential's name in the keyring."""
+    field: str | None = None
+    """One field of it, where its value is a JSON object."""
 
 
 class InputOutput(Frozen):
@@ -102,7 +104,8 @@ class Command(Frozen):
         if self.cwd:
             line = f"cd {shlex.quote(self.cwd)} && {line}"
         if isinstance(self.stdin, InputSecret):
-            line += f"  # standard input: the credential {self.stdin.name}"
+            of = f"field {self.stdin.field} of " if self.stdin.field else ""
+            line += f"  # standard input: {of}the credential {self.stdin.name}"
         elif isinstance(self.stdin, InputText):
             line += f"  # standard input: {len(self.stdin.text.encode())} bytes"
         elif isinstance(self.stdin, InputOutput):

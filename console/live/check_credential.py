@@ -48,6 +48,7 @@ def _ssh(ground: Ground, host: str) -> Found:
 
 
 def _registry(ground: Ground, environment: str) -> Found:
+    from console.environment import FieldMissing
     from console.stacks.base import ComposeSpec
     from console.stacks.registry import Registry, RegistryError, parse_reference
 
@@ -61,9 +62,11 @@ def _registry(ground: Ground, environment: str) -> Found:
         return Found("unknown", f"no image of {environment} comes from {registry.host}", _now())
     reference = parse_reference(image.replace("{release}", "latest"))
     try:
-        password = bound.secret(registry.credential) if registry.credential else None
+        password = bound.secret_field(registry.credential, registry.field) if registry.credential else None
         with Registry(registry, password, bound.hosts[registry.via] if registry.via else None) as reader:
             tags = reader.tags(reference.path)
+    except FieldMissing as error:
+        return Found("no", str(error), _now())
     except RegistryError as error:
         return Found("unknown" if error.unreachable else "no", str(error), _now())
     return Found("yes", f"{registry.host} lists {len(tags)} tags of {reference.repository}", _now())

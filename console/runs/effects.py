@@ -31,6 +31,7 @@ from console.hosts.base import (
     Result,
 )
 from console.hosts.command import Command, InputOutput, InputSecret, InputText
+from console.environment import field_of
 from console.runs.api import Op, OpHandler, Outcome
 from console.runs.ownership import OwnershipLost
 from console.stacks.base import StackError
@@ -215,8 +216,9 @@ class Executor:
         match command.stdin:
             case InputText(text=text):
                 return text.encode()
-            case InputSecret(name=name):
-                return self.secret(name).encode()
+            case InputSecret(name=name, field=part):
+                value = self.secret(name)
+                return (value if part is None else field_of(name, value, part)).encode()
             case InputOutput(step=step, name=name):
                 if name not in self.outputs.get(step, {}):
                     raise KeyError(f"the step {step} gave no output {name}")

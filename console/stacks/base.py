@@ -97,6 +97,8 @@ class RegistrySpec(Frozen):
     host: str
     user: str | None = None
     credential: str | None = None
+    field: str | None = None
+    """The field of the credential that is the password, where its value is a JSON object."""
     insecure: bool = False
     """Plain HTTP allowed although the registry is not on the loopback."""
     ca: str | None = None

@@ -111,6 +111,7 @@ def _registry(registry: Registry | None) -> RegistrySpec | None:
         host=registry.host,
         user=registry.username,
         credential=registry.password.secret if registry.password else None,
+        field=registry.password.field if registry.password else None,
         insecure=registry.insecure,
         ca=registry.ca,
         via=registry.via,

@@ -55,7 +55,7 @@ def pull(spec: ComposeSpec, registry: str, images: Sequence[str]) -> Command:
     """Fetch images of one registry, after a login of its own if the profile names a credential."""
     login = spec.registry if spec.registry is not None and spec.registry.host == registry else None
     user = login.user or "" if login and login.credential else ""
-    secret = InputSecret(name=login.credential) if login and login.credential and user else None
+    secret = InputSecret(name=login.credential, field=login.field) if login and login.credential and user else None
     return Command(
         argv=("sh", "-c", PULL_SCRIPT, "quarterdeck-pull", spec.state, registry, user, *images),
         stdin=secret,
