@@ -11,7 +11,7 @@ from console.cli.output import UNFINISHED, Exit, clock, give, give_json, iso, sa
 if TYPE_CHECKING:
     from console.session import RunShown, Session
 
-LOCAL_S, REMOTE_S = 0.3, 2.0
+LOCAL_S, REMOTE_S = 0.1, 2.0
 """A run of this machine is read from the store; one that a colleague executes from its hosts, over SSH."""
 BRIEF = 100
 

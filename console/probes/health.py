@@ -38,6 +38,15 @@ class Wait:
     say: Callable[[str], None] = lambda text: None
     poll_s: float = 0.5
 
+    def pause(self, whole_s: float) -> None:
+        """Wait until the next look; `whole_s`: what was left at the beginning.
+
+        The longer it has been waited, the longer, up to `poll_s`: what is there soon is seen at once, and what takes
+        a minute is not asked for ten times a second.
+        """
+        waited = whole_s - self.left_s()
+        self.sleep(min(self.poll_s, max(self.poll_s / 5, waited / 10)))
+
 
 @dataclass(slots=True)
 class Seen:
@@ -61,7 +70,7 @@ def wait_healthy(
     yes: all are. no: one cannot become it any more, or the time is up. unknown: nothing could be seen at the end, or
     the host refuses us. `client`: makes the HTTP client for health of the kind `http`, over the host's connection.
     """
-    began, said, lost = time.monotonic(), "", ""
+    began, whole, said, lost = time.monotonic(), wait.left_s(), "", ""
     restarts: dict[str, int] = {}
     pending: dict[str, str]
     hopeless: dict[str, str]
@@ -91,7 +100,7 @@ def wait_healthy(
             if lost:
                 return Seen("unknown", [f"not seen for {waited:.0f} s: {lost}"])
             return Seen("no", [f"not healthy after {waited:.0f} s: {text}"])
-        wait.sleep(wait.poll_s)
+        wait.pause(whole)
 
 
 def _healthy(one: LiveService) -> str:
@@ -160,7 +169,7 @@ def wait_ready(
 
     yes: it does. no: the time is up or the service ended without it. unknown: the log could not be read at the end.
     """
-    began = time.monotonic()
+    began, whole = time.monotonic(), wait.left_s()
     restarts: int | None = None
     wait.say(f"waiting for {text!r} in the log of {service} on {host.name}")
     problem = ""
@@ -199,7 +208,7 @@ def wait_ready(
             if problem:
                 return Seen("unknown", [f"the log of {service} could not be read: {problem}"])
             return Seen("no", [f"{service} has not said {text!r} since its start, {waited:.0f} s waited"])
-        wait.sleep(wait.poll_s)
+        wait.pause(whole)
 
 
 def _in_file(host: Host, path: str, text: str) -> str | None:

@@ -66,8 +66,8 @@ def close(engine: Engine, ending: Ending, *, locked: bool = True) -> int:
     """From `run.closing` on: copies, locks, claims, `run.closed`. May be done again after a crash."""
     engine.owned.stop()
     if locked and engine.owned.fences:
-        _copy(engine)
-        left = engine.owned.give_back()
+        engine.wait_for_copies()
+        left = engine.owned.give_back(last=engine.lacking)
         engine.journal.append(UNLOCKED, {"hosts": sorted(set(engine.owned.fences) - set(left)), "left": left})
     engine.journal.append(CLOSED, {"ending": ending})
     if locked and engine.owned.fences:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import traceback
 from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -101,20 +102,22 @@ class Engine:
     def _carry_on(self) -> int:
         if self.journal.view.state == "closed":
             return self.journal.view.exit_code or 0
-        refused = self._own()
+        fresh = self.journal.fresh
+        refused = self._own(fresh)
         if refused is not None:
             return refused
         view = self.journal.view
         if view.state == "closed":  # somebody else brought it to its end
             self.owned.give_back()
             return view.exit_code or 0
+        laid = self._laying(fresh)
         if view.state == "closing" and view.ending is not None:
-            return close(self, view.ending)
+            return laid() or close(self, view.ending)
         self.owned.keep()
-        if not view.planned and not view.undo_wanted and not self._left():
-            refused = self._plan_again()
-            if refused is not None:
-                return refused
+        look_again = not view.planned and not view.undo_wanted and not self._left()
+        refused = self._plan_again(laid) if look_again else laid()
+        if refused is not None:
+            return refused
         refused = self._read_credentials()
         if refused is not None:
             return refused
@@ -160,6 +163,17 @@ class Engine:
         self.copies.wait()
         self._copy()
 
+    def wait_for_copies(self) -> None:
+        """Return once nothing is being sent to the hosts; what they refused is only said."""
+        try:
+            self.copies.wait()
+        except HostError as error:
+            self.say(str(error))
+
+    def lacking(self, host: str) -> list[str]:
+        """Lines of the records that a host does not have."""
+        return self.journal.lacking(host, self.journal.view.seq)
+
     def _copy(self, but: Collection[str] = ()) -> None:
         fences = {name: fence for name, fence in self.owned.fences.items() if name not in but}
         self.journal.copy_to(self.tools.environment, fences)
@@ -174,10 +188,9 @@ class Engine:
 
     # -- ownership -------------------------------------------------------------------------------------------------
 
-    def _own(self) -> int | None:
+    def _own(self, fresh: bool) -> int | None:
         """Take the locks on every host, in sorted order. An exit code where that is not to be had."""
         environment, view = self.tools.environment, self.journal.view
-        fresh = self.journal.fresh
         try:
             self.owned.take(
                 who=self.tools.who,
@@ -198,19 +211,39 @@ class Engine:
                 return None
         self.journal.append(LEASED, {"pid": self.me.pid, "machine": self.me.machine, "who": self.tools.who})
         self.journal.append(LOCKED, {"fences": dict(self.owned.fences)})
-        plan = self.plan.model_dump_json(indent=1)
-        try:
-            for name, fence in self.owned.fences.items():
-                locks.write_plan(environment.hosts[name], environment.directory, self.run_id, fence, plan)
-        except (FenceRefused, GroundMissing):
-            raise
-        except HostError as error:
-            if fresh:
-                return self._not_begun(error, locked=True)
-            self.say(str(error))
-        self.copy()
-        self.audited("run.executed", {"digest": view.body.get("digest", ""), "reason": view.body.get("reason", "")})
         return None
+
+    def _laying(self, fresh: bool) -> Callable[[], int | None]:
+        """Put plan, records and audit on the hosts beside what comes next; what is given back waits for that.
+
+        It gives an exit code where it failed before anything was begun. Raises FenceRefused, GroundMissing.
+        """
+        environment, body = self.tools.environment, self.journal.view.body
+
+        def lay() -> HostError | None:
+            plan = self.plan.model_dump_json(indent=1)
+            try:
+                for name, fence in self.owned.fences.items():
+                    locks.write_plan(environment.hosts[name], environment.directory, self.run_id, fence, plan)
+            except (FenceRefused, GroundMissing):
+                raise
+            except HostError as error:
+                if fresh:
+                    return error
+                self.say(str(error))
+            self.copy()
+            self.audited("run.executed", {"digest": body.get("digest", ""), "reason": body.get("reason", "")})
+            return None
+
+        pool = ThreadPoolExecutor(1, "laying")
+        laying = pool.submit(lay)
+        pool.shutdown(wait=False)
+
+        def laid() -> int | None:
+            error = laying.result()
+            return self._not_begun(error, locked=True) if error is not None else None
+
+        return laid
 
     def _not_begun(self, error: Exception, *, locked: bool = False) -> int:
         if isinstance(error, HostUnreachable):
@@ -227,13 +260,14 @@ class Engine:
 
     # -- before the first change -----------------------------------------------------------------------------------
 
-    def _plan_again(self) -> int | None:
+    def _plan_again(self, laid: Callable[[], int | None]) -> int | None:
         """Facts and plan once more, now that nobody else can change anything. An exit code where they differ."""
         from console.runs.planning import difference, make_plan, parameters
 
         view, tools = self.journal.view, self.tools
         if tools.action is None:
-            return end(self, "refused", f"The action {view.action} is not installed here. Nothing was changed.")
+            missing = f"The action {view.action} is not installed here. Nothing was changed."
+            return laid() or end(self, "refused", missing)
         try:
             planned = make_plan(
                 tools.action,
@@ -247,11 +281,14 @@ class Engine:
             raise
         except Exception as error:  # noqa: BLE001 - an action's mistake must not keep the locks; nothing is changed yet
             self.say(traceback.format_exc(limit=8))
-            return end(
+            return laid() or end(
                 self,
                 "refused",
                 f"The action {view.action} could not plan again: {type(error).__name__}: {error}. Nothing was changed.",
             )
+        refused = laid()
+        if refused is not None:
+            return refused
         if planned.refusal is not None:
             ways = "".join(f"\n  - {way}" for way in planned.refusal.ways_out)
             ending: Ending = "unreachable" if planned.refusal.unreachable else "refused"

@@ -243,9 +243,14 @@ def beat(host: Host, directory: str, run: str, fence: str) -> None:
     raise _trouble(host, directory, first, result.err)
 
 
-def release(host: Host, directory: str, run: str, fence: str = "-") -> bool:
-    """Remove the lock if it is this run's, under this fence; whether it was. Raises HostError."""
-    result = host.script(script("release"), directory, run, fence, deadline_s=20.0)
+def release(host: Host, directory: str, run: str, fence: str = "-", records: Sequence[str] = ()) -> bool:
+    """Remove the lock if it is this run's, under this fence; whether it was. Raises HostError.
+
+    `records` are added to the run's journal there first; where they cannot be, the lock goes all the same.
+    """
+    text = "".join(f"{line}\n" for line in records)
+    what = "records" if records else "-"
+    result = host.script(script("release"), directory, run, fence, what, stdin=text.encode(), deadline_s=20.0)
     first = result.text().partition("\n")[0]
     if first in ("released", "none", "other"):
         return first == "released"

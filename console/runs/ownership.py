@@ -86,12 +86,18 @@ class Ownership:
             self.give_back(new)
             raise
 
-    def give_back(self, hosts: Sequence[str] | None = None) -> list[str]:
-        """Remove our locks; names of the hosts where that was not possible."""
+    def give_back(
+        self, hosts: Sequence[str] | None = None, last: Callable[[str], Sequence[str]] = lambda _: ()
+    ) -> list[str]:
+        """Remove our locks; names of the hosts where that was not possible.
+
+        `last`: records that a host is to have before its lock goes, which takes no round trip of its own.
+        """
         left = []
         for name in self.fences if hosts is None else hosts:
             try:
-                locks.release(self._environment.hosts[name], self._environment.directory, self._run, self.fences[name])
+                host, directory = self._environment.hosts[name], self._environment.directory
+                locks.release(host, directory, self._run, self.fences[name], last(name))
             except HostError as error:
                 self._say(f"the lock on {name} could not be removed: {error}")
                 left.append(name)

@@ -1,9 +1,16 @@
 # Removes the lock if it, and the fence, are ours. 1 deploy directory  2 run  3 fence, or - for whatever it is
+# 4 records: standard input is added to the run's journal before, if that can be; or -
 cd -- "$1/.quarterdeck" 2>/dev/null || { echo "ground"; exit 0; }
 exec 9<mutex || { echo "ground"; exit 0; }
 flock -x -w 10 9 || { echo "mutex"; exit 0; }
 if [ ! -d lock ]; then echo "none"; exit 0; fi
 if { [ "$3" != - ] && [ "$(cat fence)" != "$3" ]; } || ! grep -qF -e "\"run\":\"$2\"" lock/owner.json 2>/dev/null; then
   echo "other"; cat lock/owner.json; exit 0
+fi
+if [ "${4:--}" = records ] && [ -d "runs/$2" ]; then
+  umask 077
+  records=runs/$2/records.jsonl
+  if [ -s "$records" ] && [ -n "$(tail -c 1 "$records")" ]; then printf '\n' >>"$records"; fi
+  if cat >>"$records"; then sync "$records" 2>/dev/null; fi
 fi
 mv -T -- lock "lock.old.$$" && rm -rf -- lock.old.* && echo "released"

@@ -22,7 +22,7 @@ NONE = Health(kind="none")
 
 
 class Clock:
-    """Time that passes only by sleeping, half a second a look."""
+    """Time that passes only by sleeping."""
 
     def __init__(self, seconds: float = 5.0) -> None:
         self.left = seconds
@@ -98,10 +98,20 @@ def test_an_exited_container_of_the_old_release_is_not_the_end() -> None:
     assert healthy(old, old, live(service()))[0].verdict == "yes"
 
 
+LOOKS = 19
+"""Looks in 2 s: every 0.1 s in the first second, then more and more seldom."""
+
+
+def test_what_takes_long_is_looked_at_seldom() -> None:
+    clock = Clock(100.0)
+    _, asked = healthy(live(service(health="starting")), clock=clock)
+    assert 200 < asked < 230  # every half second after the first few
+
+
 def test_the_time_is_up() -> None:
     clock = Clock(2.0)
     seen, asked = healthy(live(service(health="starting")), clock=clock)
-    assert (seen.verdict, asked) == ("no", 5)
+    assert (seen.verdict, asked) == ("no", LOOKS)
     assert "not healthy after" in seen.evidence[0]
 
 
@@ -115,7 +125,7 @@ def test_the_time_is_up() -> None:
 )
 def test_nothing_seen_at_the_end_is_unknown(problem: Exception) -> None:
     seen, asked = healthy(live(service(health="starting")), problem, clock=Clock(2.0))
-    assert (seen.verdict, asked) == ("unknown", 5)
+    assert (seen.verdict, asked) == ("unknown", LOOKS)
     assert "lab1 does not answer." in seen.evidence[0]
 
 
@@ -245,7 +255,7 @@ def test_logs_that_cannot_be_read_are_unknown_at_once_unless_the_container_has_j
     seen, asked = ready(monkeypatch, live(service()), lines=fails(501), left=3600)
     assert (seen.verdict, len(asked)) == ("unknown", 1)
     seen, asked = ready(monkeypatch, live(service()), lines=fails(404))
-    assert (seen.verdict, len(asked)) == ("unknown", 7)
+    assert (seen.verdict, len(asked)) == ("unknown", 23)
 
 
 def test_the_line_of_a_process_is_read_from_its_file() -> None:

@@ -121,3 +121,15 @@ def test_a_garbled_fence_lets_nothing_through_or_counts_on(here: Environment, ga
     fence.write_text(garbage)
     with pytest.raises(HostError):
         locks.beat(here.first_host, here.directory, "first", got.fence)
+
+
+def test_the_last_records_are_there_before_the_lock_goes_and_somebody_elses_stay_as_they_are(here: Environment) -> None:
+    host, directory = here.first_host, here.directory
+    me = locks.Owner("20261124T021455-deploy-here-00000a", "me@here", 1, "", 1.0)
+    got = locks.take(host, directory, me, FAST, environment="here")
+    locks.append_records(host, directory, me.run, got.fence, ['{"n":1}'])
+    assert not locks.release(host, directory, me.run, "1 somebody", ['{"n":2}'])
+    assert locks.read_records(host, directory, me.run) == '{"n":1}\n'
+    assert locks.release(host, directory, me.run, got.fence, ['{"n":2}', '{"n":3}'])
+    assert locks.read_records(host, directory, me.run) == '{"n":1}\n{"n":2}\n{"n":3}\n'
+    assert locks.look(host, directory, FAST) is None
