@@ -10,7 +10,9 @@ import shutil
 import socket
 import stat
 import subprocess
+import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -188,11 +190,33 @@ class LabHost:
         return pid if name == expected and fields.rpartition(")")[2].split()[0] not in "ZX" else None
 
     def events(self, since: float, until: float | None = None) -> list[dict[str, Any]]:
-        """The engine's events from `since` to `until` (seconds since 1970; now when left out), oldest first."""
+        """The engine's events from `since` to `until` (seconds since 1970; now when left out), oldest first.
+
+        The engine remembers its last 256 only, and health checks make three each: see `container_starts`.
+        """
         # The engine answers up to `until` at once and waits for later ones; 1 ms keeps what has just happened.
         last = time.time() + 0.001 if until is None else until
         with contextlib.closing(self.engine()) as engine:
             return list(engine.events(since=f"{since:.6f}", until=f"{last:.6f}", decode=True))
+
+    @contextlib.contextmanager
+    def container_starts(self) -> Iterator[list[dict[str, str]]]:
+        """A list that gets the labels and the `name` of every container as the engine tells that it was started."""
+        seen: list[dict[str, str]] = []
+        with contextlib.closing(self.engine()) as engine:
+            stream = engine.events(filters={"type": "container", "event": "start"}, decode=True)
+
+            def listen() -> None:
+                for event in stream:
+                    seen.append(event["Actor"]["Attributes"])
+
+            listener = threading.Thread(target=listen, daemon=True)
+            listener.start()
+            try:
+                yield seen
+            finally:
+                stream.close()
+                listener.join(5)
 
     def effects(self) -> list[dict[str, str]]:
         """One entry for every start of an image of the look-alike system since the host was cleaned.
