@@ -94,6 +94,8 @@ def run(
     values = values_of(pairs)
     with cli_session(obj) as session:
         session.get_ready()
+        if obj.get("passphrase_fd") is not None:
+            session.ground.keys.open_beside()
         shown = session.plan(action, environment, values)
         if shown.refusal:
             if not as_json:

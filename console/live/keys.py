@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from console.session import KeyringShown
 
 if TYPE_CHECKING:
+    from console.credentials.errors import CredentialError
     from console.credentials.sealed import SealedFileKeyring
     from console.credentials.store import Credentials
     from console.credentials.unlock import SessionKey, Unlocker
@@ -28,6 +29,7 @@ class Keys:
         self._redactor = redactor
         self._credentials: Credentials | None = None
         self._unlocker: Unlocker | None = None
+        self._refused: CredentialError | None = None
         self._lock = threading.RLock()
 
     @property
@@ -69,6 +71,25 @@ class Keys:
         with self._lock:
             self._unlocker = unlocker
 
+    def open_beside(self) -> threading.Thread:
+        """Ask at once, in a thread of its own, where the keyring is locked: for a passphrase that was handed over.
+
+        Opening takes a while on purpose. Who wants a value meanwhile waits; what went wrong is raised to them.
+        """
+        from console.credentials.errors import CredentialError
+
+        def work() -> None:
+            with self._lock:
+                try:
+                    if self.made:
+                        self._asked_open()
+                except CredentialError as error:
+                    self._refused = error
+
+        thread = threading.Thread(target=work, name="keyring", daemon=True)
+        thread.start()
+        return thread
+
     def open_now(self, *, make: bool = False) -> None:
         """Ask whoever there is to ask, where the keyring is locked. `make`: also where there is no sealed file yet.
 
@@ -107,6 +128,8 @@ class Keys:
             ring = self._sealed()
             if ring is None or ring.unlocked:
                 return True
+            if self._refused is not None:
+                raise self._refused
             if self._unlocker is None:
                 return False
             unlocker, self._unlocker = self._unlocker, None

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from console.cli.opening import Handed
 from console.credentials.errors import CredentialMissing, KeyringLocked
 from console.credentials.unlock import Asked
 from console.live.keys import Keys
@@ -62,6 +63,31 @@ def stored(tmp_path: Path) -> Path:
     made.open_now(make=True)
     made.credentials().set("api", Secret("a-value-that-nobody-may-see"))
     return tmp_path
+
+
+def test_a_passphrase_that_was_handed_over_opens_it_beside_other_work(stored: Path) -> None:
+    opened, person = keys(stored), Person(PASSPHRASE)
+    opened.ask_by(person)
+    opened.open_beside().join(30)
+    assert opened.shown().state == "unlocked"
+    assert opened.get("api") == "a-value-that-nobody-may-see"
+    assert len(person.asked) == 1
+
+
+def test_what_was_wrong_with_it_is_said_to_whoever_wants_a_value(stored: Path) -> None:
+    opened = keys(stored)
+    opened.ask_by(Handed(-1))
+    opened.open_beside().join(30)
+    for _ in range(2):
+        with pytest.raises(KeyringLocked, match="Descriptor -1 cannot be read"):
+            opened.get("api")
+
+
+def test_nothing_is_made_by_opening_it_beside_other_work(tmp_path: Path) -> None:
+    opened, person = keys(tmp_path), Person(PASSPHRASE)
+    opened.ask_by(person)
+    opened.open_beside().join(30)
+    assert not opened.made and not person.asked
 
 
 def test_a_locked_keyring_asks_once_and_the_redactor_learns(stored: Path) -> None:
