@@ -20,12 +20,15 @@ _WITH_LIB = frozenset({"guard", "follow", "step", "end", "end_group"})
 
 @cache
 def text(name: str) -> str:
-    """The script's text without its comments; those that need it begin with `lib.sh`."""
+    """The script's text without comments and indentation, since it goes over with every command.
+
+    Those that need it begin with `lib.sh`.
+    """
     folder = resources.files("console.hosts") / "scripts"
     parts = [(folder / "lib.sh").read_text("utf-8")] if name in _WITH_LIB else []
     parts.append((folder / f"{name}.sh").read_text("utf-8"))
-    lines = (line for part in parts for line in part.splitlines())
-    return "\n".join(line for line in lines if line.strip() and not line.lstrip().startswith("#"))
+    lines = (line.strip() for part in parts for line in part.splitlines())
+    return "\n".join(line for line in lines if line and not line.startswith("#"))
 
 
 def words_of(command: Command) -> tuple[str, ...]:
