@@ -27,7 +27,12 @@ def text(name: str) -> str:
     folder = resources.files("console.hosts") / "scripts"
     parts = [(folder / "lib.sh").read_text("utf-8")] if name in _WITH_LIB else []
     parts.append((folder / f"{name}.sh").read_text("utf-8"))
-    lines = (line.strip() for part in parts for line in part.splitlines())
+    return bare("\n".join(parts))
+
+
+def bare(script: str) -> str:
+    """A script without its comments and indentation."""
+    lines = (line.strip() for line in script.splitlines())
     return "\n".join(line for line in lines if line and not line.startswith("#"))
 
 

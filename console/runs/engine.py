@@ -221,7 +221,7 @@ class Engine:
         environment, body = self.tools.environment, self.journal.view.body
 
         def lay() -> HostError | None:
-            plan = self.plan.model_dump_json(indent=1)
+            plan = self.plan.model_dump_json()
             try:
                 for name, fence in self.owned.fences.items():
                     locks.write_plan(environment.hosts[name], environment.directory, self.run_id, fence, plan)

@@ -18,6 +18,7 @@ from importlib import resources
 from typing import Any, Literal
 
 from console.hosts.base import CAPTURE_BYTES, FenceRefused, GroundMissing, Host, HostError
+from console.hosts.scripts import bare
 from console.runs.lease import Process
 from console.store.records import ChainBroken
 from console.text.sanitise import clean
@@ -155,7 +156,7 @@ class LockLost(HostError):
 @cache
 def script(name: str) -> str:
     """One of this package's fixed scripts."""
-    return (resources.files("console.runs") / "scripts" / f"{name}.sh").read_text("utf-8")
+    return bare((resources.files("console.runs") / "scripts" / f"{name}.sh").read_text("utf-8"))
 
 
 @dataclass(frozen=True, slots=True)
