@@ -41,6 +41,9 @@ class HelpScreen(Deck[None]):
         super().__init__(bridge, environment)
         self.takers_here = takers
 
+    def do_help(self) -> None:
+        """It is open already: a key that is held down opens no second one on it."""
+
     def body(self) -> ComposeResult:
         yield Page(id="page")
 

@@ -37,6 +37,9 @@ class ReleasesScreen(Deck[None]):
         super().__init__(bridge, environment)
         self.releases: tuple[ReleaseShown, ...] = ()
 
+    def do_releases(self) -> None:
+        """It is open already: a key that is held down opens no second one on it."""
+
     def body(self) -> ComposeResult:
         words = f"reading the releases of {self.environment}"
         yield RowTable(COLUMNS, symbols=self.bridge.symbols, empty=words, id="releases")

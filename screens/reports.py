@@ -33,6 +33,9 @@ class ReportsScreen(Deck[None]):
     AUTO_FOCUS = "#page"
     TITLE_WORDS = "reports"
 
+    def do_events(self) -> None:
+        """It is open already: a key that is held down opens no second one on it."""
+
     def body(self) -> ComposeResult:
         yield Page(id="page")
 

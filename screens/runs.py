@@ -41,6 +41,9 @@ class RunsScreen(Deck[None]):
         super().__init__(bridge, environment)
         self.lines: tuple[RunLine, ...] = bridge.known.runs
 
+    def do_runs(self) -> None:
+        """It is open already: a key that is held down opens no second one on it."""
+
     def body(self) -> ComposeResult:
         yield RowTable(COLUMNS, symbols=self.bridge.symbols, empty="no run yet", id="runs")
 

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
+import sys
+import termios
+import threading
 import time
-from functools import partial
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,17 +21,38 @@ if TYPE_CHECKING:
 
 
 def open_shell(screen: Deck[Any], service: str | None, host: str | None) -> None:
-    """Ask for the words that open a shell (they go into the audit), then give it the terminal."""
+    """Ask for the words that open a shell (they go into the audit), then give it the terminal.
+
+    Nothing happens while one is being opened already, nor for keys that were pressed before it had the terminal.
+    """
+    app: Any = screen.app
+    if getattr(app, "shell_of", None) in app.screen_stack:
+        return
     where = service or host or screen.environment
 
+    def words_of() -> tuple[str, ...]:
+        app.shell_of = screen
+        try:
+            return screen.bridge.session.shell(screen.environment, service, host)
+        except BaseException:
+            app.shell_of = None
+            raise
+
+    def done() -> None:
+        app.shell_of = None
+
     def opened(words: tuple[str, ...]) -> None:
-        code = run_shell(screen.app, words, f"A shell on {where} ({screen.environment}). `exit` comes back here.")
+        try:
+            code = run_shell(screen.app, words, f"A shell on {where} ({screen.environment}). `exit` comes back here.")
+        finally:
+            app.call_later(done)  # after the keys that wait in the queue
         if code is None:
             screen.say("This terminal cannot be lent to a shell.", "warn")
         elif code:
             screen.say(f"The shell on {where} ended with exit code {code}.", "warn")
 
-    screen.ask("shell", partial(screen.bridge.session.shell, screen.environment, service, host), opened)
+    app.shell_of = screen
+    screen.ask("shell", words_of, opened)
 
 
 def run_shell(app: App[Any], words: tuple[str, ...], greeting: str) -> int | None:
@@ -34,7 +60,7 @@ def run_shell(app: App[Any], words: tuple[str, ...], greeting: str) -> int | Non
     from textual.app import SuspendNotSupported
 
     try:
-        with app.suspend():
+        with app.suspend(), _keys_are_the_shells():
             print(greeting)  # noqa: T201 - the console has stepped aside; this is for the person at the terminal
             try:
                 return subprocess.run(words, check=False).returncode
@@ -43,6 +69,26 @@ def run_shell(app: App[Any], words: tuple[str, ...], greeting: str) -> int | Non
                 return 127
     except SuspendNotSupported:
         return None
+
+
+@contextmanager
+def _keys_are_the_shells() -> Iterator[None]:
+    """Ctrl-C and Ctrl-\\ end what runs in the foreground, not the console that waits for it.
+
+    Both get the signal, since they are one process group. It is handled by doing nothing rather than ignored: a program
+    that is started would inherit that. What was typed and not read by the shell is dropped, or it would be commands of
+    the console.
+    """
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        before = {one: signal.signal(one, lambda *_: None) for one in (signal.SIGINT, signal.SIGQUIT)}
+    try:
+        yield
+    finally:
+        with suppress(termios.error, OSError, ValueError, AttributeError):  # no terminal there: nothing was typed
+            termios.tcflush(sys.__stdin__.fileno(), termios.TCIFLUSH)  # type: ignore[union-attr]
+        for one, handler in before.items():
+            signal.signal(one, handler)
 
 
 def toggle_mouse(app: App[Any]) -> bool:

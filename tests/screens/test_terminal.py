@@ -12,9 +12,11 @@ import signal
 import struct
 import sys
 import termios
+import threading
 import time
 from pathlib import Path
 
+from console.session import AskFailed
 from screens.hangup import HANGUP
 from screens.terminal import save_screen
 from tests.screens.driving import driven
@@ -28,18 +30,24 @@ if sys.argv[2] == "ignore":
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
 from console.app import QuarterdeckApp, run_app
 from tests.screens.fixed import NOW, FixedSession
-sys.exit(run_app(QuarterdeckApp(FixedSession(), "production", clock=lambda: NOW)))
+session = FixedSession()
+if sys.argv[3]:
+    def shell(*_):
+        print("asked", file=open(sys.argv[4], "a"))
+        return "sh", "-c", sys.argv[3]
+    session.shell = shell
+sys.exit(run_app(QuarterdeckApp(session, "production", clock=lambda: NOW)))
 """
 
 
 class Terminal:
     """A console in a process of its own behind a pseudo-terminal of 100x30."""
 
-    def __init__(self, hangup: str = "default") -> None:
+    def __init__(self, hangup: str = "default", script: str = "", asked: str = "") -> None:
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             os.environ.update(TERM="xterm-256color", COLORTERM="truecolor", LANG="C.UTF-8")
-            os.execv(sys.executable, [sys.executable, "-c", CONSOLE, str(ROOT), hangup])
+            os.execv(sys.executable, [sys.executable, "-c", CONSOLE, str(ROOT), hangup, script, asked])
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
 
     def read(self, seconds: float, until: bytes | None = None) -> bytes:
@@ -98,6 +106,95 @@ def test_the_shell_gets_the_terminal_and_the_console_comes_back() -> None:
         assert terminal.ended(15) == 0
     finally:
         os.close(terminal.fd)
+
+
+def shells(terminal: Terminal, keys: bytes) -> bytes:
+    """Arm, press the keys at once, and wait for the shell; what was written until then."""
+    assert b"Metrics" in terminal.read(30, b"Metrics")
+    os.write(terminal.fd, b"A")
+    terminal.read(10, b"armed until")
+    os.write(terminal.fd, keys)
+    seen = terminal.read(30, b"IN THE SHELL")
+    assert b"IN THE SHELL" in seen
+    return seen
+
+
+def test_ctrl_c_in_a_shell_ends_what_runs_there_and_not_the_console(tmp_path: Path) -> None:
+    """The shell is no interactive one, so that it, what runs in it and the console get the same signal."""
+    script = "trap 'echo GOT IT; exit 0' INT; echo IN THE SHELL; while :; do sleep 0.05; done"
+    terminal = Terminal(script=script, asked=str(tmp_path / "asked"))
+    try:
+        shells(terminal, b"s")
+        os.write(terminal.fd, b"\x03")
+        assert b"GOT IT" in terminal.read(10, b"GOT IT")
+        assert b"Metrics" in terminal.read(10, b"Metrics"), "the console comes back"
+        os.write(terminal.fd, b"q")
+        assert terminal.ended(15) == 0
+    finally:
+        os.close(terminal.fd)
+
+
+def test_the_key_pressed_several_times_opens_one_shell_and_typing_for_it_is_no_command(tmp_path: Path) -> None:
+    asked = tmp_path / "asked"
+    terminal = Terminal(script="echo IN THE SHELL; sleep 1; echo OUT AGAIN", asked=str(asked))
+    try:
+        shells(terminal, b"sss")
+        os.write(terminal.fd, b"sssnnn")  # the shell reads none of it
+        assert b"OUT AGAIN" in terminal.read(20, b"OUT AGAIN")
+        seen = terminal.read(3.0)
+        assert b"Metrics" in seen and b"IN THE SHELL" not in seen and b"reports" not in seen
+        assert asked.read_text() == "asked\n"
+        os.write(terminal.fd, b"s")
+        assert b"IN THE SHELL" in terminal.read(20, b"IN THE SHELL"), "the control: the key works again"
+        assert b"Metrics" in terminal.read(20, b"Metrics")
+        os.write(terminal.fd, b"q")
+        assert terminal.ended(15) == 0
+    finally:
+        os.close(terminal.fd)
+
+
+def test_a_shell_that_is_still_being_opened_is_not_opened_twice() -> None:
+    async def drive() -> None:
+        session, answer = FixedSession(), threading.Event()
+        begun: list[int] = []
+
+        def shell(*_: object) -> tuple[str, ...]:
+            begun.append(1)
+            answer.wait(10)
+            raise AskFailed("no shell there")
+
+        session.shell = shell  # type: ignore[assignment]
+        async with driven(session) as console:
+            await console.press("A", "s", "s", "s")
+            await console.press("n")
+            await console.at("ReportsScreen")
+            await console.press("s", "minus")
+            assert len(begun) == 1
+            answer.set()
+            await console.shows("no shell there")
+            await console.press("s")
+            await console.shows("no shell there")
+            assert len(begun) == 2, "the control: refused, it can be asked for again"
+
+    asyncio.run(drive())
+
+
+def test_a_list_is_not_opened_on_itself() -> None:
+    async def drive() -> None:
+        async with driven(FixedSession()) as console:
+            for key, screen in (
+                ("n", "ReportsScreen"),
+                ("w", "RunsScreen"),
+                ("R", "ReleasesScreen"),
+                ("question_mark", "HelpScreen"),
+            ):
+                await console.press(key, key, key)
+                await console.at(screen)
+                assert len(console.app.screen_stack) == 2
+                await console.press("minus")
+                await console.at("Dashboard")
+
+    asyncio.run(drive())
 
 
 def test_the_screen_is_saved_as_text_and_picture_for_its_owner_only(own_places: Path) -> None:
