@@ -26,7 +26,7 @@ gc.disable()  # until the first paint: half a million objects are made by import
 from textual.app import App  # noqa: E402
 from textual.message import Message  # noqa: E402
 
-from console.session import AskFailed, Locked, NoProfile, NotTrusted  # noqa: E402
+from console.answers import AskFailed, Locked, NoProfile, NotTrusted  # noqa: E402
 from screens.base import ArmedChanged, Deck, Fresh  # noqa: E402
 from screens.dashboard import Dashboard  # noqa: E402
 from screens.ears import Ears  # noqa: E402
@@ -140,6 +140,8 @@ class QuarterdeckApp(App[Any], inherit_bindings=False):
     def on_opened(self, message: Opened) -> None:
         """A profile that is missing or not trusted has a screen; a locked keyring is unlocked; a bad one ends it."""
         error = message.error
+        if not self.screen_stack:
+            return  # the console is ending
         if error is None:
             if self.wanted is None or self.wanted in self.bridge.known.order:
                 self.session.watch(self._environment())

@@ -7,54 +7,21 @@ called from worker threads only; the others answer at once from memory.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
+from console.answers import ARMED_S as ARMED_S
+from console.answers import AskFailed as AskFailed
+from console.answers import Happening as Happening
+from console.answers import KeyringShown as KeyringShown
+from console.answers import Locked as Locked
+from console.answers import NoProfile as NoProfile
+from console.answers import NotTrusted as NotTrusted
 from console.watch.views import NOTHING
 
 if TYPE_CHECKING:
     from console.feeds.lines import LogLine
-    from console.watch.views import ChecklistView, EnvironmentView, MetricsView, RunLine, State, SystemView
-
-ARMED_S = 900.0
-"""An environment stays armed for so long after its last use."""
-
-
-class AskFailed(Exception):
-    """What was asked could not be done. The text is a whole sentence; `ways_out` say what to do.
-
-    Both may quote what hosts, servers and file names say, and go to the terminal: they are sanitised here.
-    """
-
-    def __init__(self, sentence: str, ways_out: Sequence[str] = (), exit_code: int = 2) -> None:
-        from console.text.sanitise import clean_text
-
-        super().__init__(clean_text(sentence))
-        self.ways_out = tuple(clean_text(way) for way in ways_out)
-        self.exit_code = exit_code
-
-
-class Locked(AskFailed):
-    """The keyring is locked: `unlock` first, then ask again."""
-
-
-class NoProfile(AskFailed):
-    """There is no profile to open. The text says where it was looked for; the console offers demo and init."""
-
-
-class NotTrusted(AskFailed):
-    """`open` met a profile of the working directory that nobody trusts yet: shown, then `trust_profile` or leave."""
-
-    def __init__(
-        self, sentence: str, path: str, digest: str, hosts: Sequence[str] = (), commands: Sequence[str] = ()
-    ) -> None:
-        from console.text.sanitise import clean
-
-        super().__init__(sentence, exit_code=4)
-        self.path = clean(path)
-        self.digest = digest
-        self.hosts = tuple(clean(host) for host in hosts)
-        self.commands = tuple(clean(command) for command in commands)
+    from console.watch.views import ChecklistView, EnvironmentView, MetricsView, RunLine, SystemView
 
 
 class ActionShown(NamedTuple):
@@ -183,25 +150,6 @@ class ReleaseShown(NamedTuple):
     run: str
     can_go_back: str = ""
     """Empty if one can roll back to it, else why not."""
-
-
-class KeyringShown(NamedTuple):
-    """State of the keyring for the top line."""
-
-    state: Literal["none needed", "locked", "unlocked", "unavailable"]
-    where: str = ""
-    problem: str = ""
-
-
-class Happening:
-    """Something to tell the person: a toast, kept in the list of events. Its text is sanitised, wherever it is from."""
-
-    def __init__(self, text: str, tone: State = "ok", at: float = 0.0) -> None:
-        from console.text.sanitise import clean_text
-
-        self.text = clean_text(text)
-        self.tone: State = tone
-        self.at = at
 
 
 class Listener(Protocol):

@@ -10,7 +10,7 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.worker import Worker, WorkerState, get_current_worker
 
-from console.session import AskFailed, Locked
+from console.answers import AskFailed, Locked
 
 T = TypeVar("T")
 Then = Callable[[Any], None]

@@ -12,11 +12,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
 from textual.message import Message
-from textual.screen import ModalScreen
 from textual.widget import Widget
 
+from console.answers import Happening
 from console.commands import ConsoleCommand, Scope
-from console.session import Happening
 from screens.asking import Asking, Declined
 from screens.commanded import Commanded
 from screens.frame import key_hints, top_state
@@ -362,30 +361,3 @@ def _pictures(screen: Deck[Any]) -> tuple[str, str]:
     from screens.terminal import plain_text
 
     return screen.app.export_screenshot(), plain_text(screen)
-
-
-class Sheet(Deck[R], ModalScreen[R]):
-    """A small modal on top of a screen; escape leaves it and changes nothing."""
-
-    ONLY = frozenset({"back"})
-    SCOPED_CSS = False
-    DEFAULT_CSS = """
-    Sheet { align: center middle; background: $background 60%; }
-    #sheet {
-        width: 72; max-width: 96%; height: auto; max-height: 90%;
-        background: $surface; border: round $border; padding: 1 2;
-    }
-    .production.loud #sheet { border: heavy $error 70%; }
-    #sheet LinesWidget { background: $surface; }
-    #sheet Words { height: auto; width: 1fr; margin-bottom: 1; }
-    #sheet Words.label { margin-bottom: 0; }
-    #sheet Entry { background: $panel; margin-bottom: 1; }
-    #sheet #problem { margin-bottom: 1; }
-    """
-
-    def compose(self) -> ComposeResult:
-        """A box in the middle."""
-        from textual.containers import Vertical
-
-        with Vertical(id="sheet"):
-            yield from self.body()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual.binding import Binding, BindingType
@@ -14,9 +14,16 @@ if TYPE_CHECKING:
     from screens.base import Deck
 
 
-def commands_of(kind: type, scopes: tuple[Scope, ...]) -> Iterator[ConsoleCommand]:
-    """The table's commands of those scopes that this class has a method for."""
-    return (one for one in COMMANDS if one.scope in scopes and hasattr(kind, f"do_{one.id}"))
+@cache
+def commands_of(
+    kind: type, scopes: tuple[Scope, ...], only: frozenset[str] | None = None
+) -> tuple[ConsoleCommand, ...]:
+    """The table's commands of those scopes that this class has a method for, in table order; with `only`, of these."""
+    return tuple(
+        one
+        for one in COMMANDS
+        if one.scope in scopes and (only is None or one.id in only) and hasattr(kind, f"do_{one.id}")
+    )
 
 
 def bindings_of(kind: type, scopes: tuple[Scope, ...], only: frozenset[str] | None) -> list[BindingType]:
@@ -31,8 +38,8 @@ def bindings_of(kind: type, scopes: tuple[Scope, ...], only: frozenset[str] | No
             tooltip=one.help,
             id=f"{one.scope}.{one.id}",
         )
-        for one in commands_of(kind, scopes)
-        if one.keys and (only is None or one.id in only)
+        for one in commands_of(kind, scopes, only)
+        if one.keys
     ]
 
 
@@ -54,7 +61,7 @@ class Commanded(DOMNode):
 
     def commands(self) -> tuple[ConsoleCommand, ...]:
         """The commands that can be given here, in table order."""
-        return tuple(one for one in commands_of(type(self), self.SCOPES) if self.ONLY is None or one.id in self.ONLY)
+        return commands_of(type(self), self.SCOPES, self.ONLY)
 
     def action_command(self, id: str) -> None:  # noqa: A002 - the table's word
         """A key of the table was pressed."""

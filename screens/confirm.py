@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from screens.base import Sheet
 from screens.entry import Entry
 from screens.page import Words
+from screens.sheet import Sheet
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult

@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from screens.base import Sheet
 from screens.entry import Entry
 from screens.page import Words
+from screens.sheet import Sheet
 from screens.words import moment
 
 if TYPE_CHECKING:

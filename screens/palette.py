@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from textual.strip import Strip
 
 from console.commands import ConsoleCommand
-from screens.base import Sheet
 from screens.commanded import Commanded
 from screens.entry import Entry
+from screens.sheet import Sheet
 from screens.widgets.table import Cell, Column, Row, RowTable
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from screens.base import Sheet
 from screens.page import Words
+from screens.sheet import Sheet
 
 if TYPE_CHECKING:
     from textual import events

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from screens.base import Deck, Sheet
+from screens.base import Deck
 from screens.page import Words
+from screens.sheet import Sheet
 
 if TYPE_CHECKING:
     from textual import events

@@ -5,9 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from screens.base import ArmedChanged, Sheet
+from screens.base import ArmedChanged
 from screens.entry import Entry
 from screens.page import Words
+from screens.sheet import Sheet
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from console.session import AskFailed, Locked
+from console.answers import AskFailed, Locked
 
 
 def as_asked(error: Exception) -> AskFailed | None:

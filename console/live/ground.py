@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from console.session import AskFailed, Happening
+from console.answers import AskFailed, Happening
 from console.watch.views import State
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from console.answers import ARMED_S, AskFailed, KeyringShown
 from console.live.door import asked
 from console.live.ground import AUDIT, Ground
-from console.session import ARMED_S, AskFailed, KeyringShown
 from console.watch.views import EnvironmentView, SystemView, staled
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from console.feeds.line import readable
 from console.live.door import asked
 from console.session import AskFailed, Happening
 from console.watch.logs import watch_logs
@@ -98,7 +99,9 @@ class Watching:
             if thread is not threading.current_thread():
                 thread.join(max(0.0, ends - time.monotonic()))
         with self._lock:
-            return self.system._replace(logs={name: tuple(lines) for name, lines in self._lines.items()})
+            # As they are read, not as they came: the next first paint need not take JSON apart.
+            tails = {name: tuple(map(readable, lines)) for name, lines in self._lines.items()}
+            return self.system._replace(logs=tails)
 
     def told(self, name: str, view: ChecklistView) -> None:
         """A checklist was read."""

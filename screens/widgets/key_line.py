@@ -9,7 +9,8 @@ from textual.strip import Strip
 
 from screens.theme import BRAILLE, Symbols
 from screens.widgets.bars import Piece, fitting
-from screens.widgets.lines import LinesWidget, Part, strip_of
+from screens.widgets.edge import EdgeLine
+from screens.widgets.lines import Part, strip_of
 
 
 class KeyHint(NamedTuple):
@@ -22,23 +23,8 @@ class KeyHint(NamedTuple):
     """False: it is shown quietly, because it answers why it does not work now (read-only)."""
 
 
-class KeyLine(LinesWidget):
+class KeyLine(EdgeLine):
     """One line of keys; in production it is red like the top line, which closes the frame."""
-
-    DEFAULT_CSS = """
-    KeyLine {
-        height: 1;
-        background: $panel;
-        &.-production { background: $error 30%; }
-        &.-production:light { background: $error 16%; }
-        &.-production:ansi { background: ansi_red; color: ansi_bright_white; }
-        &.-production:ansi > .tone--key { color: ansi_bright_white; }
-        &.-production:ansi > .tone--dim { color: ansi_bright_white; text-style: none; }
-        &.-production:ansi > .tone--accent { color: ansi_bright_white; }
-        &.-production:ansi > .tone--warn { color: ansi_bright_white; text-style: bold; }
-        &.-production:ansi > .tone--unknown { color: ansi_bright_white; text-style: italic; }
-    }
-    """
 
     def __init__(
         self,

@@ -8,7 +8,7 @@ compositor of 8.2.8 sends a span from the left edge of the widget, so that a lat
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 from weakref import WeakKeyDictionary
 
 from rich.segment import Segment
@@ -117,6 +117,8 @@ class LinesWidget(Widget):
     """A widget that draws itself as lines. Subclasses give `lines()` and call `redraw()` when their data changed."""
 
     ALLOW_SELECT = False
+    OWN_TONES: ClassVar[bool] = False
+    """Whether style sheets have rules for tones of this class; styles of tones are then not shared with others."""
     DEFAULT_CSS = """
     LinesWidget {
         width: 1fr;
@@ -187,13 +189,11 @@ class LinesWidget(Widget):
 
         Textual's component classes do the same, but for every class of every widget at every change of styles: 14 of
         them on each of a dashboard's widgets were most of the time from start to first paint. This asks for a tone
-        when it is first drawn, and once for all widgets that look alike: the rules for tones are about the widget
-        itself, so its class, its classes and states and its own colours decide.
+        when it is first drawn, and once for all widgets of the same colours that have no rules of their own for tones.
         """
         if self._alike is None:
-            known = _STYLES.setdefault(self.app, {})
-            alike = (type(self), self.app.theme, self.classes, self.has_focus, self.disabled, self.rich_style)
-            self._alike = known.setdefault(alike, {})
+            known = {} if self.OWN_TONES else _STYLES.setdefault(self.app, {})
+            self._alike = known.setdefault((self.app.theme, self.rich_style), {})
         found = self._alike.get(tone)
         if found is None:
             node = DOMNode(classes=f"tone--{tone}")

@@ -8,7 +8,8 @@ from textual.strip import Strip
 
 from screens.theme import BRAILLE, Symbols, Tone
 from screens.widgets.bars import Piece, fitting
-from screens.widgets.lines import LinesWidget, Part, strip_of
+from screens.widgets.edge import EdgeLine
+from screens.widgets.lines import Part, strip_of
 
 
 class TopState(NamedTuple):
@@ -32,23 +33,8 @@ class TopState(NamedTuple):
     """`last known, from 02:14`, while nothing is live yet; empty otherwise."""
 
 
-class TopLine(LinesWidget):
+class TopLine(EdgeLine):
     """One line. In production the whole line is red, and the environment stands in it in capital letters."""
-
-    DEFAULT_CSS = """
-    TopLine {
-        height: 1;
-        background: $panel;
-        &.-production { background: $error 30%; }
-        &.-production:light { background: $error 16%; }
-        &.-production:ansi { background: ansi_red; color: ansi_bright_white; }
-        &.-production:ansi > .tone--key { color: ansi_bright_white; }
-        &.-production:ansi > .tone--dim { color: ansi_bright_white; text-style: none; }
-        &.-production:ansi > .tone--accent { color: ansi_bright_white; }
-        &.-production:ansi > .tone--warn { color: ansi_bright_white; text-style: bold; }
-        &.-production:ansi > .tone--unknown { color: ansi_bright_white; text-style: italic; }
-    }
-    """
 
     def __init__(
         self,

@@ -56,7 +56,7 @@ def test_the_first_time_says_that_nothing_is_known_and_then_shows_the_first_envi
             gate.set()
             await console.shows("1.5.0-rc2")
             assert console.screen.environment == STAGING
-            assert ("watch", STAGING) in session.asked
+            await console.until(lambda: ("watch", STAGING) in session.asked, "the look at staging")
 
     asyncio.run(drive())
 
