@@ -6,6 +6,9 @@ set -u
 cd "$(dirname "$0")/.." || exit 2
 python=${PYTHON:-.venv/bin/python}
 out=$(mktemp -d) || exit 2
+# Hundreds of short processes are started, some as users who cannot write here: with byte code, as when installed.
+unset PYTHONDONTWRITEBYTECODE
+"$python" -m compileall -q actions console profiles screens
 trap 'rm -rf "$out"' EXIT
 lab=
 rest=
