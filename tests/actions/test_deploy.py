@@ -10,7 +10,9 @@ from actions.deploy.facts import DeployFacts
 from actions.deploy.params import DeployParams
 from actions.site import Site
 from console.runs.api import Command, Plan, Refusal, TextBlock
+from console.runs.shown import effect_whole
 from console.stacks.base import ComposeFile, Problem, ProcessSpec, ServiceSpec
+from console.stacks.known import fixed_scripts
 from tests.actions.rendered import matches
 from tests.actions.sites import MIGRATIONS, digest, ground, image, images, release, site, spec
 
@@ -265,3 +267,16 @@ def test_a_secret_in_an_uploaded_file_is_a_warning_that_does_not_repeat_it() -> 
     assert isinstance(warning, TextBlock) and warning.tone == "warn"
     assert "/home/op/compose.yml, line 4: POSTGRES_PASSWORD" in warning.text and "hunter2" not in warning.text
     assert not [block for block in planned(UPLOADED).blocks if block.title == warning.title]  # control
+
+
+@pytest.mark.parametrize("given", EVERY)
+def test_every_script_of_a_plan_is_known_as_one_of_ours(given: DeployFacts) -> None:
+    """So that a plan which comes from a host is read without them, and one that brings others is seen to."""
+    known, told = fixed_scripts(), []
+    for step in planned(given).steps:
+        effects = (step.run, step.check, step.undo, step.undo_check, *(gate.check for gate in step.gates))
+        told += [
+            effect_whole(one, known) for one in effects if isinstance(one, Command) and one.argv[:2] == ("sh", "-c")
+        ]
+    assert told and all("{fixed script of " in text for text in told)
+    assert not [text for text in told if text.startswith("sh -c")]
