@@ -14,7 +14,12 @@ if TYPE_CHECKING:
     from console.session import ActionShown
     from screens.known import Bridge
 
-COLUMNS = (Column("action", 10), Column("what", 22, grow=1), Column("it", 26, grow=3), Column("danger", 8, 1))
+COLUMNS = (
+    Column("action", 10),
+    Column("called", 22, grow=1),
+    Column("what it does", 26, grow=3),
+    Column("danger", 8, 1),
+)
 
 
 class ActionsScreen(Deck[None]):
@@ -47,7 +52,7 @@ class ActionsScreen(Deck[None]):
                         Cell(one.name, "key"),
                         Cell(one.title),
                         Cell(one.help, "dim"),
-                        Cell(one.danger, "warn" if one.danger in ("high", "writes") else "dim"),
+                        Cell(one.danger, "warn" if one.danger == "destroys" else "dim"),
                     ),
                 )
                 for one in self.actions

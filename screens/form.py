@@ -7,13 +7,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from textual.containers import Vertical
+from textual.strip import Strip
 from textual.widget import Widget
 
 from console.session import FieldShown
 from screens.base import Deck
 from screens.entry import Entry
 from screens.page import Words
-from screens.palette import Offered
 from screens.widgets.table import Cell, Column, Row, RowTable
 from screens.words import moment
 
@@ -24,8 +24,18 @@ if TYPE_CHECKING:
     from console.session import AskFailed, PlanShown
     from screens.known import Bridge
 
+MOVES = (("up down", "key"), (" choose   ", "dim"), ("enter", "key"))
 SUGGESTED = (Column("", 16, grow=1), Column("", 24, grow=2))
 FLAG = (("yes", ""), ("no", ""))
+
+
+class Suggested(RowTable):
+    """Values for the field that is typed in; only the one that stands in the field is marked."""
+
+    taken: str | None = None
+
+    def row_strip(self, row: Row, width: int, on_cursor: bool) -> Strip:
+        return super().row_strip(row, width, row.key == self.taken)
 
 
 class FormScreen(Deck[None]):
@@ -56,7 +66,7 @@ class FormScreen(Deck[None]):
         yield Words(id="state")
         yield Vertical(id="fields")
         yield Words(id="help")
-        yield Offered(SUGGESTED, header=False, symbols=self.bridge.symbols, empty="", id="suggested")
+        yield Suggested(SUGGESTED, header=False, symbols=self.bridge.symbols, empty="", id="suggested")
 
     def on_mount(self) -> None:
         super().on_mount()
@@ -76,7 +86,7 @@ class FormScreen(Deck[None]):
 
     def _show(self, fields: tuple[FieldShown, ...]) -> None:
         self.fields = fields
-        self._say(("enter", "key"), (" next, and on the last field plan   ", "dim"), ("esc", "key"), (" leave", "dim"))
+        self._say(*MOVES, (" next, and on the last field plan   ", "dim"), ("esc", "key"), (" leave", "dim"))
         rows: list[Widget] = []
         for one in fields:
             rows.append(Words(f"{one.title}{' *' if one.required else ''}", classes="label"))
@@ -122,10 +132,13 @@ class FormScreen(Deck[None]):
         choices = field.choices or (FLAG if field.kind == "flag" else ())
         exact = any(value.casefold() == typed for value, _ in choices)
         found = [one for one in choices if exact or not typed or typed in " ".join(one).casefold()]
-        table = self.query_one("#suggested", RowTable)
+        table = self.query_one("#suggested", Suggested)
+        table.taken = next((value for value, _ in choices if value.casefold() == typed), None)
         table.show([Row(value, (Cell(value, "strong"), Cell(what, "dim"))) for value, what in found])
-        if exact:
-            table.select(next(value for value, _ in choices if value.casefold() == typed))
+        if table.taken is not None:
+            table.select(table.taken)
+        elif table.rows:
+            table.select(table.rows[0].key)
 
     def on_key(self, event: events.Key) -> None:
         """Arrows choose a suggestion while the field keeps the focus."""
@@ -176,5 +189,5 @@ class FormScreen(Deck[None]):
     def _planned(self, plan: PlanShown) -> None:
         from screens.plan import PlanScreen
 
-        self._say(("enter", "key"), (" plan again   ", "dim"), ("esc", "key"), (" leave", "dim"))
+        self._say(*MOVES, (" plan again   ", "dim"), ("esc", "key"), (" leave", "dim"))
         self.app.push_screen(PlanScreen(self.bridge, plan))

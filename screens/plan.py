@@ -112,10 +112,11 @@ def plan_lines(plan: PlanShown, now: float, width: int, starting: bool = False) 
         return
     if plan.foreign:
         yield from hanging([("! ", "warn")], plan.foreign, "warn", width)
-    yield text(("digest ", "dim"), plan.digest, ("   what was confirmed is what runs", "dim"))
+    yield text(("digest ", "dim"), plan.digest)
+    yield text(("What was confirmed is what runs.", "dim"))
     yield text("")
     for block in plan.blocks:
-        yield from block_lines(block)
+        yield from block_lines(block, width)
         yield text("")
     yield text((f"{len(plan.steps)} steps", "head"))
     for number, step in enumerate(plan.steps, 1):
@@ -125,20 +126,27 @@ def plan_lines(plan: PlanShown, now: float, width: int, starting: bool = False) 
         yield from hanging([("If it fails  ", "head")], plan.as_before, "plain", width)
 
 
-def block_lines(block: BlockShown) -> Iterator[Content]:
-    """A block: text in its tone, a table with aligned columns, or a diff of changed lines."""
+def block_lines(block: BlockShown, width: int) -> Iterator[Content]:
+    """A block: text in its tone, a table (its rows one below the other where it is too wide), or changed lines."""
     if block.title:
         yield text((block.title, "head"))
     if block.kind == "table":
         rows = [block.columns, *block.rows]
         widths = [max(len(row[at]) for row in rows if at < len(row)) for at in range(len(block.columns))]
+        if sum(widths) + 2 * len(widths) > width:
+            for row in block.rows:
+                yield text((f"  {row[0]}", "strong"))
+                for name, cell in zip(block.columns[1:], row[1:], strict=False):
+                    yield from hanging([(f"    {name:<{max(map(len, block.columns))}}  ", "dim")], cell, "plain", width)
+            return
         for number, row in enumerate(rows):
             words = "  ".join(f"{one:<{width}}" for one, width in zip(row, widths, strict=False))
             yield text((f"  {words.rstrip()}", "plain" if number else "dim"))
     elif block.kind == "diff":
         for line in difflib.unified_diff(block.before.splitlines(), block.after.splitlines(), lineterm="", n=1):
             if not line.startswith(("---", "+++", "@@")):
-                yield text((f"  {line}", {"-": "warn", "+": "ok"}.get(line[:1], "dim")))
+                tone = {"-": "warn", "+": "ok"}.get(line[:1], "dim")
+                yield from hanging([(f"  {line[:1]}", tone)], line[1:], tone, width)
     else:
         for line in block.text.splitlines():
             yield text((f"  {line}", {"warn": "warn", "bad": "bad"}.get(block.tone, "plain")))
@@ -148,9 +156,12 @@ def step_lines(number: int, step: StepShown, width: int) -> Iterator[Content]:
     """A step: title and host, the command, what undoes it and what proves it."""
     word, tone = CERTAINTY.get(step.certainty, (step.certainty, "warn"))
     notes = "   ".join(one for one in (word, step.note) if one)
-    yield text(
-        (f"{number:>3}  ", "dim"), (step.title, "strong"), (f"  {step.host or 'here'}", "accent"), (f"   {notes}", tone)
-    )
+    head = [(f"{number:>3}  ", "dim"), (step.title, "strong"), (f"  {step.host or 'here'}", "accent")]
+    if sum(map(len, (head[0][0], head[1][0], head[2][0], notes))) + 3 <= width:
+        yield text(*head, (f"   {notes}", tone))
+    else:
+        yield text(*head)
+        yield from hanging([("     ", "dim")], notes, tone, width)
     yield from hanging([("     $ ", "dim")], step.command, "plain", width)
     if step.check:
         yield from hanging([("     check   ", "dim")], step.check, "dim", width)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from console.session import ReleaseShown
 from screens.base import Deck
 from screens.widgets.table import Cell, Column, Row, RowTable
+from screens.words import when
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -69,7 +70,7 @@ class ReleasesScreen(Deck[None]):
         self._table.show([self._row(one) for one in self.releases])
 
     def _row(self, one: ReleaseShown) -> Row:
-        symbols = self.bridge.symbols
+        symbols, now = self.bridge.symbols, self.bridge.clock()
         if one.live:
             back, glyph = Cell("live now", "ok"), Cell(symbols.running, "ok")
         elif one.can_go_back:
@@ -81,8 +82,11 @@ class ReleasesScreen(Deck[None]):
             (
                 glyph,
                 Cell(one.candidate, "strong" if one.live else "plain"),
-                Cell(one.when, "dim"),
-                Cell(one.verified or ("undone" if one.undone else "not verified"), "dim" if one.verified else "warn"),
+                Cell(when(one.when, now), "dim"),
+                Cell(
+                    when(one.verified, now) or ("undone" if one.undone else "not verified"),
+                    "dim" if one.verified else "warn",
+                ),
                 Cell(one.schema, "dim"),
                 Cell(one.who, "dim"),
                 back,
@@ -106,8 +110,8 @@ class ReleasesScreen(Deck[None]):
         rows = [
             f"{one.candidate}   {one.id}",
             "",
-            f"made       {one.when} by {one.who}, {one.action}, run {one.run}",
-            f"verified   {one.verified or 'no'}",
+            f"made       {when(one.when, self.bridge.clock())} by {one.who}, {one.action}, run {one.run}",
+            f"verified   {when(one.verified, self.bridge.clock()) or 'no'}",
             f"schema     {one.schema or 'none'}",
             f"live       {'yes' if one.live else 'no'}{', was undone' if one.undone else ''}",
             f"go back    {'it is live' if one.live else one.can_go_back or 'possible'}",

@@ -57,7 +57,8 @@ class RunScreen(Deck[None]):
         self.all_output = False
         self._looking = False
         self._timer: Timer | None = None
-        self._putting = False
+        self._put: list[str | None] = []
+        """Where this screen itself has put the cursor, in the order in which the tree will tell it."""
 
     def words(self) -> str:
         return f"run {self.id_shown}"
@@ -122,7 +123,7 @@ class RunScreen(Deck[None]):
         line = shown.line
         tone = line.tone if line.tone in ("bad", "warn") else "accent" if line.state in UNFINISHED else "ok"
         why = f"   {shown.reason}" if shown.reason else ""
-        where = f" on {shown.where}" if shown.where else ""
+        where = f", runner: {shown.where}" if shown.where else ""
         began = f"began {moment(line.started, now)} by {line.who}{where}"
         place = "" if line.environment in line.title else f" in {line.environment}"
         self.query_one("#title", Words).say(
@@ -130,12 +131,14 @@ class RunScreen(Deck[None]):
         )
         self._draw_ending(shown)
         tree = self.query_one("#steps", StepTree)
-        self._putting = True
         tree.styles.height = None if self.has_class("-wide") else len(shown.steps)
+        before = tree.cursor_key
         tree.show([_row(one, now) for one in shown.steps])
-        if self.staying and (working := _working(shown.steps)) is not None:
+        if tree.cursor_key != before:
+            self._put.append(tree.cursor_key)
+        if self.staying and (working := _working(shown.steps)) is not None and working.id != tree.cursor_key:
             tree.select(working.id)
-        self._putting = False
+            self._put.append(working.id)
         self._choose()
 
     def _draw_ending(self, shown: RunShown) -> None:
@@ -167,6 +170,9 @@ class RunScreen(Deck[None]):
     def on_row_list_moved(self, event: StepTree.Moved) -> None:
         """Moved by hand: the cursor stays there, and its output is read."""
         event.stop()
+        if event.key in self._put:  # told late: another step may work by now
+            self._put.remove(event.key)
+            return
         working = _working(self.shown.steps) if self.shown else None
         if working is not None and event.key != working.id:
             self.staying = False

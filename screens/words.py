@@ -46,6 +46,15 @@ def lasting(since: str, now: float) -> str:
     return span(now - (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp())
 
 
+def when(said: str, now: float) -> str:
+    """An ISO 8601 time (UTC where it names no zone) as `moment` says it; other words as they are."""
+    try:
+        at = datetime.fromisoformat(said)
+    except ValueError:
+        return said
+    return moment((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp(), now)
+
+
 def listed(names: Sequence[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     if len(names) < 2:

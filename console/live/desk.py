@@ -46,7 +46,7 @@ class Desk:
         """The checklist as it stands; a document that cannot be read is a view with a problem."""
         checklist = _of(environment)
         if checklist is None:
-            return ChecklistView(title="", problem="This environment's profile names no checklist.")
+            return ChecklistView(title="", problem="the profile names no checklist")
         try:
             document = self._read(checklist)
         except DocumentUnreadable as error:

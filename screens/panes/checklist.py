@@ -24,6 +24,7 @@ COLUMNS = (
     Column("group", 8, 4, grow=1),
 )
 WRONG = ("conflict", "failed")
+NONE = "no checklist for this environment"
 
 
 def item_mark(state: str, symbols: Symbols) -> tuple[str, str, Tone]:
@@ -48,7 +49,7 @@ class ChecklistPane(Pane):
 
     def __init__(self, id: str, symbols: Symbols = BRAILLE) -> None:  # noqa: A002 - Textual's word
         super().__init__(id, symbols)
-        self.table = RowTable(COLUMNS, header=False, symbols=symbols, empty="no checklist for this environment")
+        self.table = RowTable(COLUMNS, header=False, symbols=symbols, empty=NONE)
         self.items: dict[str, ItemView] = {}
 
     def body(self) -> ComposeResult:
@@ -60,8 +61,9 @@ class ChecklistPane(Pane):
 
     def draw(self) -> None:
         view = self.known.checklists.get(self.environment)
-        if view is None or not (view.items or view.problem):
+        if view is None or not view.items:
             self.head.show([])
+            self.table.empty = view.problem if view is not None and view.problem else NONE
             self.table.show([])
             return
         wrong = 0 if view.stale else sum(one.state in WRONG for one in view.items)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from textual.strip import Strip
@@ -11,6 +12,19 @@ from screens.widgets.lines import LinesWidget, Part, strip_of
 from screens.widgets.words import fit, width_of
 
 Said = tuple[str, Tone]
+
+
+_SECONDS = re.compile(r"(\d\d:\d\d):\d\d")
+
+
+def shortened(note: str, room: int, ellipsis: str) -> str:
+    """The note in at most `room` cells: a clock time loses its seconds before anything is cut; too little is nothing.
+
+    A time that is cut says nothing, so that what is cut is what stands after it.
+    """
+    if width_of(note) > room:
+        note = _SECONDS.sub(r"\1", note)
+    return fit(note, room, ellipsis) if room >= 5 else ""
 
 
 class Head(LinesWidget):
@@ -45,7 +59,7 @@ class Head(LinesWidget):
             left += [("  ", "dim"), (words, tone)]
         note, tone = self.note
         room = width - sum(width_of(words) for words, _ in left) - 1
-        note = fit(note, room - 3, self.symbols.ellipsis) if room > 8 else ""
+        note = shortened(note, room - 2, self.symbols.ellipsis)
         rule = self.symbols.rule * max(room - width_of(note) - (1 if note else 0), 0)
         parts: list[Part] = [(words, self.tone(tone)) for words, tone in left]
         parts += [(" ", self.tone("dim")), (rule, self.tone("accent" if on else "dim"))]

@@ -123,7 +123,7 @@ class Chart(LinesWidget):
                 break
             parts.append((gap + piece.text, piece.tone))
             room -= len(gap) + width_of(piece.text)
-        if data.note and room >= _NOTE + 2:
+        if data.note and room >= _NOTE + 2 and not any(data.note in text for text, _ in parts):
             parts.append((f"  {fit(data.note, room - 2, self.symbols.ellipsis)}", "unknown"))
         return parts
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from textual.strip import Strip
@@ -14,9 +15,11 @@ from screens.widgets.words import duration, width_of
 
 _STATE = 11
 _HOST = 14
-_TIME = 12
+_TIME = 7
 _TITLE = 16
-"""Cells that a title keeps before host and time give way."""
+"""Cells that a title keeps before the time gives way."""
+_TITLES = 40
+"""Up to so many cells the longest title keeps before the host gives way."""
 
 
 class StepRow(NamedTuple):
@@ -40,7 +43,20 @@ class StepRow(NamedTuple):
 
 
 class StepTree(RowList[StepRow]):
-    """Steps as rows. A step that changed sends its own line only."""
+    """Steps as rows. A step that changed sends its own line only. Host and time take no more than they need."""
+
+    _host = _HOST
+    _time = _TIME
+    _title = _TITLE
+
+    def show(self, rows: Sequence[StepRow]) -> int:
+        """Show these steps from now on; the number of lines that changed."""
+        self._host = min(max((width_of(row.host) for row in rows), default=0), _HOST)
+        times = (width_of(duration(row.elapsed_s)) for row in rows if row.elapsed_s is not None)
+        self._time = max(_TIME, max(times, default=0))
+        titles = (width_of(row.title) + 2 * row.depth for row in rows)
+        self._title = max(_TITLE, min(_TITLES, max(titles, default=0)))
+        return super().show(rows)
 
     def row_strip(self, row: StepRow, width: int, on_cursor: bool) -> Strip:
         """Glyph, word, title; on the right the host and the time, while there is room for them."""
@@ -48,10 +64,10 @@ class StepTree(RowList[StepRow]):
         shown = mark(row.state, self.symbols)
         state: Tone = shown.tone
         room = width - 1 - _STATE - 1
-        with_time = room - _TIME - 1 >= _TITLE
-        room -= (_TIME + 1) * with_time
-        with_host = room - _HOST - 1 >= _TITLE
-        room -= (_HOST + 1) * with_host
+        with_time = room - self._time - 1 >= _TITLE
+        room -= (self._time + 1) * with_time
+        with_host = self._host > 0 and room - self._host - 1 >= self._title
+        room -= (self._host + 1) * with_host
         title = " " * (2 * row.depth) + row.title
         quiet = row.state in ("waiting", "skipped")
         parts: list[Part] = [
@@ -69,10 +85,10 @@ class StepTree(RowList[StepRow]):
             text = cell_of(title, room, ellipsis=self.symbols.ellipsis)
             parts.append((text, self.tone("dim" if quiet else "plain", on_cursor)))
         if with_host:
-            text = cell_of(row.host, _HOST, ellipsis=self.symbols.ellipsis)
+            text = cell_of(row.host, self._host, ellipsis=self.symbols.ellipsis)
             parts += [(" ", plain), (text, self.tone("dim", on_cursor))]
         if with_time:
             words = "" if row.elapsed_s is None else duration(row.elapsed_s)
             tone: Tone = "accent" if row.state in ("running", "undoing") else "dim"
-            parts += [(" ", plain), (cell_of(words, _TIME, right=True), self.tone(tone, on_cursor))]
+            parts += [(" ", plain), (cell_of(words, self._time, right=True), self.tone(tone, on_cursor))]
         return strip_of(parts, width, plain)

@@ -11,6 +11,7 @@ from screens.theme import BRAILLE, Mark, Symbols, Tone
 from screens.widgets.lines import Part, strip_of
 from screens.widgets.rows import RowList
 from screens.widgets.words import cell as cell_of
+from screens.widgets.words import width_of
 
 _BETWEEN = 2
 """Blanks between two columns."""
@@ -67,24 +68,40 @@ class RowTable(RowList[Row]):
         super().__init__(symbols=symbols, empty=empty, id=id, classes=classes)
         self.columns = tuple(columns)
         self.heading_rows = 1 if header else 0
+        self._needed = [column.width for column in self.columns]
+
+    def show(self, rows: Sequence[Row]) -> int:
+        """Show these rows from now on; the number of lines that changed.
+
+        An empty column is left out. Where the cells of a column that does not grow are shorter than it, the others have
+        what it leaves; which columns there are does not change with that.
+        """
+        self._needed = [self._wide(i, column, rows) for i, column in enumerate(self.columns)]
+        return super().show(rows)
+
+    def _wide(self, at: int, column: Column, rows: Sequence[Row]) -> int:
+        title = width_of(column.title) if self.heading_rows else 0
+        cells = [width_of(row.cells[at].text) for row in rows if len(row.cells) == len(self.columns)]
+        wide = max(title, *cells) if cells else column.width
+        return column.width if column.grow and wide else min(column.width, wide)
 
     def layout_for(self, width: int) -> list[tuple[int, int]]:
         """(index of column, cells) of the columns that fit into this width."""
         room = width - 1
-        kept = list(range(len(self.columns)))
+        kept = [i for i, wide in enumerate(self._needed) if wide]
 
         def taken() -> int:
             return sum(self.columns[i].width for i in kept) + _BETWEEN * (len(kept) - 1)
 
         while len(kept) > 1 and taken() > room and any(self.columns[i].priority for i in kept):
             kept.remove(max(kept, key=lambda i: (self.columns[i].priority, i)))
-        spare = room - taken()
+        spare = room - sum(self._needed[i] for i in kept) - _BETWEEN * (len(kept) - 1)
         shares = sum(self.columns[i].grow for i in kept)
         sizes: list[tuple[int, int]] = []
         for i in kept:
             column = self.columns[i]
             extra = spare * column.grow // shares if shares and spare > 0 else 0
-            sizes.append((i, column.width + extra))
+            sizes.append((i, self._needed[i] + extra))
         return sizes
 
     def heading(self, width: int) -> list[Strip]:

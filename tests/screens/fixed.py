@@ -234,7 +234,7 @@ def plan(environment: str = PRODUCTION, refusal: str = "") -> PlanShown:
         environment,
         f"Deploy 1.5.0 to {environment}",
         "4f1c9a2e77b0d3c5",
-        "high" if environment == PRODUCTION else "normal",
+        "destroys" if environment == PRODUCTION else "changes",
         () if refusal else STEPS,
         ()
         if refusal
@@ -437,13 +437,13 @@ FIELDS = (
 )
 
 ACTIONS = (
-    ActionShown("deploy", "Deploy", "Make a candidate live, and take it back if it fails.", "high"),
-    ActionShown("rollback", "Roll back", "Go back to a release that was verified.", "high"),
-    ActionShown("restart", "Restart a service", "Stop and start it with the same image.", "normal"),
-    ActionShown("stop", "Stop a service", "Stop it until it is started again.", "high"),
-    ActionShown("start", "Start a service", "Start it with the image it had.", "normal"),
-    ActionShown("command", "Run a reviewed command", "One of the commands that the profile names.", "normal"),
-    ActionShown("baseline", "Record what is live", "Before the first run ever: changes nothing that runs.", "low"),
+    ActionShown("deploy", "Deploy", "Make a candidate live, and take it back if it fails.", "destroys"),
+    ActionShown("rollback", "Roll back", "Go back to a release that was verified.", "destroys"),
+    ActionShown("restart", "Restart a service", "Stop and start it with the same image.", "changes"),
+    ActionShown("stop", "Stop a service", "Stop it until it is started again.", "destroys"),
+    ActionShown("start", "Start a service", "Start it with the image it had.", "changes"),
+    ActionShown("command", "Run a reviewed command", "One of the commands that the profile names.", "changes"),
+    ActionShown("baseline", "Record what is live", "Before the first run ever: changes nothing that runs.", "reads"),
 )
 
 

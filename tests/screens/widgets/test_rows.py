@@ -42,12 +42,12 @@ def test_columns_give_way_by_priority() -> None:
     assert shown(table(), size=(36, 5))[0].split() == ["service", "state", "release"]
     narrow = shown(table(), size=(24, 5))
     assert narrow[0].split() == ["service", "state"]
-    assert narrow[2] == " service 1   ✓ healthy"
+    assert narrow[2] == " service 1     ✓ healthy"
     assert wide[1].endswith(" 0")
 
 
 def test_what_is_left_over_goes_to_the_column_that_grows() -> None:
-    assert table().layout_for(60) == [(0, 8 + 60 - 1 - 35 - 6), (1, 11), (2, 8), (3, 8)]
+    assert table().layout_for(60) == [(0, 60 - 1 - 9 - 7 - 8 - 6), (1, 9), (2, 7), (3, 8)]
 
 
 def test_an_empty_table_says_so_and_so_does_a_filter_without_a_match() -> None:
