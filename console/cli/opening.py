@@ -51,7 +51,8 @@ def _trust(session: LiveSession, error: NotTrusted) -> None:
     try:
         yes = yes_typed("Trust it? [y/N] ")
     except Exit as nobody:
-        raise Exit(nobody.code, str(error), ("trust it once on a terminal: quarterdeck status",)) from error
+        sentence = f"{error.path} has not been trusted yet, and there is no terminal to ask on."
+        raise Exit(nobody.code, clean(sentence), ("trust it once on a terminal: quarterdeck status",)) from error
     if not yes:
         fail(REFUSED, f"{error.path} is not trusted; nothing was opened.")
     session.trust_profile()

@@ -43,8 +43,8 @@ class SealedFileKeyring(KeyringBackend):
         """The session key, to be handed to a child by `write_key_fd`. Raises KeyringLocked without one."""
         if self._key is None:
             raise KeyringLocked(
-                f"The keyring {self.file.path} is locked. Unlock it in the console, or with: "
-                "quarterdeck credentials unlock"
+                f"The keyring {self.file.path} is locked, and there was nobody to ask. K unlocks it in the console; a "
+                "command asks for the passphrase on its terminal, or reads it with --passphrase-fd"
             )
         return self._key
 

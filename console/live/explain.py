@@ -65,7 +65,10 @@ def shell_words(profile: Profile, environment: Environment, host: str, service: 
     inside: tuple[str, ...] = ()
     if service:
         if environment.config.stack.kind != "compose":
-            raise AskFailed("A process has no shell of its own; open one on the host.")
+            raise AskFailed(
+                "A process has no shell of its own.",
+                ("tab to another pane, then s: a shell on its host", "or choose the line of the host, then s"),
+            )
         try:
             found = environment.stack.live(environment.hosts[host]).service(service)
         except (HostError, StackError, OSError) as error:

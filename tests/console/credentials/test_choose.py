@@ -186,6 +186,6 @@ def test_locked_says_what_to_do(place):
     from console.credentials.store import Credentials
 
     SealedFileKeyring(place).create(PASSPHRASE, QUICK)
-    with pytest.raises(KeyringLocked, match="credentials unlock"):
+    with pytest.raises(KeyringLocked, match="--passphrase-fd"):
         Credentials(choose.open_backend("auto", place), "x").get("a")
     assert Secret("x") == Secret("x")
