@@ -18,6 +18,7 @@ PROGRAMS = {
     "prometheus": "prometheus",
     "prometheus-node-exporter": "prometheus-node-exporter",
     "psql": "postgresql-client",
+    "tmux": "tmux",
     "setpriv": "util-linux",
     "unshare": "util-linux",
     "nsenter": "mount",
