@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from console.session import AskFailed, PlanShown
     from screens.known import Bridge
+    from screens.plan import PlanScreen
 
 MOVES = (("up down", "key"), (" choose   ", "dim"), ("enter", "key"))
 SUGGESTED = (Column("", 16, grow=1), Column("", 24, grow=2))
@@ -57,6 +58,7 @@ class FormScreen(Deck[None]):
         self.action, self.given = action, dict(values)
         self.fields: tuple[FieldShown, ...] = ()
         self.at = ""
+        self.planned: PlanScreen | None = None
 
     def words(self) -> str:
         return self.action
@@ -190,4 +192,11 @@ class FormScreen(Deck[None]):
         from screens.plan import PlanScreen
 
         self._say(*MOVES, (" plan again   ", "dim"), ("esc", "key"), (" leave", "dim"))
-        self.app.push_screen(PlanScreen(self.bridge, plan))
+        self.planned = PlanScreen(self.bridge, plan)
+        self.app.push_screen(self.planned)
+
+    def on_screen_resume(self) -> None:
+        """Back from the plan; back from a run that was started there, there is nothing left to ask."""
+        super().on_screen_resume()
+        if self.planned is not None and self.planned.begun:
+            self.dismiss()

@@ -41,6 +41,8 @@ class PlanScreen(Deck[None]):
         super().__init__(bridge, plan.environment)
         self.plan, self.done, self.answer = plan, done, answer
         self.starting = False
+        self.begun = False
+        """Whether its run was started."""
 
     def body(self) -> ComposeResult:
         yield Page(id="page")
@@ -87,6 +89,7 @@ class PlanScreen(Deck[None]):
     def _started(self, run: str) -> None:
         from screens.run import RunScreen
 
+        self.begun = True
         self.app.switch_screen(RunScreen(self.bridge, self.environment, run))
 
     def _answered(self, _: None) -> None:

@@ -76,7 +76,7 @@ def test_the_name_typed_starts_the_run_with_its_reason_and_shows_it() -> None:
             assert ("start", "4f1c9a2e77b0d3c5", "CHG-311") in session.asked
             await console.shows("Replace 3 services")
             await console.press("escape")
-            await console.at("FormScreen")
+            await console.at("Dashboard")
 
     asyncio.run(drive())
 
