@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
+from console.environment import field_of
 from console.hosts.base import (
     AttemptExists,
     FenceRefused,
@@ -31,7 +32,6 @@ from console.hosts.base import (
     Result,
 )
 from console.hosts.command import Command, InputOutput, InputSecret, InputText
-from console.environment import field_of
 from console.runs.api import Op, OpHandler, Outcome
 from console.runs.ownership import OwnershipLost
 from console.stacks.base import StackError

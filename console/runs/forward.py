@@ -111,6 +111,9 @@ def _attempt(engine: Engine, step: Step, attempt: int) -> Outcome:
             records = lacking
         elif len(lacking) > 1:
             engine.copy()  # what earlier steps have left: the host's copy must have no hole before the intent
+    elif step.run.writes:
+        engine.copies.wait()
+        engine.copy()  # whoever goes on from the hosts alone must know that this may have happened
     engine.say(f"── {step.title}", step.id, attempt)
     cancel = engine.cancel_now if step.cancel in ("now", "ask") else None
     return engine.executor.execute(

@@ -12,10 +12,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from console.hosts.base import FenceRefused, GroundMissing, HostError
+from console.runs import audit
 from console.runs.foreign import believe
 from console.runs.locks import append_records, read_records
 from console.runs.model import RunView, apply, fold
-from console.store.records import Record, Records, longest, parse_lines
+from console.store.records import Forked, Record, Records, longest, parse_lines
 
 if TYPE_CHECKING:
     from console.environment import Environment
@@ -71,7 +72,10 @@ class Journal:
         A host that does not answer is passed over. Raises ChainBroken, Forked.
         """
         added = fetch(self._records, self.run, environment, hosts)
-        self.sync()
+        if added:
+            with self._lock:  # from the beginning: what this store had may have been superseded
+                self._known = self._records.read(self.run)
+                self.view = fold(self._known)
         return added
 
     def lacking(self, host: str, until: int) -> list[str]:
@@ -116,8 +120,10 @@ class Journal:
 def fetch(records: Records, run: str, environment: Environment, hosts: Iterable[str]) -> int:
     """Take over into the store what the hosts know of a run; how many records were new.
 
-    Each host may lack what was done elsewhere just before its console died, so their copies are laid together. Raises
-    ChainBroken, Forked; hosts that do not answer are passed over. What they say is believed as far as `foreign` goes.
+    Each host may lack what was done elsewhere just before its console died, so their copies are laid together. What
+    this store wrote last before its own runner died, and no host got, gives way to a longer chain of somebody who went
+    on without it (docs/decisions/0009). Raises ChainBroken, Forked; hosts that do not answer are passed over. What
+    they say is believed as far as `foreign` goes.
     """
     copies = []
     for name in hosts:
@@ -129,4 +135,7 @@ def fetch(records: Records, run: str, environment: Environment, hosts: Iterable[
     known = records.last(run)
     if chain and (known is None or chain[-1].seq > known.seq):
         believe(run, chain, environment)
-    return records.take_over(chain)
+    try:
+        return records.take_over(chain)
+    except Forked:
+        return records.supersede(chain, audit.STREAM)

@@ -176,6 +176,9 @@ def _digest_or_none(body: Mapping[str, Any]) -> str | None:
         return None
 
 
+_CHAIN = "SELECT stream, seq, at, kind, body, body_hash, prev_hash, hash FROM record WHERE stream = ? AND seq > ? ORDER BY seq"
+
+
 class Records:
     """The records in the store."""
 
@@ -189,12 +192,7 @@ class Records:
 
     def read(self, stream: str, after: int = 0) -> list[Record]:
         """The records of a stream with a seq above `after`, oldest first. Raises StoreUnusable, ChainBroken."""
-        rows = self.database.rows(
-            "SELECT stream, seq, at, kind, body, body_hash, prev_hash, hash FROM record "
-            "WHERE stream = ? AND seq > ? ORDER BY seq",
-            (stream, after),
-        )
-        return [_of_row(row) for row in rows]
+        return [_of_row(row) for row in self.database.rows(_CHAIN, (stream, after))]
 
     def last(self, stream: str) -> Record | None:
         """The newest record of a stream."""
@@ -237,6 +235,29 @@ class Records:
                 _insert(connection, record)
                 added += 1
             return added
+
+    def supersede(self, records: Sequence[Record], note: str) -> int:
+        """Take over a longer copy of a stream where this store continues it differently; how many were added.
+
+        What only this store has is kept whole, as one record `run.superseded` of the stream `note`. Raises ChainBroken
+        for a copy that is not sound, Forked for one that is not longer or that differs from the first record on.
+        """
+        check_chain(records)
+        stream = records[0].stream
+        theirs = {record.seq: record.hash for record in records}
+        with self.database.writing() as connection:
+            mine = [_of_row(row) for row in connection.execute(_CHAIN, (stream, 0))]
+            own = [record for record in mine if theirs.get(record.seq) != record.hash]
+            if not own or own[0].seq == 1 or len(records) <= mine[-1].seq:
+                seq = own[0].seq if own else len(mine)
+                raise Forked(f"record {seq} of {stream} differs between this machine and the host.")
+            body = {"run": stream, "records": [record.line() for record in own]}
+            append_in(connection, note, "run.superseded", body, time.time())
+            connection.execute("DELETE FROM record WHERE stream = ? AND seq >= ?", (stream, own[0].seq))
+            added = records[own[0].seq - 1 :]
+            for record in added:
+                _insert(connection, record)
+            return len(added)
 
     def remember(self, key: str, value: object) -> None:
         """Keep a JSON value that may be lost: last seen figures, trusted digests. Raises StoreUnusable."""

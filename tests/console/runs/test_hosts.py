@@ -280,8 +280,16 @@ def test_a_fork_stops_the_run_and_changes_nothing(pair: PairWorld) -> None:
             engine.execute()
     pair.pair.close()
     other.records.append(run, "run.leased", {"pid": 1, "machine": "elsewhere", "who": "x"})
+    third = World(pair.folder, state="third")
+    third.records.take_over(other.records.read(run))
+    for _ in range(20):  # as long as that of the hosts, or longer: nobody can say which is right
+        other.records.append(run, "run.leased", {"pid": 1, "machine": "elsewhere", "who": "x"})
     with pytest.raises(Forked, match="record 2 of"):
         fetch(other.records, run, pair.bound(), ["one"])
+    # A shorter end that no host has gives way, and is kept.
+    assert fetch(third.records, run, pair.bound(), ["one"]) > 1
+    assert third.records.read(run)[1].body != {"pid": 1, "machine": "elsewhere", "who": "x"}
+    assert [record.kind for record in third.records.read("audit")] == ["run.superseded"]
 
 
 def _append_twice_then_die(self: Journal, kind: str, body: Mapping[str, Any]) -> Any:

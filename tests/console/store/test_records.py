@@ -117,6 +117,28 @@ def test_a_longer_copy_is_taken_over_and_a_fork_is_not(records: Records, tmp_pat
         Records(Database(tmp_path / "third.sqlite3")).take_over(found[1:])
 
 
+def test_what_one_store_alone_has_gives_way_to_a_longer_copy_and_is_kept(records: Records, tmp_path: Path) -> None:
+    other = Records(Database(tmp_path / "other.sqlite3"))
+    found = chain(records, 5)
+    other.take_over(found)
+    records.append("run", "mine", {"n": 6})
+    other.append("run", "theirs", {})
+    with pytest.raises(Forked, match="record 6 of run"):  # no longer than ours: a person decides
+        records.supersede(other.read("run"), "audit")
+    assert [record.kind for record in records.read("run")][5:] == ["mine"] and records.read("audit") == []
+    other.append("run", "theirs", {})
+    assert records.supersede(other.read("run"), "audit") == 2
+    assert records.read("run") == other.read("run")
+    (noted,) = records.read("audit")
+    assert noted.kind == "run.superseded" and noted.body is not None
+    assert [parse_line(line).body for line in noted.body["records"]] == [{"n": 6}]
+    stranger = Records(Database(tmp_path / "stranger.sqlite3"))
+    for _ in range(9):
+        stranger.append("run", "another", {})
+    with pytest.raises(Forked, match="record 1 of run"):
+        records.supersede(stranger.read("run"), "audit")
+
+
 def test_copies_with_holes_give_the_whole_chain_together(records: Records) -> None:
     found = chain(records, 6)
     assert longest([found[:3] + found[4:], [*found[:2], found[3]]]) == found
