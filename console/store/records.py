@@ -176,7 +176,8 @@ def _digest_or_none(body: Mapping[str, Any]) -> str | None:
         return None
 
 
-_CHAIN = "SELECT stream, seq, at, kind, body, body_hash, prev_hash, hash FROM record WHERE stream = ? AND seq > ? ORDER BY seq"
+_COLUMNS = "stream, seq, at, kind, body, body_hash, prev_hash, hash"
+_CHAIN = f"SELECT {_COLUMNS} FROM record WHERE stream = ? AND seq > ? ORDER BY seq"
 
 
 class Records:
@@ -197,8 +198,7 @@ class Records:
     def last(self, stream: str) -> Record | None:
         """The newest record of a stream."""
         rows = self.database.rows(
-            "SELECT stream, seq, at, kind, body, body_hash, prev_hash, hash FROM record "
-            "WHERE stream = ? ORDER BY seq DESC LIMIT 1",
+            f"SELECT {_COLUMNS} FROM record WHERE stream = ? ORDER BY seq DESC LIMIT 1",
             (stream,),
         )
         return _of_row(rows[0]) if rows else None
