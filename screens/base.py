@@ -53,6 +53,11 @@ class Deck(Commanded, Asking, Generic[R]):
     AUTO_FOCUS: ClassVar[str | None] = None
     TITLE_WORDS: ClassVar[str] = ""
     """What the top line says after the environment: `runs`, `plan`."""
+    DEFAULT_CSS = """
+    Deck { background: $background; color: $foreground; }
+    """
+    """Opaque: Textual paints whatever lies below a screen that is not, and goes round in circles where several are not.
+    Rules for `Screen` do not reach a deck, since its style names follow its first base only."""
 
     def __init__(self, bridge: Bridge, environment: str) -> None:
         super().__init__()

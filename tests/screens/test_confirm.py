@@ -21,6 +21,20 @@ async def to_confirmation(console: Driver) -> None:
     await console.at("ConfirmScreen")
 
 
+def test_nothing_is_painted_behind_a_whole_screen() -> None:
+    async def drive() -> None:
+        async with driven(FixedSession()) as console:
+            await to_confirmation(console)
+            stack = console.app.screen_stack
+            behind = {type(one).__name__: one.styles.background.a < 1 for one in stack}
+            assert [name for name, through in behind.items() if through] == ["ConfirmScreen"], behind
+            assert len(console.app._background_screens) == 1, "of three screens below, one is painted behind the question"
+            await console.press("escape")
+            await console.at("PlanScreen")
+
+    asyncio.run(drive())
+
+
 def test_enter_alone_is_no() -> None:
     async def drive() -> None:
         session = FixedSession()
