@@ -26,9 +26,9 @@ def as_before(ctx: OpContext, args: Mapping[str, Any]) -> Outcome:
     evidence: list[str] = []
     for name, look in looks:
         outcome = HANDLERS[name](ctx, look)
-        evidence.append(outcome.evidence)
         if outcome.verdict != "yes":
-            return Outcome(verdict=outcome.verdict, evidence="\n".join(evidence))
+            return outcome
+        evidence.append(outcome.evidence)
     return Outcome(verdict="yes", evidence="\n".join(dict.fromkeys(evidence)))
 
 

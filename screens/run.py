@@ -39,7 +39,7 @@ class RunScreen(Deck[None]):
     DEFAULT_CSS = """
     #title { height: auto; padding: 0 1; }
     #ending { height: auto; max-height: 40%; margin: 1 1 0 1; padding: 0 1; border-left: heavy $border; }
-    #ending.human { background: $error; color: $background; border-left: heavy $error; padding: 1 2; }
+    #ending.human { background: $error; color: $background; border-left: heavy $error; padding: 1 2; max-height: 70%; }
     #split { height: 1fr; layout: vertical; }
     #split #steps { height: auto; min-height: 4; max-height: 50%; margin: 1 0; }
     .-wide #split { layout: horizontal; }

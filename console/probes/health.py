@@ -20,6 +20,7 @@ from console.hosts.base import Host, HostError, HostRefused
 from console.probes.request import NoAnswer, NotAsked, Request, send
 from console.stacks.base import LiveService, Stack, StackError
 from console.stacks.layout import LOG, service_dir
+from console.stacks.release import short
 from console.text.sanitise import clean
 from profiles.models import Health
 
@@ -105,7 +106,7 @@ def wait_healthy(
 
 def _healthy(one: LiveService) -> str:
     words = "healthy" if one.health == "healthy" else "running"
-    return f"{one.service} {words} since {one.since or 'now'} ({one.runs})"
+    return f"{one.service} {words} since {one.since or 'now'} ({short(one.runs)})"
 
 
 def _look(
@@ -226,7 +227,7 @@ def live_is(stack: Stack, host: Host, wanted: Mapping[str, str]) -> Seen:
     wrong = _wrong(live.services, wanted)
     if wrong:
         return Seen("no", wrong)
-    return Seen("yes", [f"{name} runs {ref or 'nothing'}" for name, ref in wanted.items()])
+    return Seen("yes", [f"{name} runs {short(ref) or 'nothing'}" for name, ref in wanted.items()])
 
 
 def _wrong(services: Sequence[LiveService], wanted: Mapping[str, str]) -> list[str]:
@@ -237,9 +238,9 @@ def _wrong(services: Sequence[LiveService], wanted: Mapping[str, str]) -> list[s
         here = one is not None and one.state not in ("absent", "created", "exited", "dead")
         if not ref:
             if here and one is not None:
-                wrong.append(f"{name} runs {one.runs} and should not run")
+                wrong.append(f"{name} runs {short(one.runs)} and should not run")
         elif one is None or not here:
             wrong.append(f"{name} does not run")
         elif ref not in (one.digest, one.image_id, one.image):
-            wrong.append(f"{name} runs {one.runs} and should run {ref}")
+            wrong.append(f"{name} runs {short(one.runs)} and should run {short(ref)}")
     return wrong

@@ -23,14 +23,15 @@ def ending_of_undoing(engine: Engine, undone: Undoing) -> tuple[Ending, str]:
     begin = {"failed": f"Failed at {cause}. " if cause else "Failed. ", "cancelled": "Cancelled. ", "asked": ""}[
         view.why_undo
     ]
-    stays = f" What stays: {'; '.join(undone.left)}." if undone.left else ""
     if undone.problems:
-        said = "; ".join(problem.rstrip(". ") for problem in undone.problems)
-        kept = f" Not undone, and still as the run left it: {', '.join(undone.kept)}." if undone.kept else ""
-        return "needs-human", (
-            f"{begin}The undo did not bring the system back: {said}.{kept}{stays} "
-            "Look at each host, then mend it by hand, or deploy a release that fits."
-        )
+        lines = [f"{begin}The undo did not bring the system back."]
+        lines += [f"Not as before: {problem.rstrip('. ')}." for problem in undone.problems]
+        if undone.kept:
+            lines.append(f"Not undone, and still as the run left it: {', '.join(undone.kept)}.")
+        if undone.left:
+            lines.append(f"What stays: {'; '.join(undone.left)}.")
+        lines.append("What to do: look at each host, then mend it by hand, or deploy a release that fits.")
+        return "needs-human", "\n".join(lines)
     if undone.left:
         endings: Mapping[str, Ending] = {
             "failed": "failed-code-undone",

@@ -8,6 +8,7 @@ read from the engine and the database themselves. The endings are those of the t
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 from collections.abc import Iterator
 
@@ -195,3 +196,60 @@ def test_the_main_job_by_keys(lab: Lab, system: System, op1: Person, terminals: 
     assert "•" * len(PASSPHRASE) in pictures, "the control: the passphrase was typed"
     for never in ("Traceback", PASSPHRASE, SMOKE_PASSWORD):
         assert never not in pictures
+
+
+def deployed(console: Screen, lab: Lab, system: System, release: str, locked: bool = False) -> None:
+    """A deploy by keys, from the dashboard and back to it; its ending and the system are as its row says."""
+    row = ROWS[release]
+    console.press("d")
+    plan(console, release)
+    confirm(console, release, locked)
+    console.wait(f"{row.ending}:", *(text for text in row.says if text[0].isupper() or " " in text), seconds=120)
+    if row.live is None:
+        assert system.database.revision() == row.revision
+        assert tuple(system.database.migration_effects()) == row.effects
+    else:
+        is_live(system, lab, release)
+    console.press("-")
+    console.wait("staging", "Services")
+
+
+def every_row_by_keys(lab: Lab, system: System, op1: Person, terminals: Emulator) -> None:
+    """1.1.0, the rollback of it, and each way in which a deploy fails."""
+    made = profile(lab, promised=True)
+    op1.write(made)
+    console = terminals.console(op1, 100, 30)
+    console.wait("staging", "keyring locked", "✓ healthy")
+    console.press("K")
+    unlock(console)
+    console.press("A")
+    console.wait("armed until")
+    console.press("d")
+    plan(console, "1.0.0")
+    confirm(console, "1.0.0")
+    console.wait("succeeded: Deploy 1.0.0 to staging: done.")
+    console.press("-")
+    console.wait("staging", "Services")
+    deployed(console, lab, system, "1.1.0")
+    console.press("b")
+    console.wait("rollback in staging", "Empty: the verified release before")
+    console.press("Enter")
+    console.wait("planned", "g Go on")
+    console.press("g")
+    console.wait("Type yes to run it")
+    console.type("yes")
+    console.press("Enter")
+    console.wait("succeeded:", seconds=120)
+    assert system.live_digests() == lab.digests("1.0.0")
+    assert system.database.revision() == "a2", "a rollback leaves the schema"
+    assert system.healthy()
+    console.press("-")
+    console.wait("staging", "Services")
+    for release in ("1.1.0", "1.2.0", "1.5.0", "1.3.0", "1.4.0"):
+        deployed(console, lab, system, release)
+    console.press("q")
+    console.ended()
+
+
+if os.environ.get("QUARTERDECK_LAB_MOMENTS"):  # with the long sweeps: it takes four minutes
+    test_every_row_by_keys = pytest.mark.timeout(600)(every_row_by_keys)

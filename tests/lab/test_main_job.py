@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -95,13 +96,21 @@ def test_every_ending_of_a_deploy_then_rollback(lab: Lab, system: System, op1: P
         assert not [one for one in system.containers() if one["oneoff"] == "True"], "a one-off container stays"
         assert not system.host.path("/opt/app/.quarterdeck/lock").exists(), "the lock stays"
     code, why = ROLLBACK_AFTER_A_BREAKING_MIGRATION
-    before = system.snapshot((".quarterdeck",))
+    before = quiet_snapshot(system)
     refused = op1.run("rollback", to="1.1.0")
     assert (refused.code, why in refused.said) == (code, True), refused
     assert "  - " in refused.err, "ways out"
-    assert system.snapshot((".quarterdeck",)) == before
+    assert quiet_snapshot(system) == before
     states = [line["state"] for line in op1.runs()]
     assert states == [row.ending for row in reversed(TABLE)]
+
+
+def quiet_snapshot(system: System) -> dict[str, Any]:
+    """A snapshot without what the engine changes by itself: it starts a backend that cannot run over and over."""
+    found = system.snapshot((".quarterdeck",))
+    for moving in ("status", "started", "restarts"):
+        del found["host"]["containers"]["routing-ml-backend-1"][moving]
+    return found
 
 
 def standing(system: System) -> tuple[list[str], list[str]]:

@@ -40,7 +40,7 @@ def test_an_undo_that_does_not_work_needs_a_human_and_stops(world: World) -> Non
     assert world.carry(run) == 3
     view = world.view(run)
     assert view.ending == "needs-human" and not world.locked()
-    for word in ("it broke", "Tally s3 on one: exit code 9. ", "still as the run left it: Tally s2, Tally s1"):
+    for word in ("it broke", "Tally s3 on one: exit code 9.", "still as the run left it: Tally s2, Tally s1"):
         assert word in view.text, view.text
     assert world.made() == ["s1", "s2"]
 
