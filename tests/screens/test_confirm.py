@@ -28,7 +28,7 @@ def test_nothing_is_painted_behind_a_whole_screen() -> None:
             stack = console.app.screen_stack
             behind = {type(one).__name__: one.styles.background.a < 1 for one in stack}
             assert [name for name, through in behind.items() if through] == ["ConfirmScreen"], behind
-            assert len(console.app._background_screens) == 1, "of three screens below, one is painted behind the question"
+            assert len(console.app._background_screens) == 1, "one of the three below is painted behind the question"
             await console.press("escape")
             await console.at("PlanScreen")
 
