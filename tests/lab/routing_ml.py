@@ -59,8 +59,8 @@ def profile(
                     "files": ["docker-compose.yml"],
                     "env_file": ".env",
                     "services": {
-                        "backend": {"ready_line": READY_LINE, "deadline": "25s"},
-                        **{name: {"deadline": "25s"} for name in SERVICES[1:]},
+                        "backend": {"ready_line": READY_LINE, "deadline": "15s"},
+                        **{name: {"deadline": "15s"} for name in SERVICES[1:]},
                     },
                     "images": {name: f"{registry}/{name}:{{release}}" for name in SERVICES},
                     "registry": {"host": registry, "insecure": True, **login},

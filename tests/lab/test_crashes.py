@@ -24,7 +24,7 @@ from tests.lab.lab import Lab, LabError, System
 from tests.lab.person import Begun, Done, Person, no_leftovers, person, until
 from tests.lab.routing_ml import profile
 
-pytestmark = pytest.mark.timeout(900 if os.environ.get("QUARTERDECK_LAB_MOMENTS") else 300)
+pytestmark = pytest.mark.timeout(1800 if os.environ.get("QUARTERDECK_LAB_MOMENTS") else 300)
 MOMENTS = int(os.environ.get("QUARTERDECK_LAB_MOMENTS", "1"))
 SEED = int(os.environ.get("QUARTERDECK_LAB_SEED", "20261124"))
 SLOW = {"pull": 0.4, "pull-rest": 0.4, "schema-before": 0.8, "migrate": 2.0, "schema-after": 0.8, "up": 1.2}
@@ -142,23 +142,30 @@ def kill_and_resume(lab: Lab, system: System, op1: Person, told: list[dict[str, 
     assert [row for row in system.containers() if row["oneoff"] == "True"] == []
 
 
-def test_the_counters_count_a_step_that_is_repeated(system: System, op1: Person) -> None:
-    """The control: the traces of a migration under way are taken away, so that recovery takes it for never begun."""
+def test_the_console_killed_then_runners_and_their_runs_undone(lab: Lab, system: System, op1: Person) -> None:
+    """On one system: a console dies and its run ends well; runs are taken back; the control, with a repeated step."""
+    the_console_is_killed_while_it_follows(lab, system, op1)
+    the_runner_is_killed_and_the_run_undone(lab, system, op1)
+    the_counters_count_a_step_that_is_repeated(system, op1)
+
+
+def the_counters_count_a_step_that_is_repeated(system: System, op1: Person) -> None:
+    """The traces of a migration under way are taken away, so that recovery takes it for never begun."""
     system.write_env(MIGRATION_DELAY="3")
-    run, _ = deploy(op1, "1.1.0")
+    run, _ = deploy(op1, "1.4.0")
     traces = system.host.path(f"/opt/app/.quarterdeck/runs/{run}/steps")
-    until(lambda: starts(system, "1.1.0")["backend: alembic upgrade head"], 60, "the migration never began")
+    until(lambda: starts(system, "1.4.0")["backend: alembic upgrade head"], 60, "the migration never began")
     assert op1.kill_runners() == 1
     for trace in traces.glob("migrate.*"):
         shutil.rmtree(trace)
-    again(op1, run, "resume")
-    assert starts(system, "1.1.0")["backend: alembic upgrade head"] >= 2
+    resumed = op1.begin("runs", "resume", run, "--yes")
+    until(lambda: starts(system, "1.4.0")["backend: alembic upgrade head"] == 2, 60, "the migration was not repeated")
+    op1.kill_runners()
+    resumed.end()
 
 
-def test_the_runner_killed_and_the_run_undone(lab: Lab, system: System, op1: Person) -> None:
-    """Killed in a step, then taken back with `runs undo`: what was live is live, and the schema is told."""
-    first = op1.run("deploy", candidate="1.1.0")
-    assert first.code == 0, first
+def the_runner_is_killed_and_the_run_undone(lab: Lab, system: System, op1: Person) -> None:
+    """Killed in a step, then taken back with `runs undo`: what was live (1.1.0) is live, and the schema is told."""
     chance = random.Random(SEED + 1)
     wanted = UNDONE_FROM if MOMENTS == 1 else tuple(one["id"] for one in op1.shown(op1.runs()[0]["id"])["steps"])
     for step in wanted * MOMENTS:
@@ -191,7 +198,7 @@ def deploy_and_undo(lab: Lab, system: System, one: Person, candidate: str, step:
     assert not system.host.path("/opt/app/.quarterdeck/lock").exists()
 
 
-def test_the_console_killed_while_it_follows(lab: Lab, system: System, op1: Person) -> None:
+def the_console_is_killed_while_it_follows(lab: Lab, system: System, op1: Person) -> None:
     """The run ends well without it, and another one shows all of it, from the first step to the ending."""
     began = op1.begin("run", "deploy", "staging", "--set", "candidate=1.1.0", "--yes")
     began.wait_for("  running  migrate the database")

@@ -61,8 +61,8 @@ def profile(lab: Lab) -> Profile:
                         "files": ["docker-compose.yml"],
                         "env_file": ".env",
                         "services": {
-                            "backend": {"ready_line": "Application startup complete", "deadline": "30s"},
-                            **{name: {"deadline": "30s"} for name in SERVICES[1:]},
+                            "backend": {"ready_line": "Application startup complete", "deadline": "15s"},
+                            **{name: {"deadline": "15s"} for name in SERVICES[1:]},
                         },
                         "images": {name: f"{registry}/{name}:{{release}}" for name in SERVICES},
                         "registry": {"host": registry, "insecure": True},

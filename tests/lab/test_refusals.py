@@ -220,10 +220,11 @@ def image_ids(system: System) -> list[str]:
 
 
 def test_a_disk_that_fills_up_under_a_run(lab: Lab, system: System, op1: Person) -> None:
-    """Full while the migration runs: nothing is guessed; it asks a person, and can be taken back once there is room."""
+    """Full while the migration runs, the reserve gone: nothing is guessed; a person is asked, and it can be undone."""
     system.write_env(MIGRATION_DELAY="2")
     begun = op1.begin("run", "deploy", "staging", "--set", "candidate=1.1.0", "--yes")
     begun.wait_for("  running  migrate the database")
+    system.host.path("/opt/app/.quarterdeck/reserve").unlink()
     with broken(system.host.fill_disk, system.host.free_disk):
         done = begun.end()
     assert done.code == 6 and "It is not known whether" in done.said, done
