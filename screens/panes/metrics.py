@@ -63,11 +63,14 @@ class MetricsPane(Pane):
         self.charts: list[Chart] = []
         self.panels: tuple[PanelView, ...] = ()
         self.chosen = 0
+        self._beside = (0, 0)
+        """Cells that titles and values of sparklines have needed so far: they only grow, so that lines stand still."""
 
     def body(self) -> ComposeResult:
         yield Charts(id="charts")
 
     def on_charts_resized(self) -> None:
+        self._beside = (0, 0)
         self.draw()
 
     def news(self, news: News) -> None:
@@ -140,8 +143,13 @@ class MetricsPane(Pane):
         each = max((height - (rows - 1 if roomy else 0)) // rows, 1) if height else 1
         grid.styles.grid_rows = str(each)
         now = self.deck.bridge.clock()
-        for chart, panel in zip(self.charts, panels, strict=True):
-            chart.show(chart_of(panel, now))
+        shown = [chart_of(panel, now) for panel in panels]
+        if height and each == 1:
+            room = max(width // columns - 1, 1)
+            needs = [self._beside, *(chart.needs(data, room) for chart, data in zip(self.charts, shown, strict=True))]
+            self._beside = (max(name for name, _ in needs), max(values for _, values in needs))
+        for chart, data in zip(self.charts, shown, strict=True):
+            chart.show(data, self._beside)
         self.mark_chosen()
 
 

@@ -46,6 +46,7 @@ class Chart(LinesWidget):
         super().__init__(symbols=symbols, id=id, classes=classes)
         self.zone = zone
         self._data = data
+        self._beside = (0, 0)
         self._scale: tuple[float, float] | None = None
 
     @property
@@ -53,12 +54,23 @@ class Chart(LinesWidget):
         """What is shown."""
         return self._data
 
-    def show(self, data: ChartData) -> int:
-        """Show this from now on; the number of lines that changed."""
+    def show(self, data: ChartData, beside: tuple[int, int] = (0, 0)) -> int:
+        """Show this from now on; the number of lines that changed.
+
+        `beside`: cells that title and values of a sparkline take at least, so that those below one another begin and
+        end together.
+        """
         if self._data is not None and self._data.title != data.title:
             self._scale = None
-        self._data = data
+        self._data, self._beside = data, beside
         return self.redraw()
+
+    def needs(self, data: ChartData, width: int) -> tuple[int, int]:
+        """Cells that title and values of a sparkline need on a line of `width`; none for values with a note."""
+        name = width_of(self._named(data, width))
+        if data.note or not data.series:
+            return name, 0
+        return name, sum(width_of(text) for text, _ in self._heading(data, max(width - name - 1, 1)))
 
     def lines(self, width: int, height: int) -> list[Strip]:
         """The title, then the picture; one line if there is only room for one."""
@@ -268,12 +280,21 @@ class Chart(LinesWidget):
 
     # one line
 
+    def _named(self, data: ChartData, width: int) -> str:
+        return fit(data.title, min(max(6, width // 3), width // 2), self.symbols.ellipsis)
+
     def _spark(self, data: ChartData, width: int) -> Strip:
-        name = fit(data.title, min(max(6, width // 3), width // 2), self.symbols.ellipsis)
+        name = self._named(data, width)
         right = self._heading(data, max(width - width_of(name) - 1, 1))
-        taken = sum(width_of(text) for text, _ in right) + width_of(name) + 2
+        values = sum(width_of(text) for text, _ in right)
+        taken = width_of(name) + values + 2
+        wide = max(width_of(name), self._beside[0]) + max(values, self._beside[1]) + 2
         parts: list[Part] = [(name, self.tone("head")), (" ", self.tone("head"))]
-        if width - taken >= 4:
+        if width - wide >= 4:
+            before, behind = max(self._beside[0] - width_of(name), 0), max(self._beside[1] - values, 0)
+            parts.append((" " * before, self.tone("head")))
+            parts += [*self._ramp(data, width - wide), (" " * (behind + 1), self.tone("head"))]
+        elif width - taken >= 4:
             parts += [*self._ramp(data, width - taken), (" ", self.tone("head"))]
         elif width >= taken:
             parts.append((" " * (width - taken + 1), self.tone("head")))

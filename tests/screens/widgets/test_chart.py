@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import math
 from datetime import UTC
 from itertools import pairwise
@@ -150,6 +151,23 @@ def test_one_line_is_a_sparkline_with_the_value() -> None:
     row = shown(Chart(data(), zone=UTC), size=(50, 1))[0]
     assert row.startswith("CPU ") and row.endswith("14:14:54")
     assert set(row) & set("▂▃▄▅▆▇")
+
+
+def test_sparklines_below_one_another_begin_and_end_together() -> None:
+    ramp = set("▁▂▃▄▅▆▇█")
+    one, two = data(), dataclasses.replace(data(), title="Queue of jobs")
+    needs = [Chart(zone=UTC).needs(each, 60) for each in (one, two)]
+    assert needs[0][0] < needs[1][0]
+    beside = (max(name for name, _ in needs), max(values for _, values in needs) + 3)
+    spans = []
+    for each in (one, two):
+        chart = Chart(zone=UTC)
+        chart._data, chart._beside = each, beside
+        row = shown(chart, size=(60, 1))[0]
+        drawn = [x for x, char in enumerate(row) if char in ramp]
+        spans.append((drawn[0], drawn[-1]))
+        assert row.endswith("14:14:54")
+    assert spans[0] == spans[1]
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 2), (8, 3), (12, 1), (50, 10), (80, 24)])
