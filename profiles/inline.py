@@ -12,13 +12,22 @@ from typing import Final, NamedTuple
 
 from profiles.leaks import kind_of
 
-__all__ = ["Inline", "files_of", "inline_secrets", "masked"]
+__all__ = ["Inline", "files_of", "inline_secrets", "masked", "masked_words"]
 
-_NAME: Final = re.compile(
-    r"""(?P<name>[A-Za-z0-9_.-]*(?:PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|(?<![A-Z])(?:API|ACCESS|PRIVATE|SECRET)?KEY(?![A-Z]))
-        [A-Za-z0-9_.-]*)["']?\s*(?:=|:(?=\s))\s*(?P<value>\S.*)$""",
-    re.IGNORECASE | re.VERBOSE,
+_WORDS: Final = (
+    r"[A-Za-z0-9_.-]*(?:PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|(?<![A-Z])(?:API|ACCESS|PRIVATE|SECRET)?KEY(?![A-Z]))"
+    r"[A-Za-z0-9_.-]*"
 )
+_NAME: Final = re.compile(
+    rf"""(?P<name>{_WORDS})["']?\s*(?:=|:(?=\s))\s*(?P<value>\S.*)$""",
+    re.IGNORECASE,
+)
+_WORD: Final = re.compile(
+    rf"""(?:^[ \t]*(?:-[ \t]+)?["']?(?P<key>{_WORDS})["']?:[ \t]+["']?|(?P<name>{_WORDS})["']?=["']?)"""
+    r"""(?P<value>[A-Za-z0-9_@%+=:,./~!?^*-]+)|://[^\s/:@"'<>]{0,256}:(?P<password>[A-Za-z0-9_%+=,.~!?^*-]+)(?=@)""",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""A value that is one plain word, which no shell and no YAML takes for anything but a value."""
 _NOT_A_VALUE: Final = re.compile(
     r"(?i).*[_.-](FILE|PATH|DIR|TTL|SECONDS|MINUTES|HOURS|DAYS|LENGTH|SIZE|COUNT|ALG|ALGORITHM|TYPE|EXPIR\w*)"
 )
@@ -62,6 +71,18 @@ def masked(text: str) -> str:
             lines.append(f"{line[: match.start('value')]}{_MASK}{end}")
             below = indent if match["value"][0] in "|>" else -1
     return "".join(lines)
+
+
+def masked_words(text: str) -> str:
+    """The same for what a person must be able to judge whole: hidden is a plain word at most, never a command."""
+
+    def one(match: re.Match[str]) -> str:
+        name, value = match["key"] or match["name"], match["value"] or match["password"]
+        if name is not None and (_NOT_A_VALUE.fullmatch(name) or _HARMLESS.fullmatch(value)):
+            return match[0]
+        return match[0].removesuffix(value) + _MASK
+
+    return _WORD.sub(one, text)
 
 
 def files_of(texts: Mapping[str, str]) -> Iterable[str]:

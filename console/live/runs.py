@@ -156,7 +156,9 @@ class RunsDesk:
                 f"{view.body.get('who', 'somebody')} made it. Read it before you answer for it."
             )
         shown = plan_shown(plan, "changes", at=view.created, params=view.body["params"], foreign=foreign)
-        return plan_redacted(shown, self._ground.redactor.text)
+        redactor = self._ground.redactor
+        # Behind what only looks like a secret, whoever made the plan could hide a command.
+        return plan_redacted(shown, redactor.known if foreign else redactor.text)
 
     # -- deciding --------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,15 @@ from collections.abc import Set
 
 from console.hosts.command import Command, InputText
 from console.runs.api import Op
-from profiles.inline import masked
+from profiles.inline import masked_words
+
+FOLD = 1600
+"""Characters of a line, so that not even the longest form of each is cut where it is shown."""
+_CONTROLS = {
+    **{code: chr(0x2400 + code) for code in range(0x20) if chr(code) not in "\t\n"},
+    0x7F: "\u2421",
+    **{code: f"<U+{code:04X}>" for code in range(0x80, 0xA0)},
+}
 
 
 def effect_text(effect: Command | Op | None) -> str:
@@ -24,11 +32,17 @@ def effect_text(effect: Command | Op | None) -> str:
 def effect_whole(effect: Command | Op | None, scripts: Set[str]) -> str:
     """The same with nothing left out, on several lines: for a plan that was not made here.
 
-    Only values in the text of standard input that look like secrets are masked.
+    Only plain words that look like secrets are masked: whatever can be a command, a person must see. So nothing of it
+    is taken for a terminal's sequence, and no line is too long to be shown.
     `scripts`: texts of this program's own fixed scripts, which need not be read again; any other one is given whole.
     """
     if effect is None:
         return ""
+    text = masked_words(_whole(effect, scripts)).translate(_CONTROLS)
+    return "\n".join(line[at : at + FOLD] for line in text.split("\n") for at in range(0, len(line) or 1, FOLD))
+
+
+def _whole(effect: Command | Op, scripts: Set[str]) -> str:
     if not isinstance(effect, Command):
         return f"{effect.name} {json.dumps(effect.args, ensure_ascii=False, sort_keys=True)}"
     argv, words = effect.argv, [f"{name}={shlex.quote(value)}" for name, value in effect.env]
@@ -42,7 +56,7 @@ def effect_whole(effect: Command | Op | None, scripts: Set[str]) -> str:
     if effect.ok != (0,):
         line += f"\nsuccess: exit code {', '.join(map(str, effect.ok))}"
     if isinstance(effect.stdin, InputText):
-        line += f"\nstandard input, {len(effect.stdin.text.encode())} bytes:\n{masked(effect.stdin.text)}"
+        line += f"\nstandard input, {len(effect.stdin.text.encode())} bytes:\n{effect.stdin.text}"
     elif effect.stdin is not None:
         line += "\nstandard input: " + json.dumps(effect.stdin.model_dump(mode="json"), sort_keys=True)
     return line

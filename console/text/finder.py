@@ -123,8 +123,11 @@ class Finder:
         self._words4 = _words(4, medium if len(medium) > _FEW else ())
         self._words8 = _words(8, long if len(long) > _FEW else ())
 
-    def find(self, data: bytes) -> list[Span]:
-        """Where secrets are in `data`, in order and not overlapping; also where escape sequences split them."""
+    def find(self, data: bytes, *, known: bool = False) -> list[Span]:
+        """Where secrets are in `data`, in order and not overlapping; also where escape sequences split them.
+
+        `known`: only those that were registered.
+        """
         found = list(self._search(data))
         if b"\x1b" in data or b"\xc2" in data or b"\xef\xb8" in data:
             bare = Stripped(data)
@@ -132,6 +135,8 @@ class Finder:
                 Span(bare.raw(s.start), bare.raw(s.end - 1) + 1, s.name, s.known, bare.raw(s.context))
                 for s in self._search(bare.data)
             )
+        if known:
+            found = [span for span in found if span.known]
         return _merged(found) if found else found
 
     def begins_at_end(self, data: bytes) -> int:

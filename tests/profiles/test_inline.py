@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from profiles.inline import files_of, inline_secrets, masked
+from profiles.inline import files_of, inline_secrets, masked, masked_words
 
 SECRET = "hunter2-Zx9"
 
@@ -62,3 +62,19 @@ def test_what_is_no_secret_is_left_alone(line: str) -> None:
 def test_a_value_of_several_lines_is_masked_whole() -> None:
     text = f"a:\n  TLS_KEY: |\n    {SECRET}\n\n    {SECRET}2\n  other: stays\n"
     assert masked(text) == "a:\n  TLS_KEY: <redacted>\n    <redacted>\n\n    <redacted>\n  other: stays\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (f"  DB_PASSWORD: {SECRET}\n  B: y", "  DB_PASSWORD: <redacted>\n  B: y"),
+        (f'      - "API_TOKEN={SECRET}"', '      - "API_TOKEN=<redacted>"'),
+        (f"URL=postgres://app:{SECRET}@db/app", "URL=postgres://app:<redacted>@db/app"),
+        (f"TOKEN={SECRET}; ls", "TOKEN=<redacted>; ls"),
+        ("TOKEN_FILE=/run/x", "TOKEN_FILE=/run/x"),
+        ("token= ls", "token= ls"),
+        ("rm -rf token: /", "rm -rf token: /"),
+    ],
+)
+def test_where_a_person_must_judge_only_words_are_masked(text: str, shown: str) -> None:
+    assert masked_words(text) == shown

