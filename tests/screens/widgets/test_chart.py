@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import math
 from datetime import UTC
 from itertools import pairwise
@@ -155,7 +154,7 @@ def test_one_line_is_a_sparkline_with_the_value() -> None:
 
 def test_sparklines_below_one_another_begin_and_end_together() -> None:
     ramp = set("▁▂▃▄▅▆▇█")
-    one, two = data(), dataclasses.replace(data(), title="Queue of jobs")
+    one, two = data(), data()._replace(title="Queue of jobs")
     needs = [Chart(zone=UTC).needs(each, 60) for each in (one, two)]
     assert needs[0][0] < needs[1][0]
     beside = (max(name for name, _ in needs), max(values for _, values in needs) + 3)
