@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from functools import partial
 from typing import TYPE_CHECKING, Literal
@@ -20,7 +20,7 @@ LOOK_S = 0.2
 """How often the engine looks for a cancel or a decision while it waits."""
 EVIDENCE_LIMIT = 4000
 CARRIED = 32 * 1024
-"""Characters of earlier records that go to a host with a guard; more of them are copied first."""
+"""Characters of earlier records that go to a host with a guard; more of them are copied first, if that can be."""
 
 
 def forward(engine: Engine) -> Way:
@@ -103,17 +103,17 @@ def _attempt(engine: Engine, step: Step, attempt: int) -> Outcome:
             "title": step.title,
         },
     )
-    records: tuple[str, ...] = (intent.line(),)
-    if step.host is not None and step.run.writes:
+    records: Sequence[str] = ()
+    if step.run.writes:
         engine.copies.wait()
-        lacking = tuple(engine.journal.lacking(step.host, intent.seq))
-        if isinstance(step.run, Command) and sum(map(len, lacking)) <= CARRIED:
-            records = lacking
-        elif len(lacking) > 1:
-            engine.copy()  # what earlier steps have left: the host's copy must have no hole before the intent
-    elif step.run.writes:
-        engine.copies.wait()
-        engine.copy()  # whoever goes on from the hosts alone must know that this may have happened
+        if step.host is None or not isinstance(step.run, Command):
+            engine.copy()  # whoever goes on from the hosts alone must know that this may have happened
+        else:
+            records = engine.journal.lacking(step.host, intent.seq)
+            if sum(map(len, records)) > CARRIED:
+                engine.copy()
+                # What the host did not take goes with the guard after all: its copy must have no hole.
+                records = engine.journal.lacking(step.host, intent.seq)
     engine.say(f"── {step.title}", step.id, attempt)
     cancel = engine.cancel_now if step.cancel in ("now", "ask") else None
     return engine.executor.execute(
