@@ -125,7 +125,14 @@ if [ -n "$record" ]; then
     if [ -s "$records" ] && [ -n "$(tail -c 1 "$records")" ]; then printf '\n' >>"$records" || return 1; fi
     printf '%s%s\n' "$carried" "$record" >>"$records"
   }
-  add 2>/dev/null || { spare && add; } || retreat 'disk'
+  # Our runner may be sending records of a step beside this one: two who write at once tear each other's lines. Who
+  # holds the mutex for long does not write; what must be done is not kept back for it.
+  alone() {
+    flock -x -w 2 7 || :
+    add
+  }
+  write() { if [ -f mutex ]; then alone 7<mutex; else add; fi; }
+  write 2>/dev/null || { spare && write; } || retreat 'disk'
   sync "$records" 2>/dev/null || :
 fi
 : >"$here/out" || retreat 'disk'

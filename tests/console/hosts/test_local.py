@@ -17,7 +17,7 @@ import pytest
 from console.hosts import scripts
 from console.hosts.base import AttemptExists, EngineError, FenceRefused
 from console.hosts.local import LocalHost
-from tests.console.hosts.contract import TIMING, Ground, HostContract, sh
+from tests.console.hosts.contract import RUN, TIMING, Ground, HostContract, sh
 from tests.console.hosts.sshd import poll
 
 
@@ -118,6 +118,21 @@ def test_a_caller_that_is_gone_before_the_first_word(shell: str, tmp_path: Path)
     assert host.step_on_host(ground.guard()).begun
 
 
+def test_a_guard_adds_its_record_while_nobody_else_writes_there(tmp_path: Path) -> None:
+    ground = Ground(tmp_path / "app")
+    records = ground.own / "runs" / RUN / "records.jsonl"
+    words = scripts.guard_words("n", sh("true", writes=True), ground.guard(record='{"n":1}'), TIMING, None)
+    with (ground.own / "mutex").open("w") as mutex:
+        fcntl.flock(mutex, fcntl.LOCK_EX)
+        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        assert poll(lambda: (ground.step() / "pid").exists())
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.5)
+        assert not records.exists() and not (ground.step() / "group").exists()
+    process.communicate(timeout=10)
+    assert records.read_text() == '{"n":1}\n' and (ground.step() / "rc").read_text() == "0\n"
+
+
 def test_a_guard_that_was_killed_before_the_command_has_executed_nothing(tmp_path: Path) -> None:
     ground = Ground(tmp_path / "app")
     host = LocalHost("here", TIMING)
@@ -131,6 +146,9 @@ def test_a_guard_that_was_killed_before_the_command_has_executed_nothing(tmp_pat
     found = host.step_on_host(ground.guard())
     assert (found.exists, found.alive, found.rc, found.begun) == (True, False, None, False)
     assert found.nothing_happened
+    with (ground.own / "gate").open() as gate:
+        fcntl.flock(gate, fcntl.LOCK_SH)  # as its command does until it has written down its group
+        assert not host.step_on_host(ground.guard()).nothing_happened, "it may be about to begin"
     pid, start, _ = (ground.step() / "pid").read_text().split()
     (ground.step() / "pid").write_text(f"{pid} {start} another-boot\n")
     assert not host.step_on_host(ground.guard()).nothing_happened, "what a reboot may have lost proves nothing"
