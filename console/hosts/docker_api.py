@@ -44,12 +44,12 @@ def read_only_client(host: str, dial: Callable[[], socket.socket], timing: Timin
         told = answer.json()
         found = str(told["ApiVersion"])
         newest = tuple(int(part) for part in found.split("."))
+    except (KeyError, TypeError, ValueError, RecursionError) as error:  # what is no JSON is a RequestException as well
+        adapter.close()
+        raise EngineError(host, f"what listens on the Docker socket of {host} is no Docker engine.") from error
     except requests.RequestException as error:
         adapter.close()
         raise engine_error(host, "for its version", error) from error
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
-        adapter.close()
-        raise EngineError(host, f"what listens on the Docker socket of {host} is no Docker engine.") from error
     if newest < _OLDEST:
         adapter.close()
         raise EngineError(host, f"the Docker engine of {host} is too old: it speaks API {found}, 1.24 is needed.")
@@ -66,7 +66,6 @@ def engine_error(host: str, asked: str, error: Exception) -> HostError:
     `asked`: what it was asked for, as `which containers run`. The HostError that `dial` raised, if there is one below.
     """
     import requests
-    from docker.errors import APIError
 
     below: BaseException | None = error
     while below is not None:
@@ -75,8 +74,9 @@ def engine_error(host: str, asked: str, error: Exception) -> HostError:
         inner = getattr(below, "reason", None)
         below = inner if isinstance(inner, BaseException) else (below.__cause__ or below.__context__)
     unknown = "Asking changed nothing; what runs there now is not known."
-    if isinstance(error, APIError):
-        said = clean(str(error.explanation or "").strip() or f"code {error.status_code}", 300)
+    if isinstance(error, requests.HTTPError):  # docker's own, APIError, is one
+        said = clean(str(getattr(error, "explanation", None) or "").strip(), 300)
+        said = said or f"code {error.response.status_code}"
         return EngineError(host, f"The Docker engine of {host} was asked {asked}, and refused: {said}.")
     if isinstance(error, requests.Timeout):
         return EngineError(

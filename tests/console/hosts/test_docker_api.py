@@ -57,6 +57,9 @@ class Handler(BaseHTTPRequestHandler):
             self.end_headers()
             self.wfile.write(body)
             return
+        if not self.server.version:
+            self.send_error(503)
+            return
         body = (self.server.version if self.path == "/version" else "[]").encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
@@ -118,8 +121,12 @@ def test_no_engine_and_an_old_one(engine: Engine, tmp_path: Path) -> None:
     engine.version = '{"ApiVersion": "1.18"}'
     with pytest.raises(EngineError, match="too old"):
         LocalHost("here", TIMING, docker_socket=path_of(engine)).docker()
-    engine.version = "{}"
-    with pytest.raises(EngineError, match="no Docker engine"):
+    for answer in ("{}", "<html>"):
+        engine.version = answer
+        with pytest.raises(EngineError, match="no Docker engine"):
+            LocalHost("here", TIMING, docker_socket=path_of(engine)).docker()
+    engine.version = ""
+    with pytest.raises(EngineError, match="was asked for its version, and refused: code 503"):
         LocalHost("here", TIMING, docker_socket=path_of(engine)).docker()
 
     def lost() -> object:
