@@ -108,12 +108,7 @@ class Executor:
         command = effect.for_attempt(self.run, label, attempt)
         began = time.monotonic()
         try:
-            result = self._follow(target, command, label, attempt, 0, began, cancel)
-            return self._outcome(command, result)
-        except NoSuchAttempt:
-            return Outcome(verdict="unknown", evidence=f"{host} knows nothing of this attempt")
-        except HostError as error:
-            return Outcome(verdict="unknown", evidence=clean(str(error)))
+            return self._follow(target, command, label, attempt, 0, began, cancel)
         finally:
             self.spool.end(label, attempt)
 
@@ -146,8 +141,7 @@ class Executor:
                     recorded()
                 return self._outcome(command, result)
             except AttemptExists:
-                result = self._follow(host, command, label, attempt, sink.count, began, cancel)
-                return self._outcome(command, result)
+                return self._follow(host, command, label, attempt, sink.count, began, cancel)
             except GateHeld as error:
                 raise OwnershipLost(str(error)) from error
             except HostBusy as error:
@@ -160,8 +154,7 @@ class Executor:
                 if found == "unknown":
                     return Outcome(verdict="unknown", evidence=f"lost, and not reached again: {clean(str(error))}")
                 if found == "there":
-                    result = self._follow(host, command, label, attempt, sink.count, began, cancel)
-                    return self._outcome(command, result)
+                    return self._follow(host, command, label, attempt, sink.count, began, cancel)
             except HostRefused as error:
                 return Outcome(verdict="no", evidence=clean(str(error)))
             except (FenceRefused, GroundMissing):
@@ -200,17 +193,24 @@ class Executor:
         offset: int,
         began: float,
         cancel: threading.Event | None,
-    ) -> Result:
+    ) -> Outcome:
+        """What became of an attempt that is there: whatever goes wrong with looking, it is not known, and no more."""
         guard = self.guard(host.name, label, attempt)
         sink = _Sink(self.spool, label, attempt, offset)
         ends = began + command.deadline_s + self.environment.timing.lock_dead_s
         while True:
             try:
-                return host.attach(command, guard, offset=sink.count, on_output=sink, cancel=cancel)
-            except HostUnreachable as error:
+                result = host.attach(command, guard, offset=sink.count, on_output=sink, cancel=cancel)
+                return self._outcome(command, result)
+            except (HostUnreachable, HostBusy) as error:
                 if time.monotonic() > ends or (cancel is not None and cancel.is_set()):
-                    return Result(None, b"", str(error).encode(), "lost", time.monotonic() - began)
+                    lost = Result(None, b"", str(error).encode(), "lost", time.monotonic() - began)
+                    return self._outcome(command, lost)
                 time.sleep(min(1.0, self.environment.timing.heartbeat_s))
+            except NoSuchAttempt:
+                return Outcome(verdict="unknown", evidence=f"{host.name} knows nothing of this attempt")
+            except HostError as error:
+                return Outcome(verdict="unknown", evidence=clean(str(error)))
 
     def _stdin(self, command: Command) -> bytes | None:
         match command.stdin:
