@@ -82,6 +82,6 @@ def close(engine: Engine, ending: Ending, *, locked: bool = True) -> int:
 def _copy(engine: Engine) -> None:
     """The hosts' copies; where that cannot be had any more, the run is closed all the same."""
     try:
-        engine.copy()
+        engine.send()
     except HostError as error:
         engine.say(str(error))

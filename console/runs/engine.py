@@ -67,7 +67,7 @@ class Engine:
         self.me = Process.me()
         self.leases = Leases(tools.records.database)
         self.owned = Ownership(tools.environment, run, self.plan.hosts, self.leases, self.say)
-        self.copies = Copies(self._copy)
+        self.copies = Copies(self.send)
         self.cancel_now = threading.Event()
         """A step that may be ended at any moment is to end now."""
         self.stopping = threading.Event()
@@ -161,7 +161,7 @@ class Engine:
     def copy(self) -> None:
         """Send the hosts the records that they do not have. Raises FenceRefused, GroundMissing."""
         self.copies.wait()
-        self._copy()
+        self.send()
 
     def wait_for_copies(self) -> None:
         """Return once nothing is being sent to the hosts; what they refused is only said."""
@@ -174,7 +174,8 @@ class Engine:
         """Lines of the records that a host does not have."""
         return self.journal.lacking(host, self.journal.view.seq)
 
-    def _copy(self, but: Collection[str] = ()) -> None:
+    def send(self, but: Collection[str] = ()) -> None:
+        """The same, except to the hosts in `but`, and whatever became of what was sent before."""
         fences = {name: fence for name, fence in self.owned.fences.items() if name not in but}
         self.journal.copy_to(self.tools.environment, fences)
 

@@ -72,10 +72,9 @@ class Journal:
         A host that does not answer is passed over. Raises ChainBroken, Forked.
         """
         added = fetch(self._records, self.run, environment, hosts)
-        if added:
-            with self._lock:  # from the beginning: what this store had may have been superseded
-                self._known = self._records.read(self.run)
-                self.view = fold(self._known)
+        with self._lock:  # from the beginning: what was known may have been superseded, also by another process
+            self._known = self._records.read(self.run)
+            self.view = fold(self._known)
         return added
 
     def lacking(self, host: str, until: int) -> list[str]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from console.environment import Environment
-from console.hosts.base import Guard, Host, OutputSink, Result, StepOnHost
+from console.hosts.base import GroundMissing, Guard, Host, OutputSink, Result, StepOnHost
 from console.hosts.command import Command
 from console.hosts.local import LocalHost
 from console.hosts.scripted import ScriptedHost
@@ -21,7 +22,7 @@ from console.runs.engine import Engine, Tools
 from console.runs.handlers import HANDLERS
 from console.runs.journal import Journal, fetch
 from console.runs.spool import Spool
-from console.store.records import Forked, check_chain
+from console.store.records import Forked, check_chain, parse_lines
 from console.text.redact import Redactor
 from tests.console.runs.tally import ACTION
 from tests.console.runs.world import FAST, World, until
@@ -286,10 +287,25 @@ def test_a_fork_stops_the_run_and_changes_nothing(pair: PairWorld) -> None:
         other.records.append(run, "run.leased", {"pid": 1, "machine": "elsewhere", "who": "x"})
     with pytest.raises(Forked, match="record 2 of"):
         fetch(other.records, run, pair.bound(), ["one"])
-    # A shorter end that no host has gives way, and is kept.
+    # A shorter end that no host has gives way, and is kept; also to who has read it before.
+    journal = Journal(third.records, run, Redactor())
     assert fetch(third.records, run, pair.bound(), ["one"]) > 1
     assert third.records.read(run)[1].body != {"pid": 1, "machine": "elsewhere", "who": "x"}
     assert [record.kind for record in third.records.read("audit")] == ["run.superseded"]
+    assert journal.fetch(pair.bound(), ["one"]) == 0
+    assert journal.lacking("one", 1000) == [record.line() for record in third.records.read(run)]
+
+
+def test_a_host_whose_ground_is_gone_does_not_keep_the_end_from_the_other(pair: PairWorld) -> None:
+    run = pair.create("do", "do")
+    engine = pair.engine(run)
+    gone = Future[None]()
+    gone.set_exception(GroundMissing("two", "The ground is gone."))
+    engine.copies._going = gone
+    assert engine.execute() == 4
+    for name in ("one", "two"):
+        copy = (pair.folder / name / ".quarterdeck" / "runs" / run / "records.jsonl").read_text()
+        assert parse_lines(copy)[-1].kind == "run.closed"
 
 
 def _append_twice_then_die(self: Journal, kind: str, body: Mapping[str, Any]) -> Any:
