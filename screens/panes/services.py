@@ -67,7 +67,9 @@ class ServicesPane(Pane):
         view = self.known.environment(self.environment)
         state = mark("stale" if view.stale else view.state, self.symbols)
         said: list[tuple[str, Any]] = [(f"{state.glyph} {view.word}", state.tone)]
-        self.head.show(said, self.seen(view.at, view.stale))
+        note = self.seen(view.at, view.stale)
+        # Only what is old says from when it is: a look every few seconds that finds the same sends nothing.
+        self.head.show(said, note if note[1] == "unknown" else ("", "dim"))
         self.about.clear()
         wrong = [one for one in view.services if one.state == "bad" and not view.stale]
         rest = [one for one in view.services if one not in wrong]
