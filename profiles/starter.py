@@ -1,4 +1,4 @@
-"""Commented profiles to begin with: `quarterdeck init`."""
+"""Commented profiles to begin with: `quarterdeck profile init`."""
 
 from __future__ import annotations
 

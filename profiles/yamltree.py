@@ -100,7 +100,7 @@ def read(data: bytes, file: str) -> tuple[Branch | None, list[ProfileProblem]]:
     except _Halt as halt:
         return None, [*problems, halt.problem]
     if node is None or (isinstance(node, Leaf) and node.value is None):
-        return None, [ProfileProblem(Mark(file), "", "The file is empty.", "Begin with `quarterdeck init`.")]
+        return None, [ProfileProblem(Mark(file), "", "The file is empty.", "Begin with `quarterdeck profile init`.")]
     if not isinstance(node, Branch):
         return None, [
             *problems,

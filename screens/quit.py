@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from console.answers import AskFailed
 from screens.base import Deck
 from screens.page import Words
 from screens.sheet import Sheet
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
 
     from screens.known import Bridge
+
+STOP = "stop the demo"
 
 
 def leave(screen: Deck[Any]) -> None:
@@ -32,20 +35,37 @@ class QuitScreen(Sheet[None]):
         super().__init__(bridge, environment)
         self.stop_demo = stop
 
+    @property
+    def stopping(self) -> bool:
+        """Whether the demo is being stopped: the console then ends with it, and nothing else can be chosen."""
+        return any(one.group == STOP and not one.is_finished for one in self.workers)
+
     def body(self) -> ComposeResult:
         yield Words(("Leave the console", "head"))
         yield Words("The demo system is running. `quarterdeck demo` opens the console on it again.")
+        known = self.bridge.known
+        for run in filter(None, map(known.running, known.order)):
+            yield Words((f"{run.title}: {run.state}. Stopping the demo takes its system away.", "warn"))
         yield Words(id="problem")
         yield Words(("s", "key"), " stop the demo   ", ("l", "key"), " leave it running   ", ("esc", "key"), " stay")
 
     def on_key(self, event: events.Key) -> None:
         """s stops it, l leaves it."""
-        if event.key == "l":
+        if event.key == "l" and not self.stopping:
             event.stop()
             self.app.exit()
-        elif event.key == "s":
+        elif event.key == "s" and not self.stopping:
             event.stop()
             self.query_one("#problem", Words).say("Stopping its processes; this takes up to 10 s.")
-            self.ask("stop the demo", self.stop_demo, lambda _: self.app.exit())
+            self.ask(STOP, self.stop_demo, lambda _: self.app.exit(), self.not_stopped)
         else:
             super().on_key(event)
+
+    def do_back(self) -> None:
+        """Stay, unless the system that this console is on is being stopped."""
+        if not self.stopping:
+            super().do_back()
+
+    def not_stopped(self, error: AskFailed) -> None:
+        """Say why, and let the person choose again."""
+        self.query_one("#problem", Words).say((" ".join((str(error), *error.ways_out)), "bad"))

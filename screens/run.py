@@ -303,6 +303,5 @@ def _row(one: StepShown, now: float) -> StepRow:
     if one.state in WORKING and one.started:
         elapsed = float(max(int(now - one.started), 0))
     notes = [f"attempt {one.attempt}"] if one.attempt > 1 else []
-    if one.evidence:
-        notes.append(one.evidence)
+    notes += one.evidence.splitlines()
     return StepRow(one.id, one.title, one.state, one.host, elapsed, 0, ", ".join(notes))

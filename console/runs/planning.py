@@ -141,7 +141,7 @@ def parameters(action: Action[Any, Any], values: Mapping[str, object]) -> Params
             if one["type"] == "missing":
                 sentences.append(f"{action.name} needs the parameter {name}: give it with --set {name}=….")
             else:
-                sentences.append(f"The parameter {name}: {one['msg']}.")
+                sentences.append(f"The parameter {name}: {one['msg'].removeprefix('Value error, ').rstrip('.')}.")
         raise BadParameters("\n".join(sentences)) from error
 
 

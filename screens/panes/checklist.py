@@ -25,6 +25,7 @@ COLUMNS = (
 )
 WRONG = ("conflict", "failed")
 NONE = "no checklist for this environment"
+UNKNOWN = "not looked at yet"
 
 
 def item_mark(state: str, symbols: Symbols) -> tuple[str, str, Tone]:
@@ -63,7 +64,8 @@ class ChecklistPane(Pane):
         view = self.known.checklists.get(self.environment)
         if view is None or not view.items:
             self.head.show([])
-            self.table.empty = view.problem if view is not None and view.problem else NONE
+            none = NONE if self.environment in self.known.environments else UNKNOWN
+            self.table.empty = view.problem if view is not None and view.problem else none
             self.table.show([])
             return
         wrong = 0 if view.stale else sum(one.state in WRONG for one in view.items)

@@ -74,6 +74,7 @@ class LogPane(Pane):
         """Filter while typing; a pattern that is none yet is said when it is meant."""
         message.stop()
         problem = self.view.filter(message.text)
+        self.draw()
         if message.done:
             if problem:
                 self.deck.say(problem, "warn")

@@ -74,7 +74,7 @@ class LogsPane(LogPane):
     def _head(self) -> None:
         chosen = self.view.chosen
         if chosen is None:
-            self.head.show([("no line yet", "unknown")])
+            self.head.show([("no line matches" if self.view.buffer.hidden else "no line yet", "unknown")])
         elif self.remembered:
             self.head.show([("as last seen", "unknown")])
         elif chosen.at is not None and not self.view.following:

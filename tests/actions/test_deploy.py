@@ -10,6 +10,7 @@ from actions.deploy.facts import DeployFacts
 from actions.deploy.params import DeployParams
 from actions.site import Site
 from console.runs.api import Command, Plan, Refusal, TextBlock
+from console.runs.planning import BadParameters, parameters
 from console.runs.shown import effect_whole
 from console.stacks.base import ComposeFile, Problem, ProcessSpec, ServiceSpec
 from console.stacks.known import fixed_scripts
@@ -219,6 +220,11 @@ def test_candidates_that_are_taken(text: str) -> None:
 def test_candidates_that_are_refused(text: str) -> None:
     with pytest.raises(ValidationError, match="is no candidate"):
         DeployParams(candidate=text)
+
+
+def test_a_refused_candidate_is_told_in_a_sentence() -> None:
+    with pytest.raises(BadParameters, match=r"^The parameter candidate: 'a b' is no candidate: .*[^.]\.$"):
+        parameters(ACTION, {"candidate": "a b"})
 
 
 def test_what_a_candidate_means() -> None:

@@ -119,7 +119,7 @@ def test_a_byte_order_mark_is_passed_over() -> None:
 
 @pytest.mark.parametrize("data", [b"", b"# only a comment\n", b"---\n", b"~\n"])
 def test_an_empty_file_is_refused(data: bytes) -> None:
-    assert one(data) == "f.yaml: The file is empty. Begin with `quarterdeck init`."
+    assert one(data) == "f.yaml: The file is empty. Begin with `quarterdeck profile init`."
 
 
 def test_a_raw_control_character_is_refused_at_its_place() -> None:

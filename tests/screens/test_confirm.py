@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from console.session import AskFailed, Locked
-from screens.run import RunScreen
+from console.session import AskFailed, Locked, StepShown
+from screens.run import RunScreen, _row
 from tests.screens.driving import Driver, driven
 from tests.screens.fixed import PRODUCTION, STAGING, FixedSession
 
@@ -208,3 +208,8 @@ def test_a_locked_keyring_is_unlocked_and_the_question_asked_again() -> None:
             assert session.names().count("plan") == 2
 
     asyncio.run(drive())
+
+
+def test_evidence_of_several_lines_is_one_line_in_the_list_of_steps() -> None:
+    step = StepShown("up", "Make it live", "web", "true", evidence="web runs 1.5.0\nworker runs 1.5.0", attempt=2)
+    assert _row(step, 0.0).note == "attempt 2, web runs 1.5.0, worker runs 1.5.0"

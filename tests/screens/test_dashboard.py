@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 
 from console.feeds.lines import LogLine
-from console.session import Happening
+from console.session import AskFailed, Happening
 from screens.base import Fresh
 from screens.dashboard import Dashboard
 from screens.panes.logs import LogsPane
@@ -153,6 +154,10 @@ def test_a_filter_hides_and_escape_drops_it() -> None:
             await console.press("enter")
             await console.until(lambda: '"POST' not in console.text)
             await console.shows("WARNING pool")
+            await console.press("slash", *["backspace"] * 5)
+            await console.type("nowhere")
+            await console.press("enter")
+            await console.shows("no line matches")
             await console.press("slash", "escape")
             await console.shows('"POST')
             await console.press("tab", "slash")
@@ -318,5 +323,49 @@ def test_the_palette_finds_a_command_an_action_and_an_environment() -> None:
             await console.press("enter")
             await console.at("FormScreen")
             assert session.last("form") == ("form", "restart", STAGING)
+
+    asyncio.run(drive())
+
+
+def test_stopping_the_demo_says_what_runs_and_cannot_be_left_half_way() -> None:
+    async def drive() -> None:
+        session = FixedSession()
+        going, ended = threading.Event(), threading.Event()
+
+        def stop() -> None:
+            going.set()
+            assert ended.wait(30)
+
+        session.stops_demo = stop
+        async with driven(session) as console:
+            await console.press("q", "escape")
+            await console.at("Dashboard")
+            await console.press("q")
+            await console.at("QuitScreen")
+            await console.shows("Deploy 1.5.0: running")
+            await console.press("s")
+            await console.until(going.is_set, "the stop")
+            await console.press("escape", "minus", "l")
+            assert type(console.app.screen).__name__ == "QuitScreen"
+            assert console.app.is_running
+            ended.set()
+            await console.until(lambda: not console.app.is_running, "the end of the console")
+
+    asyncio.run(drive())
+
+
+def test_a_demo_that_does_not_stop_says_so_and_can_be_left() -> None:
+    async def drive() -> None:
+        session = FixedSession()
+
+        def stop() -> None:
+            raise AskFailed("Somebody else holds the demo.")
+
+        session.stops_demo = stop
+        async with driven(session) as console:
+            await console.press("q", "s")
+            await console.shows("Somebody else holds the demo.")
+            await console.press("escape")
+            await console.at("Dashboard")
 
     asyncio.run(drive())

@@ -40,6 +40,12 @@ def test_a_strip_has_its_width_and_looks_like_its_parts(parts: list[tuple[str, S
     assert cells(made) == cells(whole.crop(0, width))
 
 
+def test_a_control_character_is_drawn_and_never_sent() -> None:
+    made = strip_of([("one\ntwo\r\x1b[2J", RED), ("\t\x7f\x9b日", BLUE)], 20, RED)
+    assert made.text == "one␊two␍␛[2J␉??日   "
+    assert sum(segment.cell_length for segment in made) == 20
+
+
 def test_blanks_cost_no_run_of_their_own() -> None:
     assert len(strip_of([("a", RED), ("  ", BLUE), ("b", RED)], 10, BLUE)) == 1
     assert len(strip_of([("a", RED), ("  ", MARKED), ("b", RED)], 10, RED)) == 3
