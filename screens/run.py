@@ -133,7 +133,8 @@ class RunScreen(Deck[None]):
         tree = self.query_one("#steps", StepTree)
         tree.styles.height = None if self.has_class("-wide") else len(shown.steps)
         before = tree.cursor_key
-        tree.show([_row(one, now) for one in shown.steps])
+        alive = None if line.state == "interrupted" else now
+        tree.show([_row(one, alive) for one in shown.steps])
         if tree.cursor_key != before:
             self._put.append(tree.cursor_key)
         if self.staying and (working := _working(shown.steps)) is not None and working.id != tree.cursor_key:
@@ -184,6 +185,8 @@ class RunScreen(Deck[None]):
     def offers(self, command: ConsoleCommand) -> bool | None:
         """Only what the run can do now."""
         can: tuple[str, ...] = self.shown.can if self.shown else ()
+        if self.bridge.read_only and command.id in ("cancel", "undo", "resume", "leave"):
+            return False
         if command.id in ("cancel", "undo", "resume"):
             return True if command.id in can else False if self.shown and not can else None
         if command.id == "leave":
@@ -297,11 +300,17 @@ def _working(steps: tuple[StepShown, ...]) -> StepShown | None:
     return began[-1] if began else steps[0] if steps else None
 
 
-def _row(one: StepShown, now: float) -> StepRow:
-    """A step as the tree draws it. Whole seconds while it works, so that at most one line a second is sent."""
+def _row(one: StepShown, now: float | None) -> StepRow:
+    """A step as the tree draws it. Whole seconds while it works, so that at most one line a second is sent.
+
+    `now` is None where the runner died: then nobody knows of the step it was at, and no time passes for it.
+    """
     elapsed: float | None = one.took_s or None
-    if one.state in WORKING and one.started:
+    state = one.state
+    if state in WORKING and now is None:
+        state, elapsed = "unknown", None
+    elif state in WORKING and one.started and now is not None:
         elapsed = float(max(int(now - one.started), 0))
     notes = [f"attempt {one.attempt}"] if one.attempt > 1 else []
     notes += one.evidence.splitlines()
-    return StepRow(one.id, one.title, one.state, one.host, elapsed, 0, ", ".join(notes))
+    return StepRow(one.id, one.title, state, one.host, elapsed, 0, ", ".join(notes))

@@ -85,6 +85,25 @@ def test_a_read_only_console_cannot_be_armed_and_does_not_offer_to_change() -> N
     asyncio.run(drive())
 
 
+def test_a_read_only_console_shows_a_run_and_does_not_decide_over_it() -> None:
+    async def drive() -> None:
+        for read_only in (False, True):
+            session = FixedSession()
+            async with driven(session, read_only=read_only) as console:
+                await console.press("w", "down", "enter")
+                await console.shows("Its runner died")
+                assert ("Undo the run" in console.text) is not read_only
+                for key in "curl":
+                    await console.press(key)
+                    if not read_only and key == "u":
+                        await console.at("QuestionScreen")
+                        await console.press("escape")
+                        await console.at("RunScreen")
+                assert type(console.app.screen).__name__ == ("RunScreen" if read_only else "QuestionScreen")
+
+    asyncio.run(drive())
+
+
 def test_what_stops_harm_needs_no_arming() -> None:
     async def drive() -> None:
         session = FixedSession()

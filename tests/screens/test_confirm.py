@@ -213,3 +213,9 @@ def test_a_locked_keyring_is_unlocked_and_the_question_asked_again() -> None:
 def test_evidence_of_several_lines_is_one_line_in_the_list_of_steps() -> None:
     step = StepShown("up", "Make it live", "web", "true", evidence="web runs 1.5.0\nworker runs 1.5.0", attempt=2)
     assert _row(step, 0.0).note == "attempt 2, web runs 1.5.0, worker runs 1.5.0"
+
+
+def test_a_step_whose_runner_died_is_unknown_and_no_time_passes_for_it() -> None:
+    step = StepShown("up", "Make it live", "web", "true", state="running", started=100.0)
+    assert (_row(step, 107.5).state, _row(step, 107.5).elapsed_s) == ("running", 7.0)
+    assert (_row(step, None).state, _row(step, None).elapsed_s) == ("unknown", None)
