@@ -20,6 +20,8 @@ MATCHED = 4096
 """Characters of a line that a filter looks at: a line can be 16 KiB long, and a pattern slow."""
 SCANNED = 5_000
 """Lines that a filter newly set looks at in one go (a few milliseconds), so that keys are answered between."""
+FREED = 4096
+"""Lines that fall out are freed in heaps of so many: a hundred thousand at once would hold up keys for 50 ms."""
 _LINE_COST = 150
 """Bytes of a line beyond its text: the object and its places in lists (CPython 3.11, measured)."""
 _NESTED = r"\((?:[^()\\]|\\.)*[+*}](?:[^()\\]|\\.)*\)[+*{]"
@@ -132,7 +134,7 @@ class LogBuffer:
         self._bytes -= sum(len(line.text) + len(line.source) for line in gone) + _LINE_COST * len(gone)
         self._head += count
         self._first += count
-        if self._head > 4096 and self._head * 2 > len(self._lines):
+        if self._head > FREED:
             del self._lines[: self._head]
             self._head = 0
         while self._old and self._old[-1] < self._first:
