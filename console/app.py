@@ -44,8 +44,8 @@ PAINTS_EVERY_S = 0.25
 """News reaches the screens at most so often: four paints a second of a followed log."""
 CLOSE_S = 3.0
 GARBAGE = (50_000, 20, 100)
-"""Objects between looks for cyclic garbage, and how many small looks make a larger one. Every look holds up keys; a flood of
-log lines makes objects by the ten thousand, and next to no cycles."""
+"""Objects between looks for cyclic garbage, and how many small looks make a larger one. Every look holds up keys; a
+flood of log lines makes objects by the ten thousand, and next to no cycles."""
 SWITCH_S = 0.0005
 """How long a thread that computes keeps the others waiting. A key passes through three threads on its way to the
 terminal, and at Python's own 5 ms each would wait so long for the one that reads a log."""

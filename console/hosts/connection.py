@@ -228,6 +228,7 @@ class Connection:
         transport.handshake_timeout = self.timing.banner_s
         transport.auth_timeout = self.timing.auth_s
         transport.channel_timeout = self.timing.channel_s
+        transport.use_compression(hop.compression)
         keys, _ = known_hosts.read((*hop.known_hosts, *hop.global_known_hosts))
         options = transport.get_security_options()
         known = known_hosts.kinds(keys, hop.lookup)

@@ -39,6 +39,8 @@ class HopSettings:
     global_known_hosts: tuple[str, ...] = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
     host_key_alias: str | None = None
     hash_known_hosts: bool = False
+    compression: bool = False
+    """Whether what goes over the line is packed: `Compression yes`, worth it on a slow one."""
     proxy_jump: str | None = None
     proxy_command: str | None = None
     passphrase: str | None = None
@@ -100,6 +102,7 @@ def hop_from(asked: str, options: Mapping[str, Sequence[str]]) -> HopSettings:
         global_known_hosts=paths("globalknownhostsfile", standard.global_known_hosts),
         host_key_alias=first("hostkeyalias"),
         hash_known_hosts=first("hashknownhosts") == "yes",
+        compression=first("compression") == "yes",
         proxy_jump=first("proxyjump"),
         proxy_command=first("proxycommand"),
     )

@@ -36,14 +36,14 @@ def test_parse_and_hop() -> None:
         parse(
             "user deploy\nhostname 10.0.0.5\nport 2222\nidentityfile ~/.ssh/a\nidentityfile ~/.ssh/b\n"
             "identitiesonly yes\nuserknownhostsfile ~/a ~/b\nglobalknownhostsfile none\nidentityagent none\n"
-            "hashknownhosts yes\nproxyjump none\n"
+            "hashknownhosts yes\nproxyjump none\ncompression yes\n"
         ),
     )
     assert hop.shown == "deploy@10.0.0.5:2222"
     assert hop.lookup == "[10.0.0.5]:2222"
     assert hop.identities == ("~/.ssh/a", "~/.ssh/b")
     assert (hop.identities_only, hop.known_hosts, hop.global_known_hosts) == (True, ("~/a", "~/b"), ())
-    assert (hop.agent, hop.hash_known_hosts, hop.proxy_jump) == (None, True, None)
+    assert (hop.agent, hop.hash_known_hosts, hop.proxy_jump, hop.compression) == (None, True, None, True)
 
 
 def test_an_alias_is_looked_up_as_it_stands() -> None:
