@@ -68,6 +68,8 @@ class StepShown(NamedTuple):
     took_s: float = 0.0
     attempt: int = 0
     evidence: str = ""
+    said: str = ""
+    """The evidence in one line."""
 
 
 class BlockShown(NamedTuple):

@@ -312,5 +312,5 @@ def _row(one: StepShown, now: float | None) -> StepRow:
     elif state in WORKING and one.started and now is not None:
         elapsed = float(max(int(now - one.started), 0))
     notes = [f"attempt {one.attempt}"] if one.attempt > 1 else []
-    notes += one.evidence.splitlines()
+    notes += [one.said] if one.said else []
     return StepRow(one.id, one.title, state, one.host, elapsed, 0, ", ".join(notes))

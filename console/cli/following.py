@@ -103,7 +103,7 @@ class _Follower:
                 continue
             self._told[step.id] = state
             took = f" in {step.took_s:.1f} s" if step.state in ("done", "failed", "undone") else ""
-            said = f": {_brief(step.evidence)}" if step.evidence and step.state != "running" else ""
+            said = f": {_brief(step.said)}" if step.said and step.state != "running" else ""
             say(f"  {step.state:<8} {step.title}{took}{said}")
         return shown
 
@@ -126,9 +126,8 @@ def _asked_to_stay(session: Session, run_id: str) -> bool:
 
 
 def _brief(text: str) -> str:
-    """The first line of an evidence, cut to what fits a line."""
-    first = next(iter(text.splitlines()), "")
-    return first if len(first) <= BRIEF else f"{first[: BRIEF - 1]}…"
+    """What fits a line."""
+    return text if len(text) <= BRIEF else f"{text[: BRIEF - 1]}…"
 
 
 def run_text(shown: RunShown) -> str:
@@ -146,7 +145,7 @@ def run_text(shown: RunShown) -> str:
             step.title,
             step.host or "here",
             f"{step.took_s:.1f} s" if step.took_s else "",
-            _brief(step.evidence),
+            _brief(step.said),
         )
         for step in shown.steps
     ]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from console.credentials.errors import CredentialError
 from console.feeds.docker_logs import LogsUnreadable, Position, Reader, stream
-from console.feeds.lines import LogLine, epoch_of, level_of, own_time_of
+from console.feeds.lines import NOTICE, LogLine, epoch_of, level_of, own_time_of
 from console.hosts.base import Host, HostError
 from console.hosts.command import Command
 from console.stacks.base import StackError
@@ -36,7 +36,7 @@ class Source:
 
 def notice(source: str, text: str) -> LogLine:
     """A line of our own in somebody's log: about the stream, not of it."""
-    return LogLine(None, source, f"── {text}", "warn")
+    return LogLine(None, source, f"{NOTICE}{text}", "warn")
 
 
 def follow_container(source: Source, container: Callable[[], str | None], sink: Sink, stop: threading.Event) -> None:

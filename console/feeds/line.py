@@ -8,6 +8,10 @@ from typing import Literal, NamedTuple
 Level = Literal["debug", "info", "warn", "error"]
 
 
+NOTICE = "── "
+"""How a line of our own in somebody's log begins: about the stream, not of it."""
+
+
 class LogLine(NamedTuple):
     """One line: sanitised, redacted, ready to be shown as plain text."""
 

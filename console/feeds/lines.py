@@ -6,6 +6,7 @@ import re
 from datetime import UTC, datetime
 from functools import lru_cache
 
+from console.feeds.line import NOTICE as NOTICE
 from console.feeds.line import Level as Level
 from console.feeds.line import LogLine as LogLine
 from console.feeds.line import readable as readable

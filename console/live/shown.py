@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from console.runs.api import Block, DiffBlock, Effect, Plan, Step, TableBlock
 from console.runs.model import RunView
+from console.runs.said import in_short
 from console.runs.shown import effect_text, effect_whole
 from console.session import BlockShown, FieldShown, PlanShown, ReleaseShown, RunShown, StepShown
 from console.text.sanitise import clean, clean_lines
@@ -101,7 +102,7 @@ def plan_shown(
     )
 
 
-_STEP = ("title", "command", "undo", "no_undo", "check", "undo_check", "note", "evidence")
+_STEP = ("title", "command", "undo", "no_undo", "check", "undo_check", "note", "evidence", "said")
 _BLOCK = ("title", "text", "before", "after")
 
 
@@ -235,6 +236,7 @@ def run_shown(seen: Seen) -> RunShown:
                 took_s=took,
                 attempt=now.attempt,
                 evidence=lines_of(now.evidence),
+                said=in_short(lines_of(now.evidence)),
             )
         )
     owner = view.owner or {}

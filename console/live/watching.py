@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from console.feeds.line import readable
 from console.live.door import asked
 from console.session import AskFailed, Happening
+from console.watch.backlog import Remembered
 from console.watch.logs import watch_logs
-from console.watch.metrics import watch_metrics
+from console.watch.metrics import Past, watch_metrics
 from console.watch.services import watch_services
 from console.watch.views import ChecklistView, EnvironmentView, LockView, MetricsView, RunLine, SystemView
 
@@ -57,6 +58,10 @@ class Watching:
         self._storing: list[threading.Thread] = []
         """Threads that use the store: ended before it is closed."""
         self._lines: dict[str, deque[str]] = {}
+        self._remembered: dict[str, Remembered] = {}
+        """What was given of each environment's logs, so that looking away and back shows no line twice."""
+        self._points: dict[str, Past] = {}
+        """Charts read straight from their targets have no other past than what was seen here."""
         self.system = system
 
     def start(self) -> None:
@@ -76,7 +81,8 @@ class Watching:
         self._logs.set()
         self._logs = threading.Event()
         self._come_near(name)
-        watch_logs(self._environments[name], self._redact, self._logs_of(name, self._logs), self._logs)
+        environment, remembered = self._environments[name], self._remembered.setdefault(name, Remembered())
+        watch_logs(environment, self._redact, self._logs_of(name, self._logs), self._logs, remembered)
 
     def again(self) -> None:
         """Look at everything again now; logs are followed all the time and go on."""
@@ -136,8 +142,9 @@ class Watching:
                 self._listener.metrics(name, view)
 
         watch_services(environment, self._environment_of(stop), read_lock, stop, every_s=NEAR_S)
+        past = self._points.setdefault(name, {})
         threading.Thread(
-            target=watch_metrics, args=(environment, metrics, stop), name=f"metrics {name}", daemon=True
+            target=watch_metrics, args=(environment, metrics, stop, past), name=f"metrics {name}", daemon=True
         ).start()
         self._begin(self._watch_checklist, (environment, stop), f"checklist {name}")
 

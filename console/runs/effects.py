@@ -34,6 +34,7 @@ from console.hosts.base import (
 from console.hosts.command import Command, InputOutput, InputSecret, InputText
 from console.runs.api import Op, OpHandler, Outcome
 from console.runs.ownership import OwnershipLost
+from console.runs.said import telling
 from console.stacks.base import StackError
 from console.text.sanitise import clean
 
@@ -243,10 +244,10 @@ class Executor:
         return Outcome(verdict="no", evidence=f"exit code {result.rc}. {said}".strip(), outputs=outputs)
 
     def _said(self, result: Result) -> str:
-        """The last lines that a command wrote, redacted and sanitised."""
+        """The last lines that a command wrote and that say something, redacted and sanitised."""
         raw = result.err if result.err.strip() else result.out
-        lines = self.redactor.text(raw[-8192:].decode("utf-8", "replace")).splitlines()
-        return "\n".join(clean(line) for line in lines[-SHOWN_LINES:] if line.strip())
+        lines = telling(self.redactor.text(raw[-8192:].decode("utf-8", "replace")), SHOWN_LINES)
+        return "\n".join(clean(line) for line in lines)
 
     # -- ops ---------------------------------------------------------------------------------------------------
 

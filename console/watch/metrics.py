@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from profiles.models import PrometheusFeed as PrometheusConfig
 
 Publish = Callable[[MetricsView], None]
+Points = tuple[tuple[float, float | None], ...]
+Past = dict[int, Points]
+"""The points of each panel, by its place, that were read straight from targets."""
 COLUMNS = 60
 """Charts are about so wide: the step is chosen for it."""
 AGAIN_WHOLE_S = 600.0
@@ -33,8 +36,11 @@ _AWAY = ("unreachable", "timeout", "auth", "tls", "not_prometheus", "overloaded"
 _SECRET_ERRORS = (CredentialError, FieldMissing)
 
 
-def watch_metrics(environment: Environment, publish: Publish, stop: threading.Event) -> None:
-    """Publish the panels every few seconds until `stop`. Returns at once where the profile names no metrics."""
+def watch_metrics(environment: Environment, publish: Publish, stop: threading.Event, past: Past | None = None) -> None:
+    """Publish the panels every few seconds until `stop`. Returns at once where the profile names no metrics.
+
+    `past`: what was read when these panels were watched before, where nobody else keeps it; it is kept up.
+    """
     feed = environment.config.feeds.metrics
     panels = environment.config.panels
     if feed is None or not panels:
@@ -42,7 +48,7 @@ def watch_metrics(environment: Environment, publish: Publish, stop: threading.Ev
     if feed.kind == "prometheus":
         _Prometheus(environment, feed, panels).loop(publish, stop)
     else:
-        _scrape(environment, feed, panels, publish, stop)
+        _scrape(environment, feed, panels, publish, stop, past if past is not None else {})
 
 
 class _Prometheus:
@@ -147,9 +153,14 @@ class _Prometheus:
 
 
 def _scrape(
-    environment: Environment, feed: ScrapeFeed, panels: tuple[Panel, ...], publish: Publish, stop: threading.Event
+    environment: Environment,
+    feed: ScrapeFeed,
+    panels: tuple[Panel, ...],
+    publish: Publish,
+    stop: threading.Event,
+    past: Past,
 ) -> None:
-    """Panels computed from the targets' own pages. The past begins when somebody looks."""
+    """Panels computed from the targets' own pages. The past begins when somebody looks for the first time."""
     from console.feeds.prometheus import FeedError
     from console.feeds.scrape import ScrapeFeed as Targets
     from console.hosts.http import client as http_client
@@ -179,6 +190,7 @@ def _scrape(
         keep=max(10, int(longest / feed.every) + 1),
     )
     source = f"direct scrape of {', '.join(by_name)}"
+    before = dict(past)
     try:
         while not stop.is_set():
             began, now = time.monotonic(), time.time()
@@ -187,13 +199,16 @@ def _scrape(
             some = "; ".join(str(one) for one in problems)
             drawing = iter(range(len(drawn)))
             views = []
-            for panel in panels:
+            for place, panel in enumerate(panels):
                 if panel.scrape is None:
                     views.append(panel_view(panel, (), problem="needs a `scrape` to be read without a Prometheus"))
                     continue
+                points = continued(before.get(place, ()), targets.points(next(drawing)), 2 * feed.every)
+                if not stop.is_set():
+                    past[place] = tuple(point for point in points if point[0] >= now - panel.range)
                 view = panel_view(
                     panel,
-                    targets.points(next(drawing)),
+                    points,
                     since=now - panel.range,
                     expected=now - 2 * feed.every,
                     partial=bool(problems),
@@ -207,3 +222,10 @@ def _scrape(
     finally:
         for one in clients.values():
             one.close()
+
+
+def continued(before: Points, points: Points, apart: float) -> Points:
+    """Points of now after those of before; more than `apart` seconds between them are a gap, not a line."""
+    if before and points and points[0][0] - before[-1][0] > apart:
+        return (*before, ((before[-1][0] + points[0][0]) / 2, None), *points)
+    return before + points

@@ -279,6 +279,7 @@ def stepped(states: Mapping[str, str], evidence: Mapping[str, str] | None = None
                 took_s=took,
                 attempt=0 if state == "waiting" else 1,
                 evidence=(evidence or {}).get(one.id, ""),
+                said=(evidence or {}).get(one.id, ""),
             )
         )
         started += took

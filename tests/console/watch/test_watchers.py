@@ -13,7 +13,7 @@ from console.hosts.base import HostRefused, HostUnreachable
 from console.hosts.scripted import ScriptedHost, said
 from console.stacks.base import Live, StackError
 from console.watch.logs import watch_logs
-from console.watch.metrics import watch_metrics
+from console.watch.metrics import Past, continued, watch_metrics
 from console.watch.services import watch_services
 from console.watch.views import EnvironmentView, LockView, MetricsView
 from tests.console.hosts.web import Handler, Web, serving
@@ -178,10 +178,12 @@ class Prometheus:
 
 
 class Watched:
-    def __init__(self, folder: Path, stop: threading.Event, web: Web, text: str, secrets: Any = None) -> None:
+    def __init__(
+        self, folder: Path, stop: threading.Event, web: Web, text: str, secrets: Any = None, past: Past | None = None
+    ) -> None:
         self.seen: list[MetricsView] = []
         place = environment(folder, text.replace("{base}", web.url), hosts={}, secrets=secrets)
-        args = (place, self.seen.append, stop)
+        args = (place, self.seen.append, stop, past)
         self.thread = threading.Thread(target=watch_metrics, args=args, daemon=True)
         self.thread.start()
 
@@ -300,6 +302,29 @@ def test_direct_scrape_partial_then_away_then_live(tmp_path: Path, stop: threadi
         assert (away.panels[0].points[-1][1], away.panels[0].stale) == (0.0, False)
         down.clear()
         assert watched.until(lambda view: not view.problem).panels[1].points[-1][1] == 4.0
+
+
+def test_looking_away_and_back_keeps_the_past_of_a_chart_that_nobody_else_keeps(tmp_path: Path) -> None:
+    past: Past = {}
+    with serving(lambda request: request.say(200, "jobs 2\n")) as web:
+        for told in (3, 4):
+            stop = threading.Event()
+            watched = Watched(tmp_path, stop, web, SCRAPED, past=past)
+            seen = watched.until(lambda view, told=told: len(view.panels[1].points) >= told)
+            stop.set()
+            watched.thread.join(10)
+            first = watched.seen[0].panels[1].points[0]
+            if told == 3:
+                began = first
+        assert first == began
+        assert len(seen.panels[1].points) >= 4
+
+
+def test_between_the_points_of_before_and_of_now_lies_a_gap() -> None:
+    before, now = ((1.0, 4.0), (2.0, 5.0)), ((9.0, 6.0),)
+    assert continued(before, now, 2.0) == ((1.0, 4.0), (2.0, 5.0), (5.5, None), (9.0, 6.0))
+    assert continued(before, ((3.0, 6.0),), 2.0) == ((1.0, 4.0), (2.0, 5.0), (3.0, 6.0))
+    assert continued((), now, 2.0) == now
 
 
 def test_direct_scrape_without_its_login_is_told(tmp_path: Path, stop: threading.Event) -> None:
