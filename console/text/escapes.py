@@ -43,3 +43,10 @@ BYTE_SEQUENCE: Final = re.compile(
     ).encode("latin-1")
 )
 """The same in UTF-8 bytes."""
+
+COLOUR: Final = re.compile(rb"\x1b\[[0-9;]{0,64}[A-Za-z]")
+"""Colour codes and their like, which are nearly all the sequences that there are: whole, and quick to find."""
+C1_BYTES: Final = re.compile(rb"\xc2[\x80-\x9f]")
+"""An 8-bit control character as UTF-8."""
+SPLITS: Final = re.compile(rb"\xc2[\x90\x98\x9b\x9d-\x9f]|\xef\xb8[\x8e\x8f]")
+"""What a sequence of BYTE_SEQUENCE begins with, ESC left out."""

@@ -14,7 +14,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
-from console.text.escapes import BYTE_SEQUENCE
+from console.text.escapes import BYTE_SEQUENCE, COLOUR, SPLITS
 
 PRIVATE_KEY: Final = "private key"
 _LONG: Final = 15
@@ -89,17 +89,14 @@ _RULES: Final = tuple(
         (b"hooks.slack.com/", rb"hooks\.slack\.com/(?:services|workflows|triggers)/([a-z0-9/_-]{16,})", "webhook"),
         (b"akia", rb"((?-i:AKIA)[A-Z0-9]{16})(?![A-Za-z0-9])", "AWS key"),
         (b"asia", rb"((?-i:ASIA)[A-Z0-9]{16})(?![A-Za-z0-9])", "AWS key"),
-        (b"ghp_", rb"(ghp_[a-z0-9]{20,})", "GitHub token"),
-        (b"gho_", rb"(gho_[a-z0-9]{20,})", "GitHub token"),
-        (b"ghs_", rb"(ghs_[a-z0-9]{20,})", "GitHub token"),
-        (b"ghu_", rb"(ghu_[a-z0-9]{20,})", "GitHub token"),
-        (b"ghr_", rb"(ghr_[a-z0-9]{20,})", "GitHub token"),
+        (b"gh", rb"(gh[oprsu]_[a-z0-9]{20,})", "GitHub token"),
         (b"github_pat_", rb"(github_pat_[a-z0-9_]{20,})", "GitHub token"),
         (b"glpat-", rb"(glpat-[a-z0-9_-]{16,})", "GitLab token"),
         (b"xox", rb"(xox[a-z]-[a-z0-9-]{10,})", "Slack token"),
         (b"eyj", rb"(?<![a-z0-9])((?-i:eyJ)[a-z0-9_-]{6,400}+\.[a-z0-9_-]{4,}\.[a-z0-9_-]{4,})", "JWT"),
     )
 )
+_GITHUB: Final = tuple(b"gh%c_" % kind for kind in b"oprsu")
 _BY_TRIGGER: Final = {t: tuple(r for r in _RULES if r.trigger == t) for t in dict.fromkeys(r.trigger for r in _RULES)}
 
 
@@ -129,12 +126,14 @@ class Finder:
         `known`: only those that were registered.
         """
         found = list(self._search(data))
-        if b"\x1b" in data or b"\xc2" in data or b"\xef\xb8" in data:
-            bare = Stripped(data)
-            found += (
-                Span(bare.raw(s.start), bare.raw(s.end - 1) + 1, s.name, s.known, bare.raw(s.context))
-                for s in self._search(bare.data)
-            )
+        if b"\x1b" in data or ((b"\xc2" in data or b"\xef\xb8" in data) and SPLITS.search(data)):
+            split = list(self._search(without_sequences(data)))
+            if split:  # the way back into the data is long, and nearly never needed
+                bare = Stripped(data)
+                found += (
+                    Span(bare.raw(s.start), bare.raw(s.end - 1) + 1, s.name, s.known, bare.raw(s.context))
+                    for s in split
+                )
         if known:
             found = [span for span in found if span.known]
         return _merged(found) if found else found
@@ -183,7 +182,7 @@ def _words(size: int, patterns: Iterable[bytes]) -> dict[int, list[bytes]]:
 def may_be_by_form(data: bytes) -> bool:
     """Whether `data` holds anything with which a secret recognised by its form could begin."""
     lower = data.lower()
-    return any(trigger in lower for trigger in _BY_TRIGGER)
+    return any(trigger in lower for trigger in (*_BY_TRIGGER, *_GITHUB) if trigger != b"gh")  # as in "right"
 
 
 def _by_form(data: bytes) -> Iterator[Span]:
@@ -212,6 +211,14 @@ def _merged(spans: list[Span]) -> list[Span]:
         else:
             merged.append(span)
     return merged
+
+
+def without_sequences(data: bytes) -> bytes:
+    """`data` without control sequences, as `Stripped` gives it; quick where they are colours."""
+    bare = COLOUR.sub(b"", data)
+    if b"\x1b" in bare or ((b"\xc2" in bare or b"\xef\xb8" in bare) and SPLITS.search(bare)):
+        return BYTE_SEQUENCE.sub(b"", data)
+    return bare
 
 
 class Stripped:
