@@ -128,19 +128,26 @@ class RunsDesk:
         return shown._replace(steps=tuple(step_redacted(step, redact) for step in shown.steps))
 
     def output(self, run: str, offset: int, step: str | None) -> Iterator[OutputShown]:
-        """What its spool holds from `offset` on, of one step or of all; nothing for a run executed elsewhere."""
+        """What its spool holds from `offset` on, of one step or of all; nothing for a run executed elsewhere.
+
+        The last piece may be empty: it says how far was looked for the step's output, where to go on.
+        """
+        from functools import cache
+
         from console.runs.effects import PART
         from console.runs.spool import read
         from console.text.sanitise import Sanitiser
 
+        @cache
+        def label(chunk: str) -> str:
+            return PART.sub("", chunk)
+
         sanitisers: dict[str, Sanitiser] = {}
-        for chunk in read(self._ground.places.spool(run), offset):
-            label = PART.sub("", chunk.step)
-            if step is not None and label != step:
-                continue
+        wanted = (lambda chunk: label(chunk) == step) if step is not None else None
+        for chunk in read(self._ground.places.spool(run), offset, wanted=wanted):
             sanitiser = sanitisers.setdefault(chunk.step, Sanitiser())
             lines = sanitiser.feed(chunk.data) + sanitiser.flush()
-            yield OutputShown(label, "".join(f"{line}\n" for line in lines), chunk.next)
+            yield OutputShown(label(chunk.step), "".join(f"{line}\n" for line in lines), chunk.next)
 
     def plan_of(self, run: str) -> PlanShown:
         """The plan that a run executes."""

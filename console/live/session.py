@@ -121,7 +121,7 @@ class LiveSession:
             seen = watching.stop()
             try:
                 if any(one.at for one in seen.environments):
-                    self.ground.records.remember(self._view_key(), dumped(seen))
+                    self.ground.records.remember(self._view_key(), dumped(seen), spare=True)
             except StoreUnusable:
                 pass  # a full disk costs the next first paint its values, nothing else
         self._runs.close()
