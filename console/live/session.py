@@ -108,9 +108,17 @@ class LiveSession:
         )
         system = SystemView(profile.system, profile.title or profile.system, views)
         bound = {name: self.ground.bound(name) for name in profile.environments}
-        self._watching = Watching(listener, self.desk, self._runs, self.ground.redactor.text, system, bound)
+        self._watching = Watching(
+            listener, self.desk, self._runs, self.ground.redactor.text, system, bound, self.troubles
+        )
         listener.system(system)
         self._watching.start()
+
+    def troubles(self) -> Mapping[str, str]:
+        """What is not as it should be under the store, kind to sentence: network, read-only, full. Raises AskFailed."""
+        from console.store.condition import troubles
+
+        return troubles(self.ground.places)
 
     def close(self) -> None:
         watching, self._watching = self._watching, None

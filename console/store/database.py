@@ -7,17 +7,23 @@ on a full disk (docs/decisions/0016). One connection a thread.
 
 from __future__ import annotations
 
+import json
+import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from console import __version__
 from console.store import reserve
 
 VERSION = 1
 BUSY_S = 10.0
+WRITER = "written-by"
+"""Under which key the store remembers the version that made its format."""
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS record (
@@ -57,6 +63,7 @@ class Database:
         if existing is not None:
             return existing
         try:
+            self._make_private()
             made = sqlite3.connect(self.path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
             made.execute("PRAGMA synchronous=EXTRA")
             made.execute("PRAGMA foreign_keys=ON")
@@ -77,9 +84,21 @@ class Database:
         for statement in SCHEMA.split(";"):
             if statement.strip():
                 made.execute(statement)
+        made.execute(
+            "INSERT OR REPLACE INTO seen (key, value, at) VALUES (?, ?, ?)", (WRITER, f'"{__version__}"', time.time())
+        )
         made.execute(f"PRAGMA user_version={VERSION}")
         made.execute("COMMIT")
-        self.path.chmod(0o600)
+
+    def _make_private(self) -> None:
+        """Make a store that is not there yet readable by its owner only; SQLite's journal gets the same mode.
+
+        One that is there is not opened here: closing it would give back the locks of every connection.
+        """
+        try:
+            os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        except OSError:
+            return  # it is there, or SQLite says why it cannot be made
 
     def _known_format(self, connection: sqlite3.Connection) -> bool:
         """Whether the store has the format that this version writes; it has none yet otherwise. Raises StoreUnusable.
@@ -89,17 +108,10 @@ class Database:
         """
         version = int(connection.execute("PRAGMA user_version").fetchone()[0])
         if version > VERSION:
-            from importlib.metadata import PackageNotFoundError
-            from importlib.metadata import version as distribution
-
-            try:
-                ours = distribution("quarterdeck")
-            except PackageNotFoundError:  # run from a folder that was never installed
-                ours = "of this folder"
             raise StoreUnusable(
-                f"The store {self.path} was written by a newer Quarterdeck: its format is {version}, and Quarterdeck "
-                f"{ours} knows {VERSION}. Nothing was written to it. Use the newer one, or another "
-                "QUARTERDECK_STATE_DIR; runs are on their hosts as well."
+                f"The store {self.path} was written by a newer Quarterdeck{_writer(connection)}: its format is "
+                f"{version}, and this one, {__version__}, knows {VERSION}. Nothing was written to it. Use the newer "
+                "one, or another QUARTERDECK_STATE_DIR; runs are on their hosts as well."
             )
         return version == VERSION
 
@@ -185,8 +197,9 @@ class Database:
         elif "not a database" in text or "malformed" in text:
             aside = self.path.with_name("damaged")
             why = (
-                f"it is damaged. Runs are on their hosts as well; lost are the audit and the checklist's ticks of this "
-                f"machine. Move it away and begin a new one: mkdir -p {aside} && mv {self.path}* {aside}/"
+                f"it is damaged. Move it away, all of it, and a new one is begun (mkdir -p {aside} && mv {self.path}* "
+                f"{aside}/). Runs are on their hosts as well and are found there; this machine's audit and the ticks "
+                "of its checklists are in the damaged file alone"
             )
         elif "closed database" in text:
             why = "it was closed while it was being read"
@@ -199,3 +212,12 @@ class Database:
             return reserve.room(self.path.parent) < reserve.ROOM_BYTES
         except OSError:
             return False
+
+
+def _writer(connection: sqlite3.Connection) -> str:
+    """`, 1.2.0`: which version made a store whose format is not known here, if it says so where ours does."""
+    try:
+        row = connection.execute("SELECT value FROM seen WHERE key = ?", (WRITER,)).fetchone()
+        return f", {json.loads(row[0])}" if row else ""
+    except (sqlite3.Error, ValueError, TypeError):
+        return ""
