@@ -118,16 +118,16 @@ def execute(run: str, state: Path, key_fd: int | None, profile_key: str | None =
         secret = only_its_own(profile, view.environment, keys.get)
         environment = bind(profile, view.environment, secrets=secret)
         spool = Spool(where.spool(run), redactor)
+        ready = everything(records.database.keep_reserve).join
         try:
-            tools = Tools(
-                records, environment, action, op_handlers(), redactor, spool, secret, who_am_i(), everything().join
-            )
+            tools = Tools(records, environment, action, op_handlers(), redactor, spool, secret, who_am_i(), ready)
             engine = Engine(run, tools)
             signal.signal(signal.SIGTERM, lambda *_: engine.stopping.set())
             return engine.execute()
         except LeaseHeld as error:
             return _failed(str(error), LeaseHeld.exit_code)
         finally:
+            ready()  # a thread that is still at work when the interpreter ends can abort the process
             spool.close()
             environment.close()
     except StoreUnusable as error:
@@ -155,13 +155,16 @@ def only_its_own(profile: Profile, environment: str, get: Callable[[str], str]) 
     return limited
 
 
-def everything() -> threading.Thread:
-    """Import what is otherwise imported where it is used; joined before the first change.
+def everything(besides: Callable[[], None] = lambda: None) -> threading.Thread:
+    """Import what is otherwise imported where it is used, and do what is given; joined before the first change.
 
     An upgrade of the files under a run must not mix two versions. In a thread, beside the locks and the second look.
     """
+    from console.store.database import StoreUnusable
 
     def load() -> None:
+        with suppress(StoreUnusable):  # said by the first step, which needs the reserve as well
+            besides()
         for name in LATE:
             with suppress(ImportError):  # its user says so, in a sentence, where it is needed
                 importlib.import_module(name)

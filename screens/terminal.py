@@ -150,9 +150,9 @@ def plain_text(screen: Deck[Any]) -> str:
 
 def pictures_folder() -> Path:
     """`screens` in the state directory: QUARTERDECK_STATE_DIR, else below XDG_STATE_HOME."""
-    from console.store.places import state_root
+    from console.store.places import chosen, state_root
 
-    return state_root() / "screens"
+    return chosen(state_root())[0] / "screens"
 
 
 def save_screen(svg: str, plain: str) -> str:

@@ -35,7 +35,9 @@ def doctor(obj: dict[str, Any], environment: str | None) -> None:
 
 def here(session: LiveSession) -> Iterator[tuple[bool, str]]:
     """What is so on this machine."""
-    yield True, f"state in {session.ground.places.state}"
+    from console.store.database import StoreUnusable
+
+    yield from under_the_store(session)
     if shutil.which("ssh") is None:
         yield False, "there is no ssh here; effective SSH settings come from `ssh -G`. Install OpenSSH's client."
     else:
@@ -46,9 +48,25 @@ def here(session: LiveSession) -> Iterator[tuple[bool, str]]:
             yield False, f"ssh does not say its version: {error}"
     yield from overwritten()
     yield from outlives()
+    try:
+        session.ground.database.connection()
+    except StoreUnusable as error:
+        yield False, str(error)
+        return
     yield from interrupted(session)
     bad, counted = session.verify_records()
     yield (not bad), f"{counted} records" + (f": {bad[0]}" if bad else ", every chain is whole")
+
+
+def under_the_store(session: LiveSession) -> Iterator[tuple[bool, str]]:
+    """Where the store lies, and whether a run could be kept there."""
+    from console.store import reserve
+
+    where, wrong = session.ground.places, session.troubles()
+    for sentence in wrong.values():
+        yield False, sentence
+    if set(wrong) <= {"network"}:
+        yield True, f"state in {where.state}, {reserve.room(where.state) >> 20} MB free"
 
 
 def interrupted(session: LiveSession) -> Iterator[tuple[bool, str]]:

@@ -23,6 +23,8 @@ def status(obj: dict[str, Any], environment: str | None, as_json: bool, check: b
     from console.cli.opening import cli_session
 
     with cli_session(obj) as session:
+        for sentence in session.troubles().values():
+            say(f"! {sentence}")
         views = session.look(environment)
     if as_json:
         give_json({"environments": [dumped(view) for view in views]})

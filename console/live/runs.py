@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from console.environment import Environment
     from console.live.ground import Ground
     from console.runs.client import Runs, Seen
+    from console.runs.model import RunView
     from console.runs.waiting import WaitingRunner
 
 RUNS_SHOWN = 50
@@ -128,19 +129,26 @@ class RunsDesk:
         return shown._replace(steps=tuple(step_redacted(step, redact) for step in shown.steps))
 
     def output(self, run: str, offset: int, step: str | None) -> Iterator[OutputShown]:
-        """What its spool holds from `offset` on, of one step or of all; nothing for a run executed elsewhere."""
+        """What its spool holds from `offset` on, of one step or of all; nothing for a run executed elsewhere.
+
+        The last piece may be empty: it says how far was looked for the step's output, where to go on.
+        """
+        from functools import cache
+
         from console.runs.effects import PART
         from console.runs.spool import read
         from console.text.sanitise import Sanitiser
 
+        @cache
+        def label(chunk: str) -> str:
+            return PART.sub("", chunk)
+
         sanitisers: dict[str, Sanitiser] = {}
-        for chunk in read(self._ground.places.spool(run), offset):
-            label = PART.sub("", chunk.step)
-            if step is not None and label != step:
-                continue
+        wanted = (lambda chunk: label(chunk) == step) if step is not None else None
+        for chunk in read(self._ground.places.spool(run), offset, wanted=wanted):
             sanitiser = sanitisers.setdefault(chunk.step, Sanitiser())
             lines = sanitiser.feed(chunk.data) + sanitiser.flush()
-            yield OutputShown(label, "".join(f"{line}\n" for line in lines), chunk.next)
+            yield OutputShown(label(chunk.step), "".join(f"{line}\n" for line in lines), chunk.next)
 
     def plan_of(self, run: str) -> PlanShown:
         """The plan that a run executes."""
@@ -254,18 +262,21 @@ class RunsDesk:
 
         known, view = self._ground.known_runs, seen.view
         environment = self._environment_of(view.id)
-        later = {run for run in known.here() if run > view.id}
+        since = _day_before(view.id)
+        others = {run for run in known.here() if run > since and run != view.id}
         if environment is not None:
             try:
-                later |= {run for run in known.on_hosts(environment) if run > view.id}
+                others |= {run for run in known.on_hosts(environment) if run > since and run != view.id}
             except HostError as error:
                 raise AskFailed(
                     f"Whether another run has ended in {view.environment} since cannot be seen: {error}", exit_code=5
                 ) from error
-        for run in sorted(later):
+        for run in sorted(others):
             try:
                 other = known.seen(run, environment).view
             except RunUnknown:
+                continue
+            if not _later(other, view):
                 continue
             if other.environment == view.environment and other.state == "closed" and other.changed:
                 raise AskFailed(
@@ -285,3 +296,26 @@ class RunsDesk:
                     (f"roll back instead: quarterdeck run rollback {view.environment}",),
                     exit_code=4,
                 )
+
+
+def _day_before(run: str) -> str:
+    """What the names of runs are compared with that may be later than `run`: clocks are set, and differ."""
+    import datetime
+
+    try:
+        at = datetime.datetime.strptime(run[:15], "%Y%m%dT%H%M%S")
+    except ValueError:
+        return ""
+    return f"{at - datetime.timedelta(days=1):%Y%m%dT%H%M%S}"
+
+
+def _later(other: RunView, view: RunView) -> bool:
+    """Whether a run had its hosts after another one: by their fences, which count, where both had the same host.
+
+    The names of runs hold a time, of whichever clock their makers had.
+    """
+    for host, fence in view.fences.items():
+        theirs, ours = other.fences.get(host, "").partition(" ")[0], fence.partition(" ")[0]
+        if theirs.isdecimal() and ours.isdecimal():
+            return int(theirs) > int(ours)
+    return other.id > view.id

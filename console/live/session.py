@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from profiles.models import Profile
 
 
+CLOCK_SET_S = 2.0
+"""Clocks that are further apart than they were: one of them was set."""
+
+
 class LiveSession:
     """Everything is opened when it is first needed; making one costs nothing."""
 
@@ -36,7 +40,8 @@ class LiveSession:
     ) -> None:
         self.ground = Ground(profile, variables, timing)
         self._watching: Watching | None = None
-        self._armed: dict[str, float] = {}
+        self._armed: dict[str, tuple[float, float]] = {}
+        """Until when, by the clock that nobody sets, and as it is shown."""
 
     @cached_property
     def desk(self) -> Desk:
@@ -108,9 +113,17 @@ class LiveSession:
         )
         system = SystemView(profile.system, profile.title or profile.system, views)
         bound = {name: self.ground.bound(name) for name in profile.environments}
-        self._watching = Watching(listener, self.desk, self._runs, self.ground.redactor.text, system, bound)
+        self._watching = Watching(
+            listener, self.desk, self._runs, self.ground.redactor.text, system, bound, self.troubles
+        )
         listener.system(system)
         self._watching.start()
+
+    def troubles(self) -> Mapping[str, str]:
+        """What is not as it should be under the store, kind to sentence: network, read-only, full. Raises AskFailed."""
+        from console.store.condition import troubles
+
+        return troubles(self.ground.places)
 
     def close(self) -> None:
         watching, self._watching = self._watching, None
@@ -121,7 +134,7 @@ class LiveSession:
             seen = watching.stop()
             try:
                 if any(one.at for one in seen.environments):
-                    self.ground.records.remember(self._view_key(), dumped(seen))
+                    self.ground.records.remember(self._view_key(), dumped(seen), spare=True)
             except StoreUnusable:
                 pass  # a full disk costs the next first paint its values, nothing else
         self._runs.close()
@@ -156,12 +169,24 @@ class LiveSession:
     # -- armed, keyring --------------------------------------------------------------------------------------------
 
     def armed_until(self, environment: str) -> float | None:
-        until = self._armed.get(environment, 0.0)
-        return until if until > time.time() else None
+        from console.timing import boot_clock
+
+        if environment not in self._armed:
+            return None
+        ends, until = self._armed[environment]
+        left = ends - boot_clock()
+        if left <= 0:
+            return None
+        if abs(time.time() + left - until) > CLOCK_SET_S:  # set since; what counts is how long it was armed
+            until = time.time() + left
+            self._armed[environment] = ends, until
+        return until
 
     def arm(self, environment: str, on: bool) -> None:
         if on:
-            self._armed[environment] = time.time() + ARMED_S
+            from console.timing import boot_clock
+
+            self._armed[environment] = boot_clock() + ARMED_S, time.time() + ARMED_S
         else:
             self._armed.pop(environment, None)
 

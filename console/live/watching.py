@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 NEAR_S, FAR_S = 5.0, 15.0
 RUNS_S = 1.0
+GROUND_S = 15.0
+"""How often it is looked what is under the store: its disk may fill up."""
 VERIFY_S = 30.0
 KEPT_LINES = 40
 """Log lines of each environment that the next first paint can show."""
@@ -44,11 +46,13 @@ class Watching:
         redact: Callable[[str], str],
         system: SystemView,
         environments: Mapping[str, Environment],
+        troubles: Callable[[], Mapping[str, str]],
     ) -> None:
         self._listener = listener
         self._desk = desk
         self._runs = runs
         self._redact = redact
+        self._troubles = troubles
         self._environments = environments
         self._lock = threading.Lock()
         self._far: dict[str, threading.Event] = {}
@@ -157,18 +161,21 @@ class Watching:
 
     def _watch_runs(self) -> None:
         before: tuple[RunLine, ...] | None = None
-        problem = ""
+        problem, looked = "", 0.0
+        known: Mapping[str, str] = {}
         while not self._stopped.is_set():
             try:
                 with asked():
+                    if time.monotonic() - looked >= GROUND_S:
+                        looked, known = time.monotonic(), self._under_the_store(known)
                     lines = self._runs.here()
             except AskFailed as error:
                 problem = self._trouble(error, problem)
             else:
                 problem = ""
-                known = {line.id: line.state for line in before or ()}
+                states = {line.id: line.state for line in before or ()}
                 for line in lines:
-                    if known.get(line.id, line.state) != line.state:
+                    if states.get(line.id, line.state) != line.state:
                         where = "" if line.environment in line.title else f" on {line.environment}"
                         text = f"{line.title}{where}: {line.state}"
                         self._listener.happened(Happening(text, line.tone, time.time()))
@@ -176,6 +183,16 @@ class Watching:
                     self._listener.runs(lines)
                 before = lines
             self._stopped.wait(RUNS_S)
+
+    def _under_the_store(self, before: Mapping[str, str]) -> Mapping[str, str]:
+        """Tell what has become wrong under the store since, each once, and what is right again; what is wrong now."""
+        now = self._troubles()
+        for kind, sentence in now.items():
+            if kind not in before:
+                self._listener.happened(Happening(sentence, "warn" if kind == "nearly full" else "bad", time.time()))
+        if before and not now:
+            self._listener.happened(Happening("The state directory is as it should be again.", "ok", time.time()))
+        return now
 
     def _watch_checklist(self, environment: Environment, stop: threading.Event) -> None:
         problem = ""

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from console.runs.spool import Chunk
     from console.runs.waiting import WaitingRunner
 
-START_S = 15.0
-"""How long a runner may take until it has its lease."""
+START_S = 30.0
+"""How long a runner may take until it has its lease; half of it to see that the one before is frozen."""
 
 
 class RunUnknown(Exception):

@@ -43,7 +43,7 @@ def create_run(
     who: str,
     reason: str,
 ) -> str:
-    """Record a new run; its id. Raises ClaimHeld, StoreUnusable."""
+    """Record a new run; its id. Raises ClaimHeld, StoreUnusable, StoreFull."""
     at = time.time()
     run = run_id(plan.action, plan.environment, at)
     body: dict[str, Any] = {
@@ -60,7 +60,7 @@ def create_run(
         "who": who,
         "reason": reason,
     }
-    with records.database.writing() as connection:
+    with records.database.writing(spare=True) as connection:
         claim_in(connection, run, plan.claims)
         first = append_in(connection, run, CREATED, body, at)
         remember_in(connection, made_key(run), first.hash)

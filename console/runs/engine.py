@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from console.hosts.base import FenceRefused, GroundMissing, HostError, HostUnreachable
 from console.runs import audit, locks
 from console.runs.api import Action, OpHandler, Plan
-from console.runs.asking import ask, doubts
+from console.runs.asking import ask, doubts, question
 from console.runs.copies import Copies
 from console.runs.effects import Executor
 from console.runs.ending import close, end, ending_of_leaving, ending_of_undoing
@@ -28,7 +28,7 @@ from console.runs.model import DECISION, LEASED, LOCKED, PLANNED, UNFINISHED_COD
 from console.runs.ownership import Ownership, OwnershipLost
 from console.runs.recovery import recover
 from console.runs.undo import Undoing, undo_all
-from console.store.database import StoreUnusable
+from console.store.database import StoreFull, StoreUnusable
 from console.store.records import ChainBroken, Records
 
 if TYPE_CHECKING:
@@ -135,7 +135,16 @@ class Engine:
             if self._left():
                 return end(self, *ending_of_leaving(self))
             if way is None:
-                way = forward(self)
+                try:
+                    way = forward(self)
+                except StoreFull as error:
+                    if not self.journal.sync().changed:
+                        return end(self, "refused", f"{error} Nothing was changed.")
+                    text = f"{error} Go on once there is room, undo it now, or leave it?"
+                    if not question(self, text, ("resume", "undo", "leave")):
+                        return UNFINISHED_CODE
+                    way = recover(self)
+                    continue
                 if way != "done":
                     self.copy()  # no next step takes them along
             if way == "done":

@@ -15,7 +15,7 @@ from console.hosts.base import FenceRefused, GroundMissing, HostError
 from console.runs import audit
 from console.runs.foreign import believe
 from console.runs.locks import append_records, read_records
-from console.runs.model import RunView, apply, fold
+from console.runs.model import INTENT, RunView, apply, fold
 from console.store.records import Forked, Record, Records, longest, parse_lines
 
 if TYPE_CHECKING:
@@ -36,9 +36,12 @@ class Journal:
         self._sent: dict[str, int] = {}
 
     def append(self, kind: str, body: Mapping[str, Any]) -> Record:
-        """Add a record, redacted; it is on the disk when this returns. Raises StoreUnusable."""
+        """Add a record, redacted; it is on the disk when this returns.
+
+        A new step leaves the reserve of a full disk to the undo. Raises StoreUnusable, StoreFull.
+        """
         with self._lock:
-            record = self._records.append(self.run, kind, self._redactor.data(dict(body)))
+            record = self._records.append(self.run, kind, self._redactor.data(dict(body)), spare=kind == INTENT)
             self.sync()
             return record
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from console.store.database import Database
+from console.timing import boot_clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,10 @@ def boot_id() -> str:
         return ""
 
 
+LONGEST_S = 60.0
+"""No lease is longer. One that seems to hold longer was taken by a clock that has been set back since."""
+
+
 class LeaseHeld(Exception):
     """Another runner is alive. A sentence."""
 
@@ -71,7 +76,7 @@ class LeaseHeld(Exception):
         super().__init__(f"The run {run} is being executed by process {holder.pid} on {holder.machine}.")
         self.holder = holder
         self.expired = expired
-        """It has not renewed its lease in time: frozen, most likely."""
+        """It has not renewed its lease in time: frozen, most likely, or the clock was set."""
 
 
 class ClaimHeld(Exception):
@@ -94,15 +99,26 @@ class Leases:
     def take(self, run: str, me: Process, lease_s: float) -> None:
         """Take the lease of a run; a runner on this machine that let its lease run out is killed first.
 
-        Raises LeaseHeld while another holder lives.
+        That it does not renew is seen, for as long as a lease holds: the clock alone may have been set. Raises
+        LeaseHeld while another holder lives.
         """
         try:
             self.acquire(run, me, lease_s)
         except LeaseHeld as held:
-            if not (held.expired and held.holder.here and held.holder.alive):
+            if not (held.expired and held.holder.here and held.holder.alive) or self._renews(run, lease_s):
                 raise
             kill(held.holder)
             self.acquire(run, me, lease_s)
+
+    def _renews(self, run: str, lease_s: float) -> bool:
+        """Watch a lease for as long as one holds; whether it was renewed, or given back, meanwhile."""
+        statement = "SELECT owner, until FROM lease WHERE run = ?"
+        before, ends = self._database.rows(statement, (run,)), boot_clock() + lease_s
+        while boot_clock() < ends:
+            time.sleep(lease_s / 50)
+            if self._database.rows(statement, (run,)) != before:
+                return True
+        return False
 
     def acquire(self, run: str, me: Process, lease_s: float) -> None:
         """Take the lease of a run. Raises LeaseHeld while its holder lives or its lease still holds."""
@@ -110,8 +126,8 @@ class Leases:
             row = connection.execute("SELECT owner, until FROM lease WHERE run = ?", (run,)).fetchone()
             if row is not None:
                 holder = _process(row[0])
-                if holder != me and (holder.alive or (not holder.here and float(row[1]) > time.time())):
-                    raise LeaseHeld(run, holder, expired=float(row[1]) < time.time())
+                if holder != me and _lives(holder, float(row[1])):
+                    raise LeaseHeld(run, holder, expired=not 0 < float(row[1]) - time.time() <= lease_s)
             connection.execute(
                 "INSERT INTO lease (run, owner, until) VALUES (?, ?, ?) "
                 "ON CONFLICT (run) DO UPDATE SET owner = excluded.owner, until = excluded.until",
@@ -138,7 +154,12 @@ class Leases:
         if not rows:
             return None
         holder = _process(rows[0][0])
-        return holder if holder.alive or (not holder.here and float(rows[0][1]) > time.time()) else None
+        return holder if _lives(holder, float(rows[0][1])) else None
+
+
+def _lives(holder: Process, until: float) -> bool:
+    """Whether a holder may still live. Of a process of another boot or machine only its lease is known."""
+    return holder.alive or (not holder.here and 0 < until - time.time() <= LONGEST_S)
 
 
 def kill(process: Process) -> None:

@@ -14,6 +14,7 @@ from console.hosts.base import HostError
 from console.runs import fence, locks
 from console.runs.lease import Leases, Process
 from console.store.database import StoreUnusable
+from console.timing import boot_clock as clock
 
 if TYPE_CHECKING:
     from console.environment import Environment
@@ -21,11 +22,6 @@ if TYPE_CHECKING:
 
 class OwnershipLost(Exception):
     """This run does not own the environment any more, or its ground is gone. Nothing more may be done."""
-
-
-def clock() -> float:
-    """Seconds that go on while this process is stopped and while the machine sleeps."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 class Ownership:

@@ -1,20 +1,29 @@
 """The store: one SQLite file, used by consoles and runners of one user at the same time.
 
-`journal_mode=DELETE` and `synchronous=EXTRA`: SQLite 3.40's WAL has a known corruption window with several writing
-processes, and what was acknowledged must be there after a power cut. One connection a thread.
+`journal_mode=PERSIST` and `synchronous=EXTRA`: SQLite 3.40's WAL has a known corruption window with several writing
+processes, what was acknowledged must be there after a power cut, and a rollback journal that stays needs no new block
+on a full disk (docs/decisions/0016). One connection a thread.
 """
 
 from __future__ import annotations
 
+import json
+import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from console import __version__
+from console.store import reserve
+
 VERSION = 1
 BUSY_S = 10.0
+WRITER = "written-by"
+"""Under which key the store remembers the version that made its format."""
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS record (
@@ -35,6 +44,10 @@ class StoreUnusable(Exception):
     exit_code = 2
 
 
+class StoreFull(StoreUnusable):
+    """There is no room for anything new. What has begun can still be recorded, from the reserve."""
+
+
 class Database:
     """Connections to the store, one a thread."""
 
@@ -50,6 +63,7 @@ class Database:
         if existing is not None:
             return existing
         try:
+            self._make_private()
             made = sqlite3.connect(self.path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
             made.execute("PRAGMA synchronous=EXTRA")
             made.execute("PRAGMA foreign_keys=ON")
@@ -62,33 +76,59 @@ class Database:
         return made
 
     def _prepare(self, made: sqlite3.Connection) -> None:
-        version = int(made.execute("PRAGMA user_version").fetchone()[0])
-        if version == VERSION:
+        if self._known_format(made):
+            made.execute("PRAGMA journal_mode=PERSIST")  # of this connection: it writes nothing
             return
-        if version > VERSION:
-            raise StoreUnusable(
-                f"The store {self.path} was written by a newer Quarterdeck (format {version}, this one knows "
-                f"{VERSION}). Use that version, or another QUARTERDECK_STATE_DIR."
-            )
-        made.execute("PRAGMA journal_mode=DELETE")
+        made.execute("PRAGMA journal_mode=PERSIST")
         made.execute("BEGIN IMMEDIATE")
         for statement in SCHEMA.split(";"):
             if statement.strip():
                 made.execute(statement)
+        made.execute(
+            "INSERT OR REPLACE INTO seen (key, value, at) VALUES (?, ?, ?)", (WRITER, f'"{__version__}"', time.time())
+        )
         made.execute(f"PRAGMA user_version={VERSION}")
         made.execute("COMMIT")
-        self.path.chmod(0o600)
+
+    def _make_private(self) -> None:
+        """Make a store that is not there yet readable by its owner only; SQLite's journal gets the same mode.
+
+        One that is there is not opened here: closing it would give back the locks of every connection.
+        """
+        try:
+            os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        except OSError:
+            return  # it is there, or SQLite says why it cannot be made
+
+    def _known_format(self, connection: sqlite3.Connection) -> bool:
+        """Whether the store has the format that this version writes; it has none yet otherwise. Raises StoreUnusable.
+
+        Asked in each transaction as well: another version may have changed the file since it was opened. Whoever
+        raises the format must therefore not do so while a runner lives.
+        """
+        version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+        if version > VERSION:
+            raise StoreUnusable(
+                f"The store {self.path} was written by a newer Quarterdeck{_writer(connection)}: its format is "
+                f"{version}, and this one, {__version__}, knows {VERSION}. Nothing was written to it. Use the newer "
+                "one, or another QUARTERDECK_STATE_DIR; runs are on their hosts as well."
+            )
+        return version == VERSION
 
     @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
+    def writing(self, *, spare: bool = False) -> Iterator[sqlite3.Connection]:
         """One write transaction: committed and on the disk when the block ends, rolled back if it raises.
 
-        Raises StoreUnusable where the disk is full or the file is not to be written.
+        `spare`: for what is new and can wait. It leaves the reserve to what has begun. Raises StoreUnusable where the
+        file is not to be written, StoreFull where the disk is full.
         """
         connection = self.connection()
+        if spare:
+            self.keep_reserve()
         try:
             connection.execute("BEGIN IMMEDIATE")
             try:
+                self._known_format(connection)
                 yield connection
             except BaseException:
                 if connection.in_transaction:  # SQLite has ended it itself where the disk is full
@@ -99,6 +139,23 @@ class Database:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise self._named(error) from error
+
+    def keep_reserve(self) -> None:
+        """See that there is room for something new, and a reserve for what it may need later.
+
+        Raises StoreFull where there is not, StoreUnusable.
+        """
+        connection = self.connection()
+        try:
+            left = reserve.room(self.path.parent)
+            if left < reserve.ROOM_BYTES:
+                raise self._full(left)
+            if not reserve.kept(connection, self.path):
+                reserve.lay(connection)
+        except sqlite3.Error as error:
+            raise self._named(error) from error
+        except OSError as error:
+            raise StoreUnusable(f"The store {self.path} is not there any more: {error.strerror}.") from error
 
     def rows(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """Every row of a single SELECT. Raises StoreUnusable, also for a store that was closed meanwhile."""
@@ -115,18 +172,52 @@ class Database:
             self._all.clear()
         self._local = threading.local()
 
+    def _full(self, left: int) -> StoreFull:
+        return StoreFull(
+            f"The store {self.path}: the disk is full ({left // 1024} KB are left for this user). No run and no step "
+            "is begun; what has begun can be ended and undone, a reserve is kept for that. Make room there, then go "
+            "on."
+        )
+
     def _named(self, error: sqlite3.Error) -> StoreUnusable:
-        text = str(error)
-        if "full" in text:
-            why = "the disk is full. Nothing was begun that is not recorded; make room and try again"
-        elif "locked" in text or "busy" in text:
-            why = f"another process has held it for more than {BUSY_S:g} s"
+        text, name = str(error), getattr(error, "sqlite_errorname", "")
+        if name == "SQLITE_FULL" or "disk is full" in text or (name.startswith("SQLITE_IOERR") and self._no_room()):
+            try:
+                return self._full(reserve.room(self.path.parent))
+            except OSError:
+                return self._full(0)
+        if "locked" in text or "busy" in text:
+            why = f"another process has held it for more than {BUSY_S:g} s. Try again"
         elif "readonly" in text or "unable to open" in text:
-            why = "it cannot be opened for writing; set QUARTERDECK_STATE_DIR to a directory of yours"
+            why = (
+                "it cannot be written: the file or its directory belongs to somebody else, or the file system is "
+                "mounted read-only. Runs are on their hosts as well: set QUARTERDECK_STATE_DIR to a directory of yours "
+                "that can be written"
+            )
         elif "not a database" in text or "malformed" in text:
-            why = "it is damaged; move it away, runs are recorded on the hosts as well"
+            aside = self.path.with_name("damaged")
+            why = (
+                f"it is damaged. Move it away, all of it, and a new one is begun (mkdir -p {aside} && mv {self.path}* "
+                f"{aside}/). Runs are on their hosts as well and are found there; this machine's audit and the ticks "
+                "of its checklists are in the damaged file alone"
+            )
         elif "closed database" in text:
             why = "it was closed while it was being read"
         else:
             why = text
         return StoreUnusable(f"The store {self.path}: {why}.")
+
+    def _no_room(self) -> bool:
+        try:
+            return reserve.room(self.path.parent) < reserve.ROOM_BYTES
+        except OSError:
+            return False
+
+
+def _writer(connection: sqlite3.Connection) -> str:
+    """`, 1.2.0`: which version made a store whose format is not known here, if it says so where ours does."""
+    try:
+        row = connection.execute("SELECT value FROM seen WHERE key = ?", (WRITER,)).fetchone()
+        return f", {json.loads(row[0])}" if row else ""
+    except (sqlite3.Error, ValueError, TypeError):
+        return ""

@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from console.store.database import Database
 
 
-def remember(database: Database, key: str, value: object) -> None:
-    """Keep a JSON value. Raises StoreUnusable."""
-    with database.writing() as connection:
+def remember(database: Database, key: str, value: object, *, spare: bool = False) -> None:
+    """Keep a JSON value. `spare`: see `Database.writing`. Raises StoreUnusable."""
+    with database.writing(spare=spare) as connection:
         remember_in(connection, key, value)
 
 

@@ -7,7 +7,11 @@ import stat
 from pathlib import Path
 from typing import NamedTuple
 
-_OURS = frozenset({"store.sqlite3", "spool", "runner-logs", "keyring", "demo"})
+from console.store.mounts import network_type
+
+LOCAL = Path("/var/tmp")
+"""Local on any Linux, writable by all, and kept over a reboot (File Hierarchy Standard)."""
+_OURS = frozenset({"store.sqlite3", "spool", "runner-logs", "keyring", "demo", "screens", "damaged", "audit-key"})
 """What lies in a state directory."""
 
 
@@ -22,6 +26,8 @@ class Places(NamedTuple):
 
     state: Path
     config: Path
+    instead: str = ""
+    """Why the state lies elsewhere than it was asked for, in a sentence; empty where it does not."""
 
     @property
     def database(self) -> Path:
@@ -51,19 +57,43 @@ class Places(NamedTuple):
 def places() -> Places:
     """The directories by the environment: QUARTERDECK_STATE_DIR and XDG_STATE_HOME, XDG_CONFIG_HOME.
 
-    The state directory and what lies in it are made here. Raises PlaceUnusable.
+    The state directory and what lies in it are made here, on a local file system. Raises PlaceUnusable.
     """
     config = _xdg("XDG_CONFIG_HOME", _home() / ".config") / "quarterdeck"
-    made = Places(state_root(), config)
+    state, instead = chosen(state_root())
+    made = Places(state, config, instead)
     for directory in (made.state, made.spools, made.logs):
         private(directory)
     return made
 
 
 def state_root() -> Path:
-    """Where our state lies, whether it is there or not: QUARTERDECK_STATE_DIR, else below XDG_STATE_HOME."""
+    """Where our state is asked to lie, whether it is there or not: QUARTERDECK_STATE_DIR, else below XDG_STATE_HOME."""
     given = os.environ.get("QUARTERDECK_STATE_DIR")
     return (Path(given) if given else _xdg("XDG_STATE_HOME", _home() / ".local" / "state") / "quarterdeck").absolute()
+
+
+def local_root() -> Path:
+    """Where it lies if it was asked to lie on a network: local, and kept over a reboot."""
+    return LOCAL / f"quarterdeck-{os.getuid()}"
+
+
+def chosen(asked: Path) -> tuple[Path, str]:
+    """Where the state lies, and why not where it was asked for: what lies on a network file system is kept locally."""
+    kind = network_type(asked)
+    if not kind:
+        return asked, ""
+    local = local_root()
+    if network_type(local):
+        return asked, (
+            f"The state directory {asked} is on a network file system ({kind}), and {local} is none that is local. Two "
+            "machines that use it at once can damage the store. Set QUARTERDECK_STATE_DIR to a local directory."
+        )
+    return local, (
+        f"The state directory {asked} is on a network file system ({kind}), where a store is not safe: {local} is used "
+        "instead, on this machine alone; what was kept in the other is not seen, its sealed keyring neither. Set "
+        "QUARTERDECK_STATE_DIR to choose a local one."
+    )
 
 
 def _home() -> Path:

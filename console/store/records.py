@@ -186,9 +186,11 @@ class Records:
     def __init__(self, database: Database) -> None:
         self.database = database
 
-    def append(self, stream: str, kind: str, body: Mapping[str, Any], *, at: float | None = None) -> Record:
-        """Add a record; it is on the disk when this returns. Raises StoreUnusable."""
-        with self.database.writing() as connection:
+    def append(
+        self, stream: str, kind: str, body: Mapping[str, Any], *, at: float | None = None, spare: bool = False
+    ) -> Record:
+        """Add a record; it is on the disk when this returns. `spare`: see `Database.writing`. Raises StoreUnusable."""
+        with self.database.writing(spare=spare) as connection:
             return append_in(connection, stream, kind, body, time.time() if at is None else at)
 
     def read(self, stream: str, after: int = 0) -> list[Record]:
@@ -259,9 +261,12 @@ class Records:
                 _insert(connection, record)
             return len(added)
 
-    def remember(self, key: str, value: object) -> None:
-        """Keep a JSON value that may be lost: last seen figures, trusted digests. Raises StoreUnusable."""
-        remember(self.database, key, value)
+    def remember(self, key: str, value: object, *, spare: bool = False) -> None:
+        """Keep a JSON value that may be lost: last seen figures, trusted digests. Raises StoreUnusable.
+
+        `spare`: see `Database.writing`.
+        """
+        remember(self.database, key, value, spare=spare)
 
     def remembered(self, key: str) -> Any:
         """What was kept under `key`, or None. Raises StoreUnusable."""

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 
+from console.answers import ARMED_S
 from console.demo.control import DemoSystem
 from console.live.session import LiveSession
 from console.runs.locks import look
 from console.session import AskFailed, Session
+from console.timing import boot_clock
 from console.watch.views import SystemView
 from tests.console.live.conftest import Opened
 from tests.console.live.ears import Ears
@@ -278,7 +281,23 @@ def test_arming_is_for_one_environment_and_ends(opened: Opened, monkeypatch: pyt
     session.arm("staging", True)
     until = session.armed_until("staging")
     assert until is not None and session.armed_until("production") is None
-    monkeypatch.setattr("console.live.session.time.time", lambda: until + 1)
+    monkeypatch.setattr("console.timing.boot_clock", lambda: boot_clock() + ARMED_S + 1)
+    assert session.armed_until("staging") is None
+
+
+@pytest.mark.parametrize("jump", [-3600.0, 3600.0])
+def test_a_clock_that_is_set_arms_for_neither_longer_nor_shorter(
+    jump: float, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = opened()
+    session.arm("staging", True)
+    before = session.armed_until("staging")
+    assert before is not None and session.armed_until("staging") == before, "the same text while nothing is set"
+    now = time.time
+    monkeypatch.setattr("console.live.session.time.time", lambda: now() + jump)
+    after = session.armed_until("staging")
+    assert after is not None and abs(after - before - jump) < 5
+    monkeypatch.setattr("console.timing.boot_clock", lambda: boot_clock() + ARMED_S + 1)
     assert session.armed_until("staging") is None
 
 

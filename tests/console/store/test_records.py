@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from console import __version__ as VERSION
 from console.store.database import Database, StoreUnusable
 from console.store.records import (
     ChainBroken,
@@ -222,13 +223,40 @@ def test_what_may_be_lost_is_remembered_and_forgiven(records: Records) -> None:
     assert records.remembered("key") is None
 
 
-def test_a_store_of_a_newer_version_is_a_sentence(tmp_path: Path) -> None:
+def test_a_store_of_a_newer_version_is_refused_and_not_written_to(tmp_path: Path) -> None:
     path = tmp_path / "store.sqlite3"
     database = Database(path)
     database.connection().execute("PRAGMA user_version=99")
+    database.connection().execute("UPDATE seen SET value = '\"7.1.0\"' WHERE key = 'written-by'")
     database.close()
-    with pytest.raises(StoreUnusable, match="written by a newer Quarterdeck"):
-        Database(path).connection()
+    before = {one.name: one.read_bytes() for one in tmp_path.iterdir()}
+    for use in (Records(Database(path)).streams, Records(Database(path)).read):
+        with pytest.raises(
+            StoreUnusable, match=rf"newer Quarterdeck, 7\.1\.0: its format is 99, and this one, {VERSION}"
+        ):
+            use("run")
+    assert {one.name: one.read_bytes() for one in tmp_path.iterdir()} == before
+
+
+def test_a_store_that_became_a_newer_versions_while_it_was_open_is_not_written_to(records: Records) -> None:
+    chain(records, 2)
+    other = Database(records.database.path)
+    other.connection().execute("PRAGMA user_version=99")
+    with pytest.raises(StoreUnusable, match="its format is 99"):
+        records.append("run", "k", {})
+    other.connection().execute("PRAGMA user_version=1")
+    assert len(records.read("run")) == 2
+
+
+def test_the_store_and_its_journal_are_private_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        records = Records(Database(tmp_path / "store.sqlite3"))
+        records.append("run", "k", {})
+    finally:
+        os.umask(before)
+    modes = {one.name: one.stat().st_mode & 0o777 for one in tmp_path.iterdir()}
+    assert modes == {"store.sqlite3": 0o600, "store.sqlite3-journal": 0o600}
 
 
 def test_a_damaged_store_is_a_sentence(tmp_path: Path) -> None:
