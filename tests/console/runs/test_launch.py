@@ -1,7 +1,7 @@
 """How a runner is started: what is decided, what is looked at, and what becomes of a refusal.
 
 STAND-INS: `systemd-run` and `loginctl` are scripts that write down how they were called. A service manager of its own
-was started by hand once (systemd 252): `--scope` kept the process' number and its descriptors. Not tried: a real logind.
+was started by hand once (systemd 252): `--scope` kept the process' number and its descriptors. Untried: a real logind.
 """
 
 from __future__ import annotations
