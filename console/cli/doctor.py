@@ -100,20 +100,10 @@ def overwritten() -> Iterator[tuple[bool, str]]:
 
 def outlives() -> Iterator[tuple[bool, str]]:
     """Whether a runner outlives the login."""
-    import os
+    from console.runs.launch import here as from_here
 
-    from console.runs.client import outliving
-
-    if outliving(os.environ):
-        yield True, "runners are started in a scope of your lingering service manager: they outlive the login"
-    elif os.environ.get("XDG_RUNTIME_DIR") and shutil.which("loginctl"):
-        yield (
-            False,
-            "runners get a session of their own; where logind ends what a login leaves behind (KillUserProcesses=yes), "
-            "a logout ends them. Run: loginctl enable-linger",
-        )
-    else:
-        yield True, "runners get a session of their own; no service manager here ends them at logout"
+    start = from_here()
+    yield start.outlives, start.how + (f". To do: {start.mend}" if start.mend else "")
 
 
 def there(session: LiveSession, environment: str) -> Iterator[tuple[bool, str]]:

@@ -51,6 +51,13 @@ class HostRefused(HostError):
     exit_code = 4
 
 
+class LoginRefused(HostRefused):
+    """It is there, and this login does not get in any more: key, agent, host key or ssh configuration.
+
+    Raised when a connection has to be made. What was going on there goes on.
+    """
+
+
 class HostBusy(HostError):
     """No free session channel within the deadline. The host is not down."""
 

@@ -24,6 +24,7 @@ from console.hosts.base import (
     HostError,
     HostFacts,
     HostUnreachable,
+    LoginRefused,
     NoSuchAttempt,
     OutputSink,
     Result,
@@ -82,6 +83,8 @@ class ScriptedHost:
     asked: list[Asked] = field(default_factory=list)
     down: bool = False
     """As if it had gone: every call raises HostUnreachable until this is False again."""
+    locked_out: bool = False
+    """As if our key were not taken any more, and the connection had to be made anew: every call raises LoginRefused."""
     attempts: dict[tuple[str, str, int], StepOnHost] = field(default_factory=dict)
     outputs: dict[tuple[str, str, int], bytes] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -290,6 +293,8 @@ class ScriptedHost:
     def _up(self) -> None:
         if self.down:
             raise self._lost()
+        if self.locked_out:
+            raise LoginRefused(self.name, f"{self.name} refused the login: so says the script.")
 
     def _rule(self, asked: Asked, *, use: bool) -> Rule | None:
         with self._lock:

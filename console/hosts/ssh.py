@@ -9,7 +9,15 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from console.hosts.base import EngineError, ForwardFailed, HostError, HostRefused, HostUnreachable, Stream
+from console.hosts.base import (
+    EngineError,
+    ForwardFailed,
+    HostError,
+    HostRefused,
+    HostUnreachable,
+    LoginRefused,
+    Stream,
+)
 from console.hosts.channels import SshRunning, execute, open_session
 from console.hosts.config import HostConfig, PassphraseFor
 from console.hosts.connection import Connection
@@ -90,11 +98,12 @@ class SshHost(HostCore):
                 connection = self._opening = Connection(self.name, self._shown, timing)
                 connection.open(hops, self._passphrase_for)
             except (HostUnreachable, HostRefused) as error:
-                self._failed = error
+                failed = error if isinstance(error, HostUnreachable) else LoginRefused(self.name, str(error))
+                self._failed = failed
                 pause = min(timing.connect_s / 10 * 2**self._failures, 1.5 * timing.connect_s)
                 self._failures = min(self._failures + 1, 10)
                 self._again_at = time.monotonic() + pause
-                raise
+                raise failed from error
             finally:
                 self._opening = None
             self._failed, self._failures = None, 0

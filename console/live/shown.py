@@ -263,7 +263,9 @@ def ending_text(view: RunView, state: str) -> str:
 
 def _waits(seen: Seen) -> str:
     if seen.state == "interrupted":
-        return "Its runner died before it had ended. Go on with it, take it back, or leave it as it is."
+        known = seen.view.interrupted
+        why = lines_of(str(known.get("why", ""))) if known else "Its runner died before it had ended."
+        return f"{why} Go on with it, take it back, or leave it as it is."
     return ""
 
 

@@ -16,7 +16,7 @@ import httpx
 
 from console.feeds.docker_logs import LogsUnreadable
 from console.feeds.follow import find_line
-from console.hosts.base import Host, HostError, HostRefused
+from console.hosts.base import Host, HostError, HostRefused, LoginRefused
 from console.probes.request import NoAnswer, NotAsked, Request, send
 from console.stacks.base import LiveService, Stack, StackError
 from console.stacks.layout import LOG, service_dir
@@ -81,6 +81,8 @@ def wait_healthy(
             lost = ""
             found = {one.service: one for one in live.services}
             pending, hopeless = _look(services, found, release, restarts, client)
+        except LoginRefused:  # says nothing of the services: whoever waits has lost its way in
+            raise
         except HostRefused as error:  # trying again changes nothing
             return Seen("unknown", [clean(str(error))])
         except (HostError, StackError, NotAsked, OSError) as error:
@@ -194,6 +196,8 @@ def wait_ready(
                     line = find_line(host, one.container, text, one.since, stop=wait.stop, left_s=wait.left_s)
                 if line is not None:
                     return Seen("yes", [f"{service} said: {clean(line)[:200]}"])
+        except LoginRefused:
+            raise
         except HostRefused as error:  # trying again changes nothing
             return Seen("unknown", [clean(str(error))])
         except LogsUnreadable as error:

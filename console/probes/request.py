@@ -19,7 +19,7 @@ from pydantic import JsonValue
 
 from console.credentials.errors import CredentialError
 from console.environment import FieldMissing
-from console.hosts.base import ForwardFailed, HostError
+from console.hosts.base import ForwardFailed, HostError, LoginRefused
 from console.text.redact import Redactor
 from console.text.sanitise import clean
 from console.text.secret import Secret
@@ -195,6 +195,8 @@ def send(client: httpx.Client, request: Request, timeout_s: float) -> Reply:
         if (host := _host_error(error)) is not None:
             if isinstance(host, ForwardFailed):  # the host is there, and nothing answers at the address
                 raise NoAnswer(f"{request.url} gave no answer: {clean(str(host))}") from error
+            if isinstance(host, LoginRefused):  # no answer about the service: whoever asks has lost its way in
+                raise host from error
             raise NotAsked(str(host)) from error
         if (problem := _tls_problem(error)) is not None:
             raise NoAnswer(f"the certificate of {request.url} is not accepted: {problem}") from error

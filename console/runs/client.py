@@ -6,14 +6,12 @@ Only reads records and appends to them; executing is the runner's. Cheap to impo
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from console.runs.foreign import is_run_id
 from console.runs.lease import Leases, Process
@@ -22,8 +20,11 @@ from console.store.places import Places
 from console.store.records import Record, Records, parse_line
 
 if TYPE_CHECKING:
+    import subprocess
+
     from console.credentials.unlock import SessionKey
     from console.environment import Environment
+    from console.runs.launch import Start
     from console.runs.spool import Chunk
     from console.runs.waiting import WaitingRunner
 
@@ -196,7 +197,7 @@ class Runs:
         """Start a runner that waits to be told its run, for `start_runner`; its owner closes it."""
         from console.runs.waiting import WaitingRunner
 
-        return WaitingRunner(self.places.state, lambda: outliving(os.environ))
+        return WaitingRunner(self.places.state)
 
     def start_runner(
         self,
@@ -207,42 +208,54 @@ class Runs:
     ) -> Process:
         """Start the detached runner of a run and wait until it has its lease; the runner.
 
-        It outlives this process: a session of its own, from `/`, output to a file, and in a scope of the user's
-        service manager where that outlives the login. `profile`: the key of the profile to use instead of the one that
-        the run names. `waiting`: one that was started beforehand, used if it still waits. Raises RunnerFailed.
+        It outlives this process, and the login where that can be had (`launch`). `profile`: the key of the profile to
+        use instead of the one that the run names. `waiting`: one that was started beforehand, used if it still waits.
+        Raises RunnerFailed.
         """
+        from console.runs.launch import Start, here
+
         log = self.places.logs / f"{run}.log"
         known = self.records.last(run)
         before = known.seq if known is not None else 0
         ready = waiting.hand_over(run, log, key, profile) if waiting is not None else None
         if ready is not None:
             return self._begun(run, ready, log, before)
-        argv = [sys.executable, "-P", "-m", "console.runner", "--run", run, "--state", str(self.places.state)]
+        start = here()
+        try:
+            child = self._launched(run, start, log, key, profile)
+        except OSError as error:
+            raise RunnerFailed(f"The runner of {run} could not be started: {error.strerror or error}.") from error
+        try:
+            return self._begun(run, child, log, before)
+        except RunnerFailed as failed:
+            if not start.words or child.poll() is None:
+                raise
+            with log.open("ab") as output:
+                output.write(f"{failed} Once more without the service manager.\n".encode())
+            return self._begun(run, self._launched(run, Start(), log, key, profile), log, before)
+
+    def _launched(
+        self, run: str, start: Start, log: Path, key: SessionKey | None, profile: str | None
+    ) -> subprocess.Popen[bytes]:
+        """A runner of its own for the run. Raises OSError."""
+        from console.runs.launch import launch
+
+        words = ["--run", run, "--state", str(self.places.state)]
         if profile is not None:
-            argv += ["--profile", profile]
+            words += ["--profile", profile]
         descriptors: tuple[int, ...] = ()
         if key is not None:
             from console.credentials.unlock import write_key_fd
 
-            descriptor = write_key_fd(key)
-            descriptors = (descriptor,)
-            argv += ["--key-fd", str(descriptor)]
+            descriptors = (write_key_fd(key),)
+            words += ["--key-fd", str(descriptors[0])]
         try:
             with log.open("ab") as output:
                 log.chmod(0o600)
-                child = subprocess.Popen(
-                    [*outliving(os.environ), *argv],
-                    cwd="/",
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=output,
-                    start_new_session=True,
-                    pass_fds=descriptors,
-                )
+                return launch(start, words, output, descriptors)
         finally:
             for descriptor in descriptors:
                 os.close(descriptor)
-        return self._begun(run, child, log, before)
 
     def _begun(self, run: str, child: subprocess.Popen[bytes], log: Path, before: int) -> Process:
         ends = time.monotonic() + START_S
@@ -266,25 +279,3 @@ def tail(log: Path) -> str:
     except OSError:
         return "it left no word"
     return lines[-1] if lines else "it said nothing"
-
-
-def outliving(environ: Mapping[str, str], run: Callable[..., Any] = subprocess.run) -> Sequence[str]:
-    """Words before a command that let it outlive the login: a scope of a lingering user manager, where there is one.
-
-    Where the login's end kills what it started (logind's KillUserProcesses), a session of its own is not enough.
-    """
-    runtime = environ.get("XDG_RUNTIME_DIR", "")
-    if not runtime or not Path(runtime, "systemd", "private").exists():
-        return ()
-    try:
-        said = run(
-            ["loginctl", "show-user", str(os.getuid()), "--property=Linger", "--value"],
-            capture_output=True,
-            timeout=3,
-            check=False,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return ()
-    if said.stdout.strip() != b"yes":
-        return ()
-    return ("systemd-run", "--user", "--scope", "--collect", "--quiet", "--")

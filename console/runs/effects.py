@@ -28,12 +28,13 @@ from console.hosts.base import (
     HostError,
     HostRefused,
     HostUnreachable,
+    LoginRefused,
     NoSuchAttempt,
     Result,
 )
 from console.hosts.command import Command, InputOutput, InputSecret, InputText
 from console.runs.api import Op, OpHandler, Outcome
-from console.runs.ownership import OwnershipLost
+from console.runs.ownership import CutOff, OwnershipLost
 from console.runs.said import telling
 from console.stacks.base import StackError
 from console.text.sanitise import clean
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from console.hosts.base import Host
     from console.runs.spool import Spool
     from console.text.redact import Redactor
+    from console.timing import Timing
 
 SHOWN_LINES = 6
 PART = re.compile(r"(\.[A-Z]+[0-9]*)+$")
@@ -134,7 +136,7 @@ class Executor:
         if not command.writes:
             return self._read(command, host, stdin, sink, cancel)
         guard = self.guard(host.name, label, attempt, records)
-        began = time.monotonic()
+        began, refused = time.monotonic(), _Refused(self.environment.timing)
         while True:
             try:
                 result = host.guarded(command, guard, stdin=stdin, on_output=sink, cancel=cancel)
@@ -156,6 +158,8 @@ class Executor:
                     return Outcome(verdict="unknown", evidence=f"lost, and not reached again: {clean(str(error))}")
                 if found == "there":
                     return self._follow(host, command, label, attempt, sink.count, began, cancel)
+            except LoginRefused as error:
+                refused.once_more(error)
             except HostRefused as error:
                 return Outcome(verdict="no", evidence=clean(str(error)))
             except (FenceRefused, GroundMissing):
@@ -166,21 +170,31 @@ class Executor:
     def _read(
         self, command: Command, host: Host, stdin: bytes | None, sink: _Sink, cancel: threading.Event | None
     ) -> Outcome:
-        try:
-            result = host.run(command, stdin=stdin, on_output=sink, cancel=cancel)
-        except HostError as error:
-            return Outcome(verdict="unknown", evidence=clean(str(error)))
-        return self._outcome(command, result)
+        """What only looks is looked at again after a loss, within its own deadline."""
+        began, refused = time.monotonic(), _Refused(self.environment.timing)
+        while True:
+            try:
+                return self._outcome(command, host.run(command, stdin=stdin, on_output=sink, cancel=cancel))
+            except LoginRefused as error:
+                refused.once_more(error)
+            except HostUnreachable as error:
+                if time.monotonic() - began > command.deadline_s or (cancel is not None and cancel.is_set()):
+                    return Outcome(verdict="unknown", evidence=clean(str(error)))
+                time.sleep(min(1.0, self.environment.timing.heartbeat_s))
+            except HostError as error:
+                return Outcome(verdict="unknown", evidence=clean(str(error)))
 
     def _found_again(
         self, host: Host, guard: Guard, command: Command, began: float, cancel: threading.Event | None
     ) -> str:
         """`there`: the attempt began on the host; `not begun`: it did not; `unknown`: not reached in time."""
         timing = self.environment.timing
-        ends = began + command.deadline_s + timing.lock_dead_s
+        ends, refused = began + command.deadline_s + timing.lock_dead_s, _Refused(timing)
         while time.monotonic() < ends and not (cancel is not None and cancel.is_set()):
             try:
                 return "there" if host.step_on_host(guard).exists else "not begun"
+            except LoginRefused as error:
+                refused.once_more(error)
             except HostError:
                 time.sleep(min(1.0, timing.heartbeat_s))
         return "unknown"
@@ -199,6 +213,7 @@ class Executor:
         guard = self.guard(host.name, label, attempt)
         sink = _Sink(self.spool, label, attempt, offset)
         ends = began + command.deadline_s + self.environment.timing.lock_dead_s
+        refused = _Refused(self.environment.timing)
         while True:
             try:
                 result = host.attach(command, guard, offset=sink.count, on_output=sink, cancel=cancel)
@@ -208,6 +223,8 @@ class Executor:
                     lost = Result(None, b"", str(error).encode(), "lost", time.monotonic() - began)
                     return self._outcome(command, lost)
                 time.sleep(min(1.0, self.environment.timing.heartbeat_s))
+            except LoginRefused as error:
+                refused.once_more(error)
             except NoSuchAttempt:
                 return Outcome(verdict="unknown", evidence=f"{host.name} knows nothing of this attempt")
             except HostError as error:
@@ -261,8 +278,10 @@ class Executor:
         context = OpRun(self, effect, label, host, attempt, cancel or threading.Event())
         try:
             outcome = handler(context, effect.args)
-        except (FenceRefused, GroundMissing):
+        except (FenceRefused, GroundMissing, OwnershipLost):
             raise
+        except LoginRefused as error:
+            raise locked_out(error) from error
         except (HostError, StackError, OSError) as error:
             return Outcome(verdict="unknown", evidence=clean(str(error)))
         except Exception as error:  # noqa: BLE001 - a plug-in's mistake must not lose the run; the trace is in the spool
@@ -272,6 +291,30 @@ class Executor:
             )
         evidence = "\n".join(clean(line) for line in self.redactor.text(outcome.evidence).splitlines())
         return outcome.model_copy(update={"evidence": evidence})
+
+
+def locked_out(error: LoginRefused) -> CutOff:
+    """A runner that a host lets in no more has to stop: somebody with a login that works can go on."""
+    return CutOff(
+        f"{error} This runner does not get in there any more. What it was doing there goes on, and is found again by "
+        "whoever goes on with the run; it takes a login that works."
+    )
+
+
+class _Refused:
+    """How long a host has refused our login: as long as a lock lives it is tried again, since that may be mended."""
+
+    def __init__(self, timing: Timing) -> None:
+        self._timing = timing
+        self._since: float | None = None
+
+    def once_more(self, error: LoginRefused) -> None:
+        """Wait a little before the next try. Raises CutOff once it has lasted too long."""
+        now = time.monotonic()
+        self._since = now if self._since is None else self._since
+        if now - self._since > self._timing.lock_dead_s:
+            raise locked_out(error) from error
+        time.sleep(min(1.0, self._timing.heartbeat_s))
 
 
 class _Sink:

@@ -24,8 +24,8 @@ from console.runs.ending import close, end, ending_of_leaving, ending_of_undoing
 from console.runs.forward import Way, forward
 from console.runs.journal import Journal
 from console.runs.lease import Leases, Process
-from console.runs.model import DECISION, LEASED, LOCKED, PLANNED, UNFINISHED_CODE, Ending
-from console.runs.ownership import Ownership, OwnershipLost
+from console.runs.model import DECISION, INTERRUPTED, LEASED, LOCKED, PLANNED, UNFINISHED_CODE, Ending
+from console.runs.ownership import CutOff, Ownership, OwnershipLost
 from console.runs.recovery import recover
 from console.runs.undo import Undoing, undo_all
 from console.store.database import StoreFull, StoreUnusable
@@ -83,6 +83,8 @@ class Engine:
         self.leases.take(self.run_id, self.me, self.timing.lease_s)
         try:
             return self._carry_on()
+        except CutOff as error:
+            self._interrupted(str(error))
         except (OwnershipLost, FenceRefused) as error:
             self.say(f"stopped: {error}")
         except GroundMissing as error:
@@ -158,10 +160,21 @@ class Engine:
                 return UNFINISHED_CODE
             way = recover(self) if not self._left() else way
         if self.stopping.is_set():
+            self._interrupted("It was asked to stop (SIGTERM).", asked=True)
             if not self.journal.view.changed:
                 self.owned.give_back()  # nothing of it stands on the hosts: others need not wait
-            self.say(f"stopped as asked; go on with: quarterdeck runs resume {self.run_id}")
         return UNFINISHED_CODE
+
+    def _interrupted(self, why: str, *, asked: bool = False) -> None:
+        """Say why this runner stops before the end, for whoever goes on: here, and on the hosts that are reached.
+
+        Not if the run has another runner meanwhile: its records are no longer ours to add to.
+        """
+        self.say(f"stopped: {why} Go on with: quarterdeck runs resume {self.run_id}")
+        with suppress(StoreUnusable, HostError):
+            if self.leases.renew(self.run_id, self.me, self.timing.lease_s):
+                self.journal.append(INTERRUPTED, {"why": why, "asked": asked})
+                self.copy()
 
     def say(self, text: str, step: str = "", attempt: int = 0) -> None:
         """A line for the run's output."""

@@ -28,6 +28,7 @@ CANCEL = "cancel.requested"
 QUESTION = "question"
 DECISION = "decision"
 REOPENED = "run.reopened"
+INTERRUPTED = "run.interrupted"
 CLOSING = "run.closing"
 UNLOCKED = "locks.removed"
 CLOSED = "run.closed"
@@ -120,6 +121,8 @@ class RunView:
     seq: int = 0
     owner: Mapping[str, Any] | None = None
     planned: bool = False
+    interrupted: Mapping[str, Any] | None = None
+    """Why its last runner stopped before the end, where that one could still say so: `why`, and `asked` by SIGTERM."""
 
     @property
     def action(self) -> str:
@@ -166,7 +169,7 @@ def apply(view: RunView, record: Record) -> None:
             for step in body["plan"]["steps"]:
                 view.steps[step["id"]] = StepView(step["id"], step["title"], step.get("host"))
         case "run.leased":
-            view.owner = body
+            view.owner, view.interrupted = body, None
             if view.state == "created":
                 view.state = "running"
         case "locks.taken":
@@ -215,6 +218,8 @@ def apply(view: RunView, record: Record) -> None:
         case "run.reopened":
             view.state, view.ending, view.closed_at, view.undo_wanted = "undoing", None, 0.0, True
             view.why_undo, view.unlocked, view.cancel = "asked", False, None
+        case "run.interrupted":
+            view.interrupted = body
         case "run.closing":
             view.state, view.ending, view.text = "closing", body["ending"], str(body["text"])
             view.question, view.choices = "", ()

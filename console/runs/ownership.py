@@ -24,6 +24,10 @@ class OwnershipLost(Exception):
     """This run does not own the environment any more, or its ground is gone. Nothing more may be done."""
 
 
+class CutOff(OwnershipLost):
+    """A host is not reached any more, or lets this runner in no more. As far as is known the run is still ours."""
+
+
 class Ownership:
     """Locks of one run on the hosts of one environment."""
 
@@ -115,7 +119,7 @@ class Ownership:
         `lease`: look at the lease as well, just before an effect that no fence on a host guards. Raises OwnershipLost.
         """
         timing = self._environment.timing
-        ends = clock() + timing.lock_dead_s
+        ends = time.monotonic() + timing.lock_dead_s  # of trying: what the machine slept does not count
         while True:
             if not self.lost and lease:
                 self._check_lease()
@@ -128,8 +132,8 @@ class Ownership:
             except locks.LockLost as error:
                 self.lost = str(error)
             except HostError as error:
-                if clock() > ends:
-                    raise OwnershipLost(f"no proof of ownership for {timing.lock_dead_s:g} s: {error}") from error
+                if time.monotonic() > ends:
+                    raise CutOff(f"no proof of ownership for {timing.lock_dead_s:g} s: {error}") from error
                 time.sleep(min(1.0, timing.heartbeat_s))
 
     def _check_lease(self) -> None:

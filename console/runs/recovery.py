@@ -10,9 +10,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from console.hosts.base import Host, HostError
+from console.hosts.base import Host, HostError, LoginRefused
 from console.hosts.command import Command
 from console.runs.api import Outcome, Step
+from console.runs.effects import locked_out
 from console.runs.forward import Way, settle
 from console.runs.locks import attempts
 from console.runs.model import UNBEGUN
@@ -65,6 +66,8 @@ def _known(engine: Engine, step: Step, attempt: int) -> Outcome | None:
         if not isinstance(step.run, Command):
             return _parts(engine, step, host, attempt)
         there = host.step_on_host(engine.executor.guard(step.host, step.id, attempt))
+    except LoginRefused as error:
+        raise locked_out(error) from error
     except HostError as error:
         return Outcome(verdict="unknown", evidence=str(error))
     if there.nothing_happened:

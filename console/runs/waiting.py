@@ -11,9 +11,7 @@ import json
 import os
 import select
 import subprocess
-import sys
 import threading
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,27 +40,20 @@ class Task:
 class WaitingRunner:
     """Starts one in the background; `hand_over` tells it its run. Thread-safe enough for one owner."""
 
-    def __init__(self, state: Path, outliving: Callable[[], Sequence[str]]) -> None:
+    def __init__(self, state: Path) -> None:
         self._state = state
-        self._outliving = outliving
         self._child: subprocess.Popen[bytes] | None = None
         self._writing = -1
         self._starting = threading.Thread(target=self._start, name="runner", daemon=True)
         self._starting.start()
 
     def _start(self) -> None:
+        from console.runs.launch import here, launch
+
         reading, writing = os.pipe()
-        argv = [sys.executable, "-P", "-m", "console.runner", "--state", str(self._state), "--wait-fd", str(reading)]
+        words = ["--state", str(self._state), "--wait-fd", str(reading)]
         try:
-            self._child = subprocess.Popen(
-                [*self._outliving(), *argv],
-                cwd="/",
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-                pass_fds=(reading,),
-            )
+            self._child = launch(here(), words, descriptors=(reading,))
         except OSError:
             os.close(writing)
             return

@@ -8,11 +8,10 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
-from console.runs.client import RunnerFailed, outliving
+from console.runs.client import RunnerFailed
 from console.runs.waiting import Task, WaitingRunner, told
 from console.text.sanitise import clean
 from tests.console.runs.world import World, until
@@ -166,25 +165,6 @@ def test_a_strangers_console_in_the_working_directory_is_not_imported(
     world.runs.start_runner(run)
     until(lambda: world.view(run).state == "closed", "the end")
     assert not (tmp_path / "sprung").exists()
-
-
-def test_a_lingering_user_manager_is_used_where_there_is_one(tmp_path: Path) -> None:
-    (tmp_path / "systemd").mkdir()
-    (tmp_path / "systemd" / "private").touch()
-    asked: list[list[str]] = []
-
-    def loginctl(linger: bytes) -> object:
-        def run(argv: list[str], **more: object) -> object:
-            asked.append(argv)
-            return SimpleNamespace(stdout=linger)
-
-        return run
-
-    environ = {"XDG_RUNTIME_DIR": str(tmp_path)}
-    assert outliving(environ, loginctl(b"yes\n"))[:3] == ("systemd-run", "--user", "--scope")  # type: ignore[arg-type]
-    assert outliving(environ, loginctl(b"no\n")) == ()  # type: ignore[arg-type]
-    assert outliving({}, loginctl(b"yes\n")) == ()  # type: ignore[arg-type]
-    assert len(asked) == 2
 
 
 def test_a_run_gets_only_the_credentials_of_its_own_environment() -> None:
