@@ -98,6 +98,7 @@ def plan_shown(
         params=params,
         token=token,
         foreign=clean(foreign),
+        without=tuple(clean(name) for name in plan.without),
     )
 
 
@@ -251,6 +252,7 @@ def run_shown(seen: Seen) -> RunShown:
         where=where,
         digest=str(view.body.get("digest", "")),
         foreign=seen.foreign,
+        without=tuple(clean(name) for name in plan.without),
     )
 
 
