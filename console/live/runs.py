@@ -257,7 +257,7 @@ class RunsDesk:
         later = {run for run in known.here() if run > view.id}
         if environment is not None:
             try:
-                later |= {run for run in known.on_hosts(environment) if run > view.id}
+                later |= {run for run in known.on_hosts(environment, hosts=view.hosts) if run > view.id}
             except HostError as error:
                 raise AskFailed(
                     f"Whether another run has ended in {view.environment} since cannot be seen: {error}", exit_code=5

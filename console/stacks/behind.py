@@ -52,6 +52,18 @@ def of_hosts(records: Mapping[str, Sequence[Release]]) -> tuple[Release, ...]:
     return merged(counted(host, found) for host, found in records.items())
 
 
+def lacking(release: Release, records: Mapping[str, Sequence[Release]]) -> tuple[str, ...]:
+    """Hosts that were left out of a release and do not have it, as far as `records`, by host, say."""
+    return tuple(
+        host
+        for host in release.without
+        if host not in release.level
+        and not any(
+            one.id == release.id and one.images == release.images for one in counted(host, records.get(host, ()))
+        )
+    )
+
+
 def behind(
     hosts: Iterable[str], records: Mapping[str, Sequence[Release]], live: Mapping[str, str | None]
 ) -> tuple[Behind, ...]:
@@ -64,10 +76,5 @@ def behind(
     if not wanted:
         return ()
     newest = wanted[-1]
-    found = []
-    for host in hosts:
-        if host not in newest.without or host in newest.level:
-            continue
-        if not any(one.id == newest.id and one.images == newest.images for one in counted(host, records.get(host, ()))):
-            found.append(Behind(host, newest, live.get(host), host in records))
-    return tuple(found)
+    late = lacking(newest, records)
+    return tuple(Behind(host, newest, live.get(host), host in records) for host in hosts if host in late)
