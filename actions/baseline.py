@@ -9,10 +9,10 @@ from pydantic import Field
 from actions.change import Change, record_live
 from actions.deploy.facts import read_uploads
 from actions.fallback import fallback_of
-from actions.shown import finished, written_out
+from actions.shown import behind_blocks, finished, written_out
 from actions.site import Site, problems, read_site
 from console.runs.api import Action, FactsContext, Frozen, Params, Plan, Refusal, TableBlock
-from console.stacks.release import next_id, short
+from console.stacks.release import short
 
 
 class BaselineParams(Params):
@@ -47,7 +47,7 @@ class Baseline(Action[BaselineParams, BaselineFacts]):
         refusal = problems(site)
         if refusal is not None:
             return refusal
-        number = next_id(site.releases)
+        number = site.next_id
         found = {ground.host: fallback_of(site, ground, number, facts.uploads) for ground in site.grounds}
         new = {host: release for host, (release, unrecorded) in found.items() if release is not None and unrecorded}
         if not new:
@@ -75,7 +75,7 @@ class Baseline(Action[BaselineParams, BaselineFacts]):
             action="baseline",
             title=f"Record what is live on {site.environment} as {number}",
             credentials=(),
-            blocks=(*written_out(facts.uploads), table),
+            blocks=(*behind_blocks(site), *written_out(facts.uploads), table),
         )
 
 

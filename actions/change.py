@@ -59,6 +59,8 @@ class Change:
         fallback: Mapping[str, tuple[Release | None, bool]],
         services: Sequence[str] = (),
         uploads: Mapping[str, str] | None = None,
+        *,
+        smoke_back: bool = True,
     ) -> None:
         self.site = site
         self.stack = site.stack
@@ -66,6 +68,8 @@ class Change:
         self.fallback = fallback
         self.services = tuple(services)
         self.uploads = uploads or {}
+        self.smoke_back = smoke_back
+        """Whether an undo is proved by the smoke tests as well."""
         self.steps: list[Step] = []
         self._last: dict[str, str] = {}
 
@@ -275,6 +279,7 @@ class Change:
     def _switch(self, ground: Ground, needs: tuple[str, ...]) -> tuple[str, ...]:
         site, release = self.site, self.target[ground.host]
         fallback, _ = self.fallback[ground.host]
+        with_smoke = self.smoke_back and ground is self.first
         changed = [name for name in release.images if release.labels.get(name, release.id) == release.id]
         shown = f"{', '.join(changed) or 'no service'} will be replaced: each is down from its stop until it is healthy"
         names = self.services or site.spec.names
@@ -286,7 +291,7 @@ class Change:
                 run=self.stack.switch(ground, release, self.services),
                 check=Op(name="stack.live_is@1", args={"images": dict(release.images)}, deadline_s=60.0),
                 undo=self.stack.switch_back(ground, fallback, release, self.services),
-                undo_check=as_before(site, ground, fallback, release, with_smoke=ground is self.first),
+                undo_check=as_before(site, ground, fallback, release, with_smoke=with_smoke),
                 shown=shown,
             ),
             ground,

@@ -11,12 +11,12 @@ from actions.change import Change, labels_for
 from actions.deploy.facts import open_registry, read_uploads
 from actions.fallback import fallback_of
 from actions.ops import OPS
-from actions.shown import finished, shown_blocks
+from actions.shown import finished, foreign_images, shown_blocks
 from actions.site import Question, Site, problems, read_site, read_site_and_ask
 from console.runs.api import Action, FactsContext, Frozen, OpHandler, Params, Plan, Refusal, Step
 from console.stacks.base import Ground
 from console.stacks.registry import RegistryError, parse_reference
-from console.stacks.release import Release, current_revisions, next_id, short, verified
+from console.stacks.release import Release, current_revisions, short, verified
 
 
 class RollbackParams(Params):
@@ -71,7 +71,7 @@ class Rollback(Action[RollbackParams, RollbackFacts]):
         if field != "to":
             return ()
         site = read_site(ctx)
-        live = {ground.live.release for ground in site.grounds}
+        live = site.live
         return [
             (release.id, f"{release.candidate}, verified {release.verified}, by {release.who or 'unknown'}")
             for release in verified(site.releases)
@@ -82,7 +82,7 @@ class Rollback(Action[RollbackParams, RollbackFacts]):
 def chosen(site: Site, to: str) -> Release | Refusal:
     """The release to go back to, or why there is none. Pure."""
     good = verified(site.releases)
-    live = {ground.live.release for ground in site.grounds}
+    live = site.live
     names = ", ".join(release.shown() for release in good if release.id not in live) or "none but what is live"
     if to:
         found = next((one for one in reversed(site.releases) if to in (one.id, one.candidate)), None)
@@ -155,7 +155,7 @@ def _put_back(site: Site, release: Release, unwell: Mapping[str, str], names: st
 
 def next_number(site: Site) -> int:
     """One above the newest release."""
-    return int(next_id(site.releases)[1:])
+    return int(site.next_id[1:])
 
 
 def plan(facts: RollbackFacts, params: RollbackParams) -> Plan | Refusal:
@@ -170,7 +170,7 @@ def plan(facts: RollbackFacts, params: RollbackParams) -> Plan | Refusal:
     refusal = _elsewhere(site, source) or _doubted(site, source) or _gone(facts, source) or _schema(facts, source)
     if refusal is not None:
         return refusal
-    number = next_id(site.releases)
+    number = site.next_id
     fallback = {ground.host: fallback_of(site, ground, number, facts.uploads) for ground in site.grounds}
     if any(new for _, new in fallback.values()):
         number = f"r{int(number[1:]) + 1}"
@@ -182,7 +182,7 @@ def plan(facts: RollbackFacts, params: RollbackParams) -> Plan | Refusal:
     change.prune()
     registry = getattr(site.spec, "registry", None)
     login = (registry.credential,) if registry is not None and registry.credential else ()
-    warnings = _foreign(site, source)
+    warnings = foreign_images(site, source)
     if site.spec.migrations is not None and facts.schema_now is None:
         warnings.append("The database could not be asked for its revision by what is live; the target is asked.")
     return finished(
@@ -208,6 +208,7 @@ def _target(site: Site, ground: Ground, number: str, source: Release) -> Release
         env_fingerprint=ground.env_fingerprint,
         of=source.id,
         notes=f"back to {source.id}",
+        without=site.left_out,
     )
 
 
@@ -263,9 +264,19 @@ def _lost(ctx: FactsContext, site: Site, target: Release) -> tuple[str, ...]:
 
 
 def _elsewhere(site: Site, source: Release) -> Refusal | None:
-    without = [ground.host for ground in site.grounds if all(one.id != source.id for one in ground.releases)]
+    without = [ground.host for ground in site.grounds if not site.has(ground, source)]
     if not without:
         return None
+    left_out = [host for host in without if host in source.without]
+    if left_out:
+        return Refusal(
+            reason=f"{', '.join(left_out)} never had {source.shown()}: it was left out of it.",
+            ways_out=(
+                "choose a release that every host has",
+                f"leave it out of this as well: --without {left_out[0]}",
+                f"deploy {source.candidate} again",
+            ),
+        )
     return Refusal(
         reason=f"{', '.join(without)} has no record of {source.shown()}.",
         ways_out=("choose a release that every host has", f"deploy {source.candidate} again"),
@@ -294,17 +305,6 @@ def _doubted(site: Site, source: Release) -> Refusal | None:
             f"deploy {source.candidate} again: its images come from the registry then",
         ),
     )
-
-
-def _foreign(site: Site, source: Release) -> list[str]:
-    """Services whose image comes from another repository than the profile names: shown, since profiles change too."""
-    found = []
-    for name, image in sorted(source.images.items()):
-        service = site.spec.service(name)
-        ours = parse_reference(service.image.replace("{release}", "x")).repository if service and service.image else ""
-        if ours and "@" in image and ours != image.partition("@")[0]:
-            found.append(f"{name} would run {short(image)}; the profile gives it images of {ours}.")
-    return found
 
 
 def _gone(facts: RollbackFacts, source: Release) -> Refusal | None:

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from actions.change import smoke_op
+from actions.shown import behind_blocks
 from actions.site import Site, health_of, problems, read_site
 from console.runs.api import Action, FactsContext, Frozen, Op, Params, Plan, Refusal, Step, TableBlock
 from console.stacks.base import Ground, LiveService
@@ -71,7 +72,7 @@ class ServiceAction(Action[ServiceParams, ServiceFacts]):
             claims=(site.claim,),
             hosts=site.hosts,
             steps=tuple(steps),
-            blocks=(_table(found),),
+            blocks=(*behind_blocks(site), _table(found)),
             credentials=site.credentials() if steps and steps[-1].id == "smoke" else (),
             as_before=f"{params.service} runs as before" if self.verb == "stop" else f"{params.service} is as it was",
         )
@@ -148,7 +149,7 @@ def _release(ground: Ground) -> Release | None:
 
 
 def _version(site: Site) -> str | None:
-    release = _release(site.grounds[0])
+    release = _release(site.in_front[0])
     return release.candidate if release is not None else None
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from actions.change import Change
+from actions.site import Site
 from console.runs.api import Block, DiffBlock, Plan, TableBlock, TextBlock
-from console.stacks.release import short
+from console.stacks.registry import parse_reference
+from console.stacks.release import Release, short
 from profiles.inline import files_of
 
 
@@ -14,7 +16,8 @@ def shown_blocks(change: Change, warnings: Sequence[str] = ()) -> tuple[Block, .
     """Images, hosts and files of a change, for a person."""
     site, first = change.site, change.first
     release = change.target[first.host]
-    blocks: list[Block] = [TextBlock(title="Attention", text=text, tone="warn") for text in warnings]
+    blocks: list[Block] = behind_blocks(site, release)
+    blocks += [TextBlock(title="Attention", text=text, tone="warn") for text in warnings]
     blocks += written_out(change.uploads)
     for ground in site.grounds:
         if ground.live.differs:
@@ -53,6 +56,34 @@ def shown_blocks(change: Change, warnings: Sequence[str] = ()) -> tuple[Block, .
     return tuple(blocks)
 
 
+def behind_blocks(site: Site, release: Release | None = None) -> list[Block]:
+    """What must be known of hosts that are behind, or will be. `release`: what is made live, if anything is."""
+    level = f"quarterdeck run level {site.environment}"
+    blocks: list[Block] = []
+    for one in site.behind_here:
+        what = f"{release.shown()} is made live there as well." if release else f"This does not change that: {level}"
+        blocks.append(TextBlock(title=f"{one.host} is behind", text=f"{one.shown(site.releases)} {what}", tone="warn"))
+    for host in site.left_out if release else ():
+        before = next((one.shown(site.releases) for one in site.behind if one.host == host), "")
+        will = f"{host} will be behind: it keeps what it has until it is brought level ({level}) or a later deploy."
+        blocks.append(TextBlock(title=f"Without {host}", text=f"{before} {will}".strip(), tone="warn"))
+    if site.moved:
+        text = f"{', '.join(site.moved)}: asked from {site.hosts[0]}, since the host they are asked from is left out."
+        blocks.append(TextBlock(title="Smoke tests", text=text, tone="warn"))
+    return blocks
+
+
+def foreign_images(site: Site, release: Release) -> list[str]:
+    """Services whose image comes from another repository than the profile names: shown, since profiles change too."""
+    found = []
+    for name, image in sorted(release.images.items()):
+        service = site.spec.service(name)
+        ours = parse_reference(service.image.replace("{release}", "x")).repository if service and service.image else ""
+        if ours and "@" in image and ours != image.partition("@")[0]:
+            found.append(f"{name} would run {short(image)}; the profile gives it images of {ours}.")
+    return found
+
+
 def written_out(uploads: Mapping[str, str]) -> list[Block]:
     """A warning for uploaded files that hold what looks like a secret; the value is not repeated."""
     sentences = list(files_of(uploads))
@@ -61,20 +92,28 @@ def written_out(uploads: Mapping[str, str]) -> list[Block]:
     )
 
 
-def finished(change: Change, *, action: str, title: str, credentials: Sequence[str], blocks: tuple[Block, ...]) -> Plan:
-    """The plan of a change, with what 'as before' means."""
+def finished(
+    change: Change,
+    *,
+    action: str,
+    title: str,
+    credentials: Sequence[str],
+    blocks: tuple[Block, ...],
+    hosts: Sequence[str] = (),
+) -> Plan:
+    """The plan of a change, with what 'as before' means. `hosts`: that take part, if not only those it changes."""
     site = change.site
     before = []
     for ground in site.grounds:
         fallback, _ = change.fallback[ground.host]
         text = "nothing of the console's is live" if fallback is None else f"{fallback.shown()} is live"
-        before.append(text if len(site.grounds) == 1 else f"{ground.host}: {text}")
+        before.append(text if len(hosts or site.grounds) == 1 else f"{ground.host}: {text}")
     return Plan(
         action=action,
         environment=site.environment,
         title=title,
         claims=(site.claim,),
-        hosts=site.hosts,
+        hosts=tuple(hosts) or site.hosts,
         steps=tuple(change.steps),
         blocks=blocks,
         credentials=tuple(dict.fromkeys(credentials)),

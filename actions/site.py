@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -11,7 +11,9 @@ from pydantic import Field, JsonValue
 from console.hosts.base import HostError, HostUnreachable
 from console.runs.api import FactsContext, Frozen, Refusal, RefusalError
 from console.stacks.base import Ground, Live, ServiceSpec, Stack, StackError, StackSpec, stack_of
-from console.stacks.release import Release, on_any_host
+from console.stacks.behind import Behind, behind, counted, on_any_host
+from console.stacks.release import Release
+from console.stacks.release import next_id as after
 from profiles.models import secret_names
 
 
@@ -26,6 +28,10 @@ class Site(Frozen):
     """Smoke steps as in the profile."""
     variables: dict[str, str] = Field(default_factory=dict)
     """Public addresses by name, for the smoke steps."""
+    left_out: tuple[str, ...] = ()
+    """Hosts of the environment that take no part, because somebody left them out by name."""
+    moved: tuple[str, ...] = ()
+    """Names of smoke steps that are asked from the first host, since theirs is left out."""
 
     @property
     def stack(self) -> Stack:
@@ -40,6 +46,42 @@ class Site(Frozen):
     def releases(self) -> tuple[Release, ...]:
         """Releases that any host knows, oldest first."""
         return on_any_host(self.grounds)
+
+    @property
+    def next_id(self) -> str:
+        """The id of the next release: above all that any host has a copy of."""
+        return after(release for ground in self.grounds for release in ground.releases)
+
+    @property
+    def behind(self) -> tuple[Behind, ...]:
+        """Hosts that do not have the live release, because they were left out of it; also those left out now."""
+        records = {ground.host: ground.releases for ground in self.grounds}
+        live = {ground.host: ground.live.release for ground in self.grounds}
+        return behind((*self.hosts, *self.left_out), records, live)
+
+    @property
+    def behind_here(self) -> tuple[Behind, ...]:
+        """Those of them that take part."""
+        return tuple(one for one in self.behind if one.host in self.hosts)
+
+    @property
+    def in_front(self) -> tuple[Ground, ...]:
+        """The grounds that are not behind: what runs there is what is meant to. All of them where every one is."""
+        late = {one.host for one in self.behind}
+        return tuple(ground for ground in self.grounds if ground.host not in late) or self.grounds
+
+    @property
+    def live(self) -> set[str | None]:
+        """The releases that are live, None for none of ours; hosts that are behind are not asked."""
+        return {ground.live.release for ground in self.in_front}
+
+    def ground(self, host: str) -> Ground:
+        """The ground of a host that takes part."""
+        return next(ground for ground in self.grounds if ground.host == host)
+
+    def has(self, ground: Ground, release: Release) -> bool:
+        """Whether a host has ever had a release, as its own records say."""
+        return any(one.id == release.id for one in counted(ground.host, ground.releases))
 
     @property
     def claim(self) -> str:
@@ -95,14 +137,24 @@ def read_site_and_ask(ctx: FactsContext, question: Question | None) -> tuple[Sit
             said = asked.result() if asked is not None else None
     except StackError as error:
         raise RefusalError(Refusal(reason=str(error), ways_out=error.ways_out)) from error
+    smoke = tuple(step.model_dump(mode="json") for step in environment.config.smoke)
     site = Site(
         environment=environment.name,
         spec=stack.spec,
         grounds=grounds,
-        smoke=tuple(step.model_dump(mode="json") for step in environment.config.smoke),
+        smoke=asked_from(smoke, environment.left_out, names[0]),
         variables=dict(environment.config.urls),
+        left_out=environment.left_out,
+        moved=tuple(step["name"] for step in smoke if step["via"] in environment.left_out),
     )
     return site, said
+
+
+def asked_from(smoke: Sequence[JsonValue], hosts: Collection[str], instead: str) -> tuple[JsonValue, ...]:
+    """Smoke steps, those that are asked from one of `hosts` from `instead`: every host runs the same services."""
+    return tuple(
+        {**step, "via": instead} if isinstance(step, dict) and step.get("via") in hosts else step for step in smoke
+    )
 
 
 def _answered(ctx: FactsContext, question: Question, lives: Mapping[str, Future[Live]]) -> str | None:

@@ -6,9 +6,10 @@ they are first used, clients are imported when they are first made.
 
 from __future__ import annotations
 
+import copy
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from console.timing import DEFAULT, Timing
 
@@ -82,6 +83,26 @@ class Hosts(Mapping[str, "Host"]):
             host.close()
 
 
+class _Some(Mapping[str, "Host"]):
+    """Iterates over some of the hosts of a mapping; looks all of them up."""
+
+    def __init__(self, hosts: Mapping[str, Host], own: tuple[str, ...]) -> None:
+        self._hosts = hosts
+        self._own = own
+
+    def __getitem__(self, name: str) -> Host:
+        return self._hosts[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._own)
+
+    def __len__(self) -> int:
+        return len(self._own)
+
+    def close(self) -> None:
+        """The connections are those of the whole environment, which closes them."""
+
+
 class Environment:
     """One place where the system runs, with all that is needed to look at it and to change it."""
 
@@ -94,6 +115,8 @@ class Environment:
         self.timing = timing
         self._secrets = secrets
         self._stack: Stack | None = None
+        self.left_out: tuple[str, ...] = ()
+        """Hosts that do not take part because somebody left them out by name."""
 
     @property
     def name(self) -> str:
@@ -138,6 +161,24 @@ class Environment:
         """A credential's value, or one field of it where the value is a JSON object. Raises FieldMissing."""
         value = self._secrets(name)
         return value if field is None else field_of(name, value, field)
+
+    def without(self, names: Collection[str]) -> Environment:
+        """The same environment over the same connections, of the hosts that are left. It is not closed by itself.
+
+        Raises ValueError where none would be left.
+        """
+        if not names:
+            return self
+        kept = tuple(name for name in self.config.hosts if name not in names)
+        if not kept:
+            raise ValueError(f"no host of {self.name} would be left")
+        twin = copy.copy(self)
+        twin.left_out = tuple(name for name in self.config.hosts if name in names)
+        twin.config = self.config.model_copy(update={"hosts": kept})
+        some: Any = _Some(self.hosts, kept)
+        twin.hosts = some
+        twin._stack = None
+        return twin
 
     def other(self, name: str) -> Environment:
         """Another environment of the same profile, for reading; the caller closes it. Raises KeyError."""

@@ -46,6 +46,13 @@ class FieldShown(NamedTuple):
     """(value, what it is): to choose from, or for `text` only suggestions."""
 
 
+WITHOUT = "--without"
+"""The field of a form, and the value given to `plan`, that names hosts to leave out, with commas between them.
+
+No parameter of an action can be called so.
+"""
+
+
 class StepShown(NamedTuple):
     """One step of a plan or run."""
 
@@ -106,6 +113,8 @@ class PlanShown(NamedTuple):
     """Given back to `start`; means nothing to a screen."""
     foreign: str = ""
     """Where it came from, in a sentence, if it is of a run that was not made here; then nothing of it is shortened."""
+    without: tuple[str, ...] = ()
+    """Hosts that were left out by name."""
 
 
 class RunShown(NamedTuple):
@@ -124,6 +133,8 @@ class RunShown(NamedTuple):
     digest: str = ""
     foreign: bool = False
     """It was not made here: `answer` wants the digest of its plan, which a person has seen and confirmed."""
+    without: tuple[str, ...] = ()
+    """Hosts that were left out of it by name."""
 
 
 class OutputShown(NamedTuple):
@@ -152,6 +163,8 @@ class ReleaseShown(NamedTuple):
     run: str
     can_go_back: str = ""
     """Empty if one can roll back to it, else why not."""
+    without: tuple[str, ...] = ()
+    """Hosts that were left out of it and do not have it: behind, while it is live."""
 
 
 class Listener(Protocol):
@@ -219,11 +232,17 @@ class Session(Protocol):
         ...
 
     def form(self, action: str, environment: str) -> tuple[FieldShown, ...]:
-        """*Blocking.* The action's parameters, with what can be suggested. Raises AskFailed, Locked."""
+        """*Blocking.* The action's parameters, with what can be suggested; where there are several hosts, WITHOUT too.
+
+        Raises AskFailed, Locked.
+        """
         ...
 
     def plan(self, action: str, environment: str, values: Mapping[str, str]) -> PlanShown:
-        """*Blocking.* Read the facts and plan. Raises AskFailed, Locked."""
+        """*Blocking.* Read the facts and plan; `values` may name hosts to leave out (WITHOUT).
+
+        Raises AskFailed, Locked.
+        """
         ...
 
     def confirmation(self, environment: str) -> str:

@@ -72,7 +72,8 @@ class ReleasesScreen(Deck[None]):
     def _row(self, one: ReleaseShown) -> Row:
         symbols, now = self.bridge.symbols, self.bridge.clock()
         if one.live:
-            back, glyph = Cell("live now", "ok"), Cell(symbols.running, "ok")
+            words = f"live now, not on {', '.join(one.without)}" if one.without else "live now"
+            back, glyph = Cell(words, "warn" if one.without else "ok"), Cell(symbols.running, "ok")
         elif one.can_go_back:
             back, glyph = Cell(f"no: {one.can_go_back}", "dim"), Cell(symbols.undone if one.undone else "", "warn")
         else:
@@ -113,7 +114,8 @@ class ReleasesScreen(Deck[None]):
             f"made       {when(one.when, self.bridge.clock())} by {one.who}, {one.action}, run {one.run}",
             f"verified   {when(one.verified, self.bridge.clock()) or 'no'}",
             f"schema     {one.schema or 'none'}",
-            f"live       {'yes' if one.live else 'no'}{', was undone' if one.undone else ''}",
+            f"live       {'yes' if one.live else 'no'}{', was undone' if one.undone else ''}"
+            f"{', not on ' + ', '.join(one.without) if one.without else ''}",
             f"go back    {'it is live' if one.live else one.can_go_back or 'possible'}",
             "",
             *(f"{name:<22} {image}" for name, image in one.images),

@@ -12,6 +12,7 @@ from actions.deploy.params import DeployParams
 from actions.site import Question, Site, read_site_and_ask
 from console.runs.api import FactsContext, Frozen, Refusal, RefusalError
 from console.stacks.base import ComposeSpec, RegistrySpec, StackError
+from console.stacks.behind import on_any_host
 from console.stacks.registry import (
     Reference,
     Registry,
@@ -19,7 +20,7 @@ from console.stacks.registry import (
     parse_reference,
     registry_of,
 )
-from console.stacks.release import Release, current_revisions, on_any_host, verified
+from console.stacks.release import Release, current_revisions, verified
 
 SUGGESTED = 15
 

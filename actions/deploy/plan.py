@@ -10,16 +10,16 @@ from actions.shown import finished, shown_blocks
 from actions.site import Site, problems
 from console.runs.api import Plan, Refusal
 from console.stacks.base import Ground
-from console.stacks.release import Release, StoredFile, next_id
+from console.stacks.release import Release, StoredFile
 
 
 def plan(facts: DeployFacts, params: DeployParams) -> Plan | Refusal:
     """Everything before the first change that a user notices; the change; the proof; the tidying up."""
     site = facts.site
-    refusal = problems(site) or _wrong_services(site, params) or _incomplete(facts, params)
+    refusal = problems(site) or _wrong_services(site, params) or _behind(site, params) or _incomplete(facts, params)
     if refusal is not None:
         return refusal
-    number = next_id(site.releases)
+    number = site.next_id
     images = target_images(facts, params)
     fallback = {ground.host: fallback_of(site, ground, number, facts.uploads) for ground in site.grounds}
     if any(new for _, new in fallback.values()):
@@ -49,7 +49,7 @@ def target_images(facts: DeployFacts, params: DeployParams) -> dict[str, str]:
     images = dict(facts.images)
     if params.services:
         images = {name: image for name, image in images.items() if name in params.services}
-    live = facts.site.grounds[0].live
+    live = facts.site.in_front[0].live
     for service in facts.site.spec.services:
         if (
             service.name not in images
@@ -80,6 +80,7 @@ def _target(facts: DeployFacts, ground: Ground, number: str, images: dict[str, s
         env_keys=ground.env_keys or (),
         env_fingerprint=ground.env_fingerprint,
         notes=facts.notes,
+        without=site.left_out,
     )
 
 
@@ -103,6 +104,22 @@ def _wrong_services(site: Site, params: DeployParams) -> Refusal | None:
     )
 
 
+def _behind(site: Site, params: DeployParams) -> Refusal | None:
+    """A part of the services cannot be deployed to a host that is behind with the others."""
+    late = site.behind_here
+    if not late or not params.services:
+        return None
+    return Refusal(
+        reason=f"{late[0].shown(site.releases)} Only {', '.join(params.services)} would be deployed there, beside what "
+        "is older.",
+        ways_out=(
+            f"bring it level first: quarterdeck run level {site.environment}",
+            f"leave it out: --without {late[0].host}",
+            "deploy all services",
+        ),
+    )
+
+
 def _incomplete(facts: DeployFacts, params: DeployParams) -> Refusal | None:
     """Every service that releases decide about needs an image: of the candidate, or live."""
     images = target_images(facts, params)
@@ -123,16 +140,27 @@ def _incomplete(facts: DeployFacts, params: DeployParams) -> Refusal | None:
 def _already_live(
     site: Site, fallback: dict[str, tuple[Release | None, bool]], target: dict[str, Release]
 ) -> Refusal | None:
-    """Nothing would change: the same images from the same files with the same settings, verified."""
+    """Nothing would change: the same images from the same files with the same settings, verified.
+
+    Hosts that are behind do not count: a deploy would replace what is live on all the others as well.
+    """
+    late = [one.host for one in site.behind_here]
     for host, release in target.items():
+        if host in late:
+            continue
         live, _ = fallback[host]
         if live is None or not live.verified:
             return None
         before = (live.images, [file.sha256 for file in live.files], live.env_fingerprint)
         if before != (release.images, [file.sha256 for file in release.files], release.env_fingerprint):
             return None
-    live, _ = fallback[site.hosts[0]]
+    live, _ = fallback[site.in_front[0].host]
     name = live.shown() if live else ""
+    if late:
+        return Refusal(
+            reason=f"{name} is live on {site.environment} already, but {' and '.join(late)} is behind.",
+            ways_out=(f"bring it level: quarterdeck run level {site.environment}", "deploy another candidate"),
+        )
     return Refusal(
         reason=f"{name} is live on {site.environment} already, from the same files and settings.",
         ways_out=("restart a service: quarterdeck run restart", "deploy another candidate"),
@@ -145,6 +173,6 @@ def _warnings(facts: DeployFacts) -> list[str]:
         stopped = [one.service for one in ground.live.services if one.state in ("exited", "dead", "created")]
         if stopped:
             warnings.append(f"{', '.join(stopped)} is stopped on {ground.host}; the deploy starts it.")
-    if facts.site.spec.migrations is not None and facts.schema_now is None and facts.site.grounds[0].live.services:
+    if facts.site.spec.migrations is not None and facts.schema_now is None and facts.site.in_front[0].live.services:
         warnings.append("The database could not be asked for its revision; the run asks again with the new image.")
     return warnings

@@ -21,19 +21,21 @@ from console.cli.output import (
     table,
     yes_typed,
 )
-from console.session import PlanShown, StepShown
+from console.session import WITHOUT, PlanShown, StepShown
 
 EXPECT_DIGITS = 12
 """How much of a digest `--expect` needs at least."""
 
 
-def values_of(pairs: tuple[str, ...]) -> dict[str, str]:
-    """`--set K=V` words as parameters. Ends with exit code 2 for a word without `=`."""
-    values = {}
+def values_of(pairs: tuple[str, ...], without: tuple[str, ...] = ()) -> dict[str, str]:
+    """`--set K=V` words as parameters, with the hosts to leave out. Ends with exit code 2 for a word without `=`."""
+    values = {WITHOUT: ",".join(without)} if without else {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or not name:
             raise click.UsageError(f"--set takes NAME=VALUE, not {pair!r}.")
+        if name == WITHOUT:
+            raise click.UsageError("--set takes parameters of the action; a host is left out with --without HOST.")
         if name in values:
             raise click.UsageError(f"--set gives {name} twice; several values are written {name}=A,B.")
         values[name] = value
@@ -44,13 +46,21 @@ def values_of(pairs: tuple[str, ...]) -> dict[str, str]:
 @click.argument("action")
 @click.argument("environment")
 @click.option("--set", "pairs", multiple=True, metavar="NAME=VALUE", help="A parameter of the action.")
+@click.option("--without", multiple=True, metavar="HOST", help="Leave this host out, by name.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 @click.pass_obj
-def plan(obj: dict[str, Any], action: str, environment: str, pairs: tuple[str, ...], as_json: bool) -> None:
+def plan(
+    obj: dict[str, Any],
+    action: str,
+    environment: str,
+    pairs: tuple[str, ...],
+    without: tuple[str, ...],
+    as_json: bool,
+) -> None:
     """Print what ACTION would do in ENVIRONMENT, and the digest of that plan. Changes nothing."""
     from console.cli.opening import cli_session
 
-    values = values_of(pairs)
+    values = values_of(pairs, without)
     with cli_session(obj) as session:
         shown = session.plan(action, environment, values)
         session.keep_plan(shown)
@@ -88,10 +98,8 @@ def run(
     from console.cli.following import HeldBack, follow_to_end
     from console.cli.opening import cli_session
 
-    if without:
-        fail(REFUSED, "Leaving a host out (--without) is not offered yet: a run needs every host of its environment.")
     long_enough(expect)
-    values = values_of(pairs)
+    values = values_of(pairs, without)
     with cli_session(obj) as session:
         session.get_ready()
         if obj.get("passphrase_fd") is not None:
@@ -107,7 +115,8 @@ def run(
         if not shown.digest.startswith(wanted):
             differs = session.plan_since(wanted, shown)
             differs = differs and f" What differs (- as you saw it, + as it is now):\n{differs}"
-            expected(wanted, shown.digest, (f"look at it: quarterdeck plan {action} {environment}",), differs)
+            left = "".join(f" --without {name}" for name in shown.without)
+            expected(wanted, shown.digest, (f"look at it: quarterdeck plan {action} {environment}{left}",), differs)
         confirm(session.confirmation(environment), shown, yes=yes, reason=reason, expect=expect)
         with HeldBack() as ctrl_c:
             run_id = session.start(shown, reason)
@@ -232,4 +241,5 @@ def plan_json(shown: PlanShown) -> dict[str, Any]:
     body["steps"] = [dumped(step) for step in shown.steps]
     body["blocks"] = [dumped(block) for block in shown.blocks]
     body["params"] = dict(shown.params)
+    body["without"] = list(shown.without)
     return body

@@ -49,6 +49,7 @@ def environment_text(view: EnvironmentView) -> str:
         ]
         lines.append(table(("", "SERVICE", "HOST", "STATE", "RELEASE", "SINCE"), rows))
     lines += [f"! {text}" for text in view.differs]
+    lines += [f"! {host.behind}" for host in view.hosts if host.behind]
     if view.lock is not None:
         lock = view.lock
         dead = f", its owner has not been heard of for {ago(lock.beat_age_s)}" if lock.dead else ""
@@ -82,7 +83,8 @@ def releases(obj: dict[str, Any], environment: str, as_json: bool) -> None:
                 one.action,
                 one.when,
                 one.who,
-                "verified" if one.verified else "undone" if one.undone else "-",
+                ("verified" if one.verified else "undone" if one.undone else "-")
+                + (f", not on {', '.join(one.without)}" if one.without else ""),
                 one.schema,
                 one.can_go_back or "can go back",
             )

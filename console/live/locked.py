@@ -25,16 +25,20 @@ def releases(ground: Ground, environment: str) -> tuple[ReleaseShown, ...]:
     Raises HostError or StackError where no host answers.
     """
     from console.live.shown import release_shown
-    from console.stacks.release import merged, retained
+    from console.stacks.behind import behind, lacking, of_hosts
+    from console.stacks.release import retained
 
     bound = ground.bound(environment)
     copies, lives = _on_hosts(ground, bound)
-    found = merged(copies)
+    found = of_hosts(copies)
+    late = behind(bound.config.hosts, copies, lives)
+    in_front = {host: one for host, one in lives.items() if host not in {one.host for one in late}} or lives
     kept = {one.id for one in retained(found, bound.config.policy.retain)}
     shown = []
     for release in reversed(found):
-        live = release.id if release.id in lives.values() else None
-        if live and len(set(lives.values())) > 1:
+        live = release.id if release.id in in_front.values() else None
+        without = lacking(release, copies)
+        if live and len(set(in_front.values())) > 1:
             why = f"it is live on {', '.join(host for host, one in lives.items() if one == live)}"
         elif live:
             why = "it is live"
@@ -44,13 +48,15 @@ def releases(ground: Ground, environment: str) -> tuple[ReleaseShown, ...]:
             why = "it was never verified"
         elif release.id not in kept:
             why = "its images are not kept any more"
+        elif without:
+            why = f"{', '.join(without)} never had it"
         else:
             why = ""
-        shown.append(release_shown(release, live, why))
+        shown.append(release_shown(release, live, why, without))
     return tuple(shown)
 
 
-def _on_hosts(ground: Ground, bound: Environment) -> tuple[list[tuple[Release, ...]], dict[str, str | None]]:
+def _on_hosts(ground: Ground, bound: Environment) -> tuple[dict[str, tuple[Release, ...]], dict[str, str | None]]:
     """What each host that answers has on record, and which release is live there. Raises the first host's error."""
     from concurrent.futures import ThreadPoolExecutor
 
@@ -75,7 +81,7 @@ def _on_hosts(ground: Ground, bound: Environment) -> tuple[list[tuple[Release, .
             if not there:
                 raise error
             ground.tell(f"Releases on {name} are not among them: {error}")
-    return [found for found, _ in there.values()], {name: live for name, (_, live) in there.items()}
+    return {name: found for name, (found, _) in there.items()}, {name: live for name, (_, live) in there.items()}
 
 
 def lock(ground: Ground, environment: str, reason: str) -> None:

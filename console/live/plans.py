@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from console.session import ActionShown, AskFailed, FieldShown, PlanShown
+from console.session import WITHOUT, ActionShown, AskFailed, FieldShown, PlanShown
 
 if TYPE_CHECKING:
     from console.live.ground import Ground
@@ -48,17 +48,32 @@ class PlansDesk:
             except AskFailed as error:
                 suggestions[name] = ()
                 self._ground.tell(f"No suggestions for {name}: {error}")
-        return fields_shown(plugin, suggestions)
+        return (*fields_shown(plugin, suggestions), *self._leaving_out(environment))
+
+    def _leaving_out(self, environment: str) -> tuple[FieldShown, ...]:
+        """The field for hosts to leave out, where there are several."""
+        hosts = self._ground.bound(environment).config.hosts
+        if len(hosts) < 2:
+            return ()
+        choices = tuple((name, "nothing is done there; it stays behind") for name in hosts)
+        help_ = "Hosts that do not answer, or are not to be touched, by name; several with commas. Empty: none."
+        return (FieldShown(WITHOUT, "Leave out", help_, "text", required=False, choices=choices),)
 
     def plan(self, action: str, environment: str, values: Mapping[str, str]) -> PlanShown:
-        """Facts read, and planned. Raises NoSuchAction, BadParameters, AskFailed, CredentialError."""
+        """Facts read, and planned; without the hosts that `values` says to leave out.
+
+        Raises NoSuchAction, BadParameters, NotToBeLeftOut, AskFailed, CredentialError.
+        """
         from console.live.shown import plan_redacted, planned_shown
         from console.plugins import load
+        from console.runs.left_out import without
         from console.runs.planning import make_plan, parameters
 
-        bound = self._ground.bound(environment)
+        names = [name.strip() for name in values.get(WITHOUT, "").split(",") if name.strip()]
+        bound = without(self._ground.bound(environment), names)
         plugin = load(action)
-        params = parameters(plugin, {name: value for name, value in values.items() if value != ""})
+        given = {name: value for name, value in values.items() if value != "" and name != WITHOUT}
+        params = parameters(plugin, given)
         planned = make_plan(plugin, bound, params, user=self._ground.who(), secret=self._ground.keys.get)
         shown = planned_shown(planned, plugin, environment, params.model_dump(mode="json"))
         return plan_redacted(shown, self._ground.redactor.text)
@@ -115,6 +130,7 @@ class PlansDesk:
                 "environment": plan.environment,
                 "digest": plan.digest,
                 "reason": reason,
+                **({"without": list(planned.plan.without)} if planned.plan.without else {}),
             },
         )
         self._runs.spawn(run)

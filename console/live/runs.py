@@ -266,7 +266,9 @@ class RunsDesk:
         others = {run for run in known.here() if run > since and run != view.id}
         if environment is not None:
             try:
-                others |= {run for run in known.on_hosts(environment) if run > since and run != view.id}
+                others |= {
+                    run for run in known.on_hosts(environment, hosts=view.hosts) if run > since and run != view.id
+                }
             except HostError as error:
                 raise AskFailed(
                     f"Whether another run has ended in {view.environment} since cannot be seen: {error}", exit_code=5

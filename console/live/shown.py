@@ -99,6 +99,7 @@ def plan_shown(
         params=params,
         token=token,
         foreign=clean(foreign),
+        without=tuple(clean(name) for name in plan.without),
     )
 
 
@@ -253,6 +254,7 @@ def run_shown(seen: Seen) -> RunShown:
         where=where,
         digest=str(view.body.get("digest", "")),
         foreign=seen.foreign,
+        without=tuple(clean(name) for name in plan.without),
     )
 
 
@@ -269,8 +271,8 @@ def _waits(seen: Seen) -> str:
     return ""
 
 
-def release_shown(release: Release, live: str | None, why_not: str) -> ReleaseShown:
-    """One release in the list."""
+def release_shown(release: Release, live: str | None, why_not: str, without: Sequence[str] = ()) -> ReleaseShown:
+    """One release in the list. `without`: hosts that were left out of it and do not have it."""
     database = release.database
     schema = ", ".join(database.after or database.before or ()) if database else ""
     return ReleaseShown(
@@ -286,4 +288,5 @@ def release_shown(release: Release, live: str | None, why_not: str) -> ReleaseSh
         images=tuple((clean(name), clean(image)) for name, image in sorted(release.images.items())),
         run=clean(release.run),
         can_go_back=why_not,
+        without=tuple(clean(name) for name in without),
     )

@@ -175,6 +175,8 @@ class Plan(Frozen):
     """What the run holds exclusively: `environment:production`, `credential:jwt`."""
     hosts: tuple[str, ...]
     """Every host of the environment that takes part, in the order of the profile; the first one proves ownership."""
+    without: tuple[str, ...] = ()
+    """Hosts of the environment that were left out by name. Written by planning, never by an action."""
     steps: tuple[Step, ...]
     blocks: tuple[Block, ...] = ()
     credentials: tuple[str, ...] = ()
@@ -184,6 +186,9 @@ class Plan(Frozen):
 
     @model_validator(mode="after")
     def _sound(self) -> Plan:
+        for host in self.without:
+            if host in self.hosts:
+                raise ValueError(f"{host} takes part in the plan and is left out of it")
         seen: set[str] = set()
         for step in self.steps:
             if step.id in seen:
@@ -217,7 +222,9 @@ def plan_digest(plan: Mapping[str, Any]) -> str:
             {**{name: value for name, value in step.items() if name not in ("title", "shown")}, "gates": gates}
         )
     covered = ("action", "version", "environment", "claims", "hosts", "credentials")
-    return digest_of({**{name: plan.get(name) for name in covered}, "steps": steps})
+    # Only where there are any: a plan that was stored before hosts could be left out keeps its digest.
+    left_out = {"without": plan["without"]} if plan.get("without") else {}
+    return digest_of({**{name: plan.get(name) for name in covered}, **left_out, "steps": steps})
 
 
 class Refusal(Frozen):

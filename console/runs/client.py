@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -112,7 +112,7 @@ class Runs:
         records = self.records.read(run)
         elsewhere = False
         if environment is not None and holder is None and (not records or fold(records).state != "closed"):
-            elsewhere = self._elsewhere(run, environment)
+            elsewhere = self._elsewhere(run, environment, fold(records).hosts if records else ())
             self.adopt(run, environment)
             records = self.records.read(run)
         if not records:
@@ -122,15 +122,24 @@ class Runs:
         foreign = self.records.remembered(made_key(run)) != records[0].hash
         return Seen(fold(records), holder, elsewhere, foreign)
 
-    def _elsewhere(self, run: str, environment: Environment) -> bool:
+    def _elsewhere(self, run: str, environment: Environment, hosts: Sequence[str]) -> bool:
+        """Whether somebody else's runner beats its lock. `hosts`: that take part, if that is known here.
+
+        The first of them that answers says so: a run has the locks of all its hosts.
+        """
         from console.hosts.base import HostError
         from console.runs.locks import look
 
-        try:
-            held = look(environment.first_host, environment.directory, environment.timing)
-        except HostError:
-            return False
-        return held is not None and held.owner.run == run and not held.dead and not held.owner.gone
+        for name in hosts or environment.hosts:
+            try:
+                held = look(environment.hosts[name], environment.directory, environment.timing)
+            except (HostError, KeyError):  # KeyError: a host that the profile does not have any more
+                continue
+            if held is not None and held.owner.run == run and not held.dead and not held.owner.gone:
+                return True
+            if hosts:
+                return False
+        return False
 
     def adopt(self, run: str, environment: Environment) -> int:
         """Take over what the hosts know of a run and this store does not; how many records. Raises ChainBroken."""
@@ -138,11 +147,37 @@ class Runs:
 
         return fetch(self.records, run, environment, environment.hosts)
 
-    def on_hosts(self, environment: Environment, count: int = 50) -> dict[str, Record]:
-        """Runs that the first host knows, with their newest record there. Raises HostError."""
+    def on_hosts(self, environment: Environment, count: int = 50, *, hosts: Sequence[str] = ()) -> dict[str, Record]:
+        """Runs that hosts know, with their newest record there: a run that left one out is known to the others.
+
+        `hosts`: only these are asked, and all of them must answer; else one of all must. Raises HostError.
+        """
+        from concurrent.futures import ThreadPoolExecutor
+
+        from console.hosts.base import HostError
+
+        names = tuple(hosts or environment.hosts)
+        found: dict[str, Record] = {}
+        failed: list[HostError] = []
+        with ThreadPoolExecutor(min(8, len(names)), thread_name_prefix="runs") as pool:
+            for answer in [pool.submit(self._on_host, environment, name, count) for name in names]:
+                try:
+                    there = answer.result()
+                except HostError as error:
+                    failed.append(error)
+                    continue
+                for run, newest in there.items():
+                    if run not in found or found[run].seq < newest.seq:
+                        found[run] = newest
+        if failed and (hosts or len(failed) == len(names)):
+            raise failed[0]
+        return found
+
+    @staticmethod
+    def _on_host(environment: Environment, host: str, count: int) -> dict[str, Record]:
         from console.runs.locks import script
 
-        result = environment.first_host.script(script("list"), environment.directory, str(count), deadline_s=20.0)
+        result = environment.hosts[host].script(script("list"), environment.directory, str(count), deadline_s=20.0)
         found: dict[str, Record] = {}
         name = ""
         for line in result.text().splitlines():

@@ -15,21 +15,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from console.hosts.base import FenceRefused, GroundMissing, HostError, HostUnreachable
-from console.runs import audit, locks
+from console.runs import audit, left_out, locks
 from console.runs.api import Action, OpHandler, Plan
 from console.runs.asking import ask, doubts, question
 from console.runs.copies import Copies
 from console.runs.effects import Executor
 from console.runs.ending import close, end, ending_of_leaving, ending_of_undoing
+from console.runs.foreign import believe, is_run_id
 from console.runs.forward import Way, forward
 from console.runs.journal import Journal
 from console.runs.lease import Leases, Process
-from console.runs.model import DECISION, INTERRUPTED, LEASED, LOCKED, PLANNED, UNFINISHED_CODE, Ending
+from console.runs.model import DECISION, INTERRUPTED, LEASED, LOCKED, PLANNED, UNFINISHED_CODE, Ending, fold
 from console.runs.ownership import CutOff, Ownership, OwnershipLost
 from console.runs.recovery import recover
 from console.runs.undo import Undoing, undo_all
 from console.store.database import StoreFull, StoreUnusable
-from console.store.records import ChainBroken, Records
+from console.store.records import ChainBroken, Records, parse_lines
 
 if TYPE_CHECKING:
     from console.environment import Environment
@@ -220,7 +221,12 @@ class Engine:
                 reason=str(view.body.get("reason", "")),
                 title=self.plan.title,
                 since=view.created,
+                over=self._is_over,
             )
+            other = left_out.held_there(environment, self.plan.without, self.run_id) if fresh else None
+            if other is not None and not self._is_over(other):
+                self.owned.give_back()
+                raise locks.LockHeld(environment.name, other)
         except (locks.LockHeld, HostError) as error:
             if not fresh:
                 self.say(f"cannot go on: {error}")
@@ -235,6 +241,26 @@ class Engine:
         self.journal.append(LEASED, {"pid": self.me.pid, "machine": self.me.machine, "who": self.tools.who})
         self.journal.append(LOCKED, {"fences": dict(self.owned.fences)})
         return None
+
+    def _is_over(self, held: locks.Held) -> bool:
+        """Whether the run that a lock names has ended: its runner could not give the lock back on a lost host.
+
+        As this store and the hosts know it, all of which must answer.
+        """
+        owner, environment = held.owner, self.tools.environment
+        if owner.kind != "run" or not is_run_id(owner.run):
+            return False
+        copies = [self.tools.records.read(owner.run)]
+        for name in self.plan.hosts:
+            try:
+                copies.append(
+                    parse_lines(locks.read_records(environment.hosts[name], environment.directory, owner.run))
+                )
+                believe(owner.run, copies[-1], environment)
+            except (HostError, ChainBroken):
+                return False
+        newest = max(copies, key=len)
+        return bool(newest) and fold(newest).state == "closed"
 
     def _laying(self, fresh: bool) -> Callable[[], int | None]:
         """Put plan, records and audit on the hosts beside what comes next; what is given back waits for that.
@@ -255,7 +281,10 @@ class Engine:
                     return error
                 self.say(str(error))
             self.copy()
-            self.audited("run.executed", {"digest": body.get("digest", ""), "reason": body.get("reason", "")})
+            left_out = {"without": list(self.plan.without)} if self.plan.without else {}
+            self.audited(
+                "run.executed", {"digest": body.get("digest", ""), "reason": body.get("reason", ""), **left_out}
+            )
             return None
 
         pool = ThreadPoolExecutor(1, "laying")
@@ -270,7 +299,9 @@ class Engine:
 
     def _not_begun(self, error: Exception, *, locked: bool = False) -> int:
         if isinstance(error, HostUnreachable):
-            return end(self, "unreachable", f"{error} Nothing was changed.", locked=locked)
+            left = left_out.way_out(self.tools.environment.without(self.plan.without), error.host)
+            ways = "".join(f"\n  - {way}" for way in left)
+            return end(self, "unreachable", f"{error} Nothing was changed.{ways}", locked=locked)
         ways = "".join(f"\n  - {way}" for way in getattr(error, "ways_out", ()))
         return end(self, "refused", f"{error} Nothing was changed.{ways}", locked=locked)
 
@@ -294,7 +325,7 @@ class Engine:
         try:
             planned = make_plan(
                 tools.action,
-                tools.environment,
+                tools.environment.without(self.plan.without),
                 parameters(tools.action, view.body["params"]),
                 user=str(view.body["who"]),
                 secret=tools.secret,

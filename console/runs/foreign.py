@@ -65,7 +65,7 @@ def strange(body: Mapping[str, Any], environment: Environment) -> str:
         return "its plan cannot be read; a newer version may have written it"
     if plan.environment != name:
         return f"its plan is for {plan.environment[:60]}"
-    strange = sorted(set(plan.hosts) - set(environment.config.hosts))
+    strange = sorted({*plan.hosts, *plan.without} - set(environment.config.hosts))
     if strange:
         return f"its plan has the host {strange[0][:60]}, which the profile does not give to this environment"
     if body.get("digest") != plan_digest(body["plan"]):

@@ -135,6 +135,11 @@ class RunView:
         return str(self.body.get("environment", ""))
 
     @property
+    def hosts(self) -> tuple[str, ...]:
+        """The hosts that take part."""
+        return tuple(map(str, self.body.get("plan", {}).get("hosts", ())))
+
+    @property
     def title(self) -> str:
         """The plan's title."""
         return str(self.body.get("plan", {}).get("title", "")) or self.action

@@ -18,6 +18,7 @@ from console.timing import boot_clock as clock
 
 if TYPE_CHECKING:
     from console.environment import Environment
+    from console.hosts.base import Host
 
 
 class OwnershipLost(Exception):
@@ -52,10 +53,19 @@ class Ownership:
         """The host whose lock proves who owns the environment."""
         return self._hosts[0]
 
-    def take(self, *, who: str, reason: str, title: str, since: float) -> None:
+    def take(
+        self,
+        *,
+        who: str,
+        reason: str,
+        title: str,
+        since: float,
+        over: Callable[[locks.Held], bool] = lambda _: False,
+    ) -> None:
         """Take the locks in sorted host order, and end what earlier owners left running there.
 
-        On failure what was newly taken is given back. Raises LockHeld, StillRunning, HostError.
+        `over`: whether the run that a lock names has ended, so that nobody will give it back. On failure what was
+        newly taken is given back. Raises LockHeld, StillRunning, HostError.
         """
         environment = self._environment
         owner = locks.Owner(
@@ -74,7 +84,7 @@ class Ownership:
             for name in sorted(self._hosts):
                 began = clock()
                 host = environment.hosts[name]
-                taken = locks.take(host, environment.directory, owner, environment.timing, environment=environment.name)
+                taken = self._take(host, owner, over)
                 self.fences[name] = taken.fence
                 if not taken.mine:
                     new.append(name)
@@ -85,6 +95,18 @@ class Ownership:
         except (locks.LockHeld, HostError):
             self.give_back(new)
             raise
+
+    def _take(self, host: Host, owner: locks.Owner, over: Callable[[locks.Held], bool]) -> locks.Taken:
+        """One lock; a run that has ended, and whose runner could not reach this host any more, does not keep it."""
+        environment = self._environment
+        where = {"environment": environment.name}
+        try:
+            return locks.take(host, environment.directory, owner, environment.timing, **where)
+        except locks.LockHeld as error:
+            if error.held.owner.kind == "person" or not over(error.held):
+                raise
+            self._say(f"the lock on {host.name} was left there by the run {error.held.owner.run}, which has ended")
+            return locks.seize(host, environment.directory, owner, error.held, environment.timing, **where)
 
     def give_back(
         self, hosts: Sequence[str] | None = None, last: Callable[[str], Sequence[str]] = lambda _: ()

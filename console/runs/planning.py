@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import JsonValue, ValidationError
 
 from console.hosts.base import HostError, HostUnreachable
+from console.runs import left_out
 from console.runs.api import Action, Frozen, Params, Plan, Refusal, RefusalError
 from console.stacks.base import StackError
 from console.stacks.registry import RegistryError
@@ -154,9 +155,14 @@ def make_plan(
     secret: Callable[[str], str],
     draws: Mapping[str, JsonValue] | None = None,
 ) -> Planned:
-    """Read the facts and plan. What cannot be read or planned is a refusal with its sentence, never a traceback."""
+    """Read the facts and plan. What cannot be read or planned is a refusal with its sentence, never a traceback.
+
+    Hosts that the environment was bound without (`Environment.without`) are named in the plan, and nothing is planned
+    for them.
+    """
     context = Context(environment, user, dict(draws or {}), secret)
     at = time.time()
+    answers = left_out.asked(environment, context.draws)
 
     def refused(reason: str, ways_out: Sequence[str] = (), unreachable: bool = False) -> Planned:
         refusal = Refusal(reason=reason, ways_out=tuple(ways_out), unreachable=unreachable)
@@ -167,7 +173,7 @@ def make_plan(
     except RefusalError as error:
         return Planned(None, None, error.refusal, context.draws, at)
     except HostUnreachable as error:
-        return refused(str(error), unreachable=True)
+        return refused(str(error), left_out.way_out(environment, error.host), unreachable=True)
     except (HostError, StackError) as error:
         return refused(str(error), getattr(error, "ways_out", ()))
     except RegistryError as error:
@@ -175,7 +181,15 @@ def make_plan(
     outcome = action.plan(facts, params)
     if isinstance(outcome, Refusal):
         return Planned(facts, None, outcome, context.draws, at)
-    return Planned(facts, outcome, None, context.draws, at)
+    if not environment.left_out:
+        return Planned(facts, outcome, None, context.draws, at)
+    wrong = [step.host for step in outcome.steps if step.host in environment.left_out]
+    wrong += [name for name in outcome.hosts if name in environment.left_out]
+    if wrong:
+        return refused(f"The action {action.name} cannot do without {wrong[0]}: it plans for it though it is left out.")
+    blocks = (left_out.block(environment, answers()), *outcome.blocks)
+    whole = outcome.model_copy(update={"without": environment.left_out, "blocks": blocks})
+    return Planned(facts, whole, None, context.draws, at)
 
 
 def difference(before: Plan, after: Plan) -> str:
@@ -183,7 +197,7 @@ def difference(before: Plan, after: Plan) -> str:
     from console.runs.shown import effect_text
 
     def lines(plan: Plan) -> list[str]:
-        found = [f"claims {', '.join(plan.claims)}"]
+        found = [f"claims {', '.join(plan.claims)}", f"hosts {', '.join(plan.hosts)}"]
         for step in plan.steps:
             found.append(f"{step.id} on {step.host or 'here'}: {effect_text(step.run)}")
             if step.undo is not None:

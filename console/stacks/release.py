@@ -7,6 +7,7 @@
     schema.before, schema.after, schema.known     what the migration commands printed
     verified         RFC 3339 time by the host's clock: healthy and smoke-tested
     undone           the same: taken back, so never a release to go back to
+    level.HOST       the same: HOST, which was left out of it, has it as well by now
 
 Each later fact is a file of its own, renamed into place, so that no writer has to read, change and rewrite a record
 and a crash between two of them loses neither. Nothing in them is a secret: of the environment file only the names of
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
 RELEASE_ID = re.compile(r"^r([1-9][0-9]{0,8})$")
 OVERRIDE = "override.yaml"
+LEVEL = "level."
+"""Begins the name of the mark that says: this host, which was left out, has the release by now."""
 
 
 class StoredFile(Frozen):
@@ -77,6 +80,8 @@ class Release(Frozen):
     of: str | None = None
     """The release that a rollback went back to."""
     notes: str = ""
+    without: tuple[str, ...] = ()
+    """Hosts of the environment that were left out by name: they are behind until they have it."""
     # What later files add; not part of release.json.
     database: Schema = Schema()
     run: str = ""
@@ -84,6 +89,8 @@ class Release(Frozen):
     when: str = ""
     verified: str | None = None
     undone: str | None = None
+    level: tuple[str, ...] = ()
+    """Hosts of `without` that have it by now."""
 
     @property
     def number(self) -> int:
@@ -96,7 +103,9 @@ class Release(Frozen):
 
     def planned(self) -> str:
         """The text of release.json: only what was known when planning."""
-        kept = self.model_dump(mode="json", exclude={"database", "run", "who", "when", "verified", "undone"})
+        later = {"database", "run", "who", "when", "verified", "undone", "level"}
+        # A console that knows nothing of hosts that are left out can read every record but those of such releases.
+        kept = self.model_dump(mode="json", exclude=later if self.without else {*later, "without"})
         return json.dumps(kept, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
@@ -110,11 +119,6 @@ def release_dir(state: str, release: str) -> str:
 def next_id(releases: Iterable[Release]) -> str:
     """The id after the highest one of `releases`, which may come from several hosts."""
     return f"r{max((release.number for release in releases), default=0) + 1}"
-
-
-def on_any_host(grounds: Sequence[Ground]) -> tuple[Release, ...]:
-    """Releases that any of the grounds knows, oldest first, each once. See `merged`."""
-    return merged(ground.releases for ground in grounds)
 
 
 def merged(copies: Iterable[Iterable[Release]]) -> tuple[Release, ...]:
@@ -132,6 +136,9 @@ def merged(copies: Iterable[Iterable[Release]]) -> tuple[Release, ...]:
                 found[release.id] = found[release.id].model_copy(update={"undone": release.undone})
             if first.database == Schema() and release.database != Schema():
                 found[release.id] = found[release.id].model_copy(update={"database": release.database})
+            if missed := [name for name in release.level if name not in found[release.id].level]:
+                level = (*found[release.id].level, *missed)
+                found[release.id] = found[release.id].model_copy(update={"level": level})
     return tuple(sorted(found.values(), key=lambda release: release.number))
 
 
@@ -258,6 +265,7 @@ def _release(name: str, files: Mapping[str, str], where: str) -> Release:
             "when": files.get("written", "").strip(),
             "verified": files["verified"].strip() if "verified" in files else None,
             "undone": files["undone"].strip() if "undone" in files else None,
+            "level": tuple(sorted(file[len(LEVEL) :] for file in files if file.startswith(LEVEL))),
         }
     )
 
@@ -325,6 +333,17 @@ def mark_command(state: str, release: str, mark: str) -> Command:
         writes=True,
         deadline_s=QUICK_S,
     )
+
+
+def level_command(state: str, release: str, host: str) -> Command:
+    """Note that a host which was left out of the release has it by now."""
+    return mark_command(state, release, LEVEL + host)
+
+
+def not_level_command(state: str, release: str, host: str) -> Command:
+    """Take that note away."""
+    path = f"{release_dir(state, release)}/{LEVEL}{host}"
+    return Command(argv=("rm", "-f", "--", path), writes=True, deadline_s=QUICK_S)
 
 
 def unmark_command(state: str, release: str) -> Command:

@@ -23,6 +23,9 @@ for d in "$state"/releases/r*/; do
   for f in release.json by.json written schema.before schema.after schema.known verified undone; do
     if [ -f "$d/$f" ]; then say release "$id" "$f"; body <"$d/$f"; fi
   done
+  for f in "$d"level.*; do
+    if [ -f "$f" ]; then say release "$id" "${f##*/}"; body <"$f"; fi
+  done
 done
 """
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from console.text.sanitise import clean
-from console.watch.views import EnvironmentView, HostView, LockView, PanelView, ServiceView, State
+from console.watch.views import NOTHING, EnvironmentView, HostView, LockView, PanelView, ServiceView, State
 
 if TYPE_CHECKING:
     from console.feeds.prometheus import Answer
@@ -84,10 +84,12 @@ def environment_view(
     releases: Sequence[Release],
     lock: LockView | None,
     at: float,
+    behind: Mapping[str, str] = NOTHING,
 ) -> EnvironmentView:
     """One environment from what its hosts gave last (`lives`) and the sentences of those that do not answer now.
 
-    A host that is in both is shown as it was seen last, and as unknown. `at`: when one of them answered last, unix
+    A host that is in both is shown as it was seen last, and as unknown. `behind`: sentences about hosts that were left
+    out of the live release, which is then what the others run. `at`: when one of them answered last, unix
     seconds; 0: none ever did.
     """
     candidates = {release.id: clean(release.candidate) for release in releases}
@@ -98,10 +100,14 @@ def environment_view(
         if host in lives
         for row in service_views(names, lives[host], candidates)
     )
-    hosts = tuple(_host_view(host, addresses.get(host, host), host in lives, problems) for host in config.hosts)
+    hosts = tuple(
+        _host_view(host, addresses.get(host, host), host in lives, problems, clean(behind.get(host, "")))
+        for host in config.hosts
+    )
     states = [row.state for row in services] + [host.state for host in hosts if host.state != "ok"]
     answering = {host: live for host, live in lives.items() if host not in problems}
-    found = {live.release for live in (answering or lives).values()}
+    in_front = {host: live for host, live in answering.items() if host not in behind}
+    found = {live.release for live in (in_front or answering or lives).values()}
     live_release = next(iter(found)) if len(found) == 1 else None
     differs = tuple(clean(text) for host in config.hosts if host in answering for text in answering[host].differs)
     state = worst(states)
@@ -113,7 +119,14 @@ def environment_view(
         production=config.production,
         colour=config.shown_colour,
         state=state,
-        word=_word(state, services, problems, differs, [host.name for host in hosts if host.problem == UNSEEN]),
+        word=_word(
+            state,
+            services,
+            problems,
+            differs,
+            [host.name for host in hosts if host.problem == UNSEEN],
+            [host.name for host in hosts if host.behind],
+        ),
         release=candidates.get(live_release or "", clean(live_release or "")),
         differs=differs,
         services=services,
@@ -127,10 +140,12 @@ def environment_view(
 UNSEEN = "not looked at yet"
 
 
-def _host_view(name: str, address: str, seen: bool, problems: Mapping[str, str]) -> HostView:
+def _host_view(name: str, address: str, seen: bool, problems: Mapping[str, str], behind: str) -> HostView:
     if name in problems:
-        return HostView(name, address, "unknown", clean(problems[name]))
-    return HostView(name, address, "ok") if seen else HostView(name, address, "unknown", UNSEEN)
+        return HostView(name, address, "unknown", clean(problems[name]), behind)
+    if not seen:
+        return HostView(name, address, "unknown", UNSEEN, behind)
+    return HostView(name, address, "warn" if behind else "ok", "", behind)
 
 
 def _word(
@@ -139,6 +154,7 @@ def _word(
     problems: Mapping[str, str],
     differs: Sequence[str],
     unseen: Sequence[str],
+    behind: Sequence[str] = (),
 ) -> str:
     if problems and all(row.state == "unknown" for row in services):
         return "not reached" if len(problems) > 1 else f"{next(iter(problems))} not reached"
@@ -155,6 +171,8 @@ def _word(
         return "not reached" if len(problems) > 1 else f"{next(iter(problems))} not reached"
     if unseen:
         return f"{unseen[0]} {UNSEEN}"
+    if behind:
+        return f"{behind[0]} is behind" if len(behind) == 1 else f"{len(behind)} hosts are behind"
     if state == "warn" and differs:
         return "changed outside"
     waiting = [row for row in services if row.state == "warn"]

@@ -37,7 +37,8 @@ class _Shared:
     seen_at: float = 0.0
     """When a host answered last, unix seconds."""
     releases: dict[str, tuple[Release, ...]] = field(default_factory=dict)
-    lock_view: LockView | None = None
+    locks: dict[str, LockView | None] = field(default_factory=dict)
+    """Who holds the lock on each host: a run that left the first one out holds none there."""
     mutex: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -73,8 +74,7 @@ def _host_loop(
         began = time.monotonic()
         try:
             live, releases, releases_at, seen = _look(environment, name, shared, releases_at, seen)
-            first = name == environment.config.hosts[0]
-            lock = read_lock(environment, name) if first else None
+            lock = read_lock(environment, name)
         except _look_errors() as error:
             releases_at = 0.0
             with shared.mutex:
@@ -85,8 +85,7 @@ def _host_loop(
                 shared.seen_at = time.time()
                 shared.problems.pop(name, None)
                 shared.releases[name] = releases
-                if first:
-                    shared.lock_view = lock
+                shared.locks[name] = lock
         if not stop.is_set():
             publish(_view(environment, shared))
         stop.wait(max(min(0.5, every_s), every_s - (time.monotonic() - began)))
@@ -130,14 +129,13 @@ def look_once(environment: Environment, read_lock: ReadLock) -> EnvironmentView:
     def one(name: str) -> None:
         try:
             live, releases, _, _ = _look(environment, name, shared, 0.0, "")
-            lock = read_lock(environment, name) if name == environment.config.hosts[0] else None
+            lock = read_lock(environment, name)
         except _look_errors() as error:
             with shared.mutex:
                 shared.problems[name] = clean(str(error))
             return
         with shared.mutex:
-            shared.lives[name], shared.releases[name] = live, releases
-            shared.lock_view = lock or shared.lock_view
+            shared.lives[name], shared.releases[name], shared.locks[name] = live, releases, lock
 
     names = environment.config.hosts
     with ThreadPoolExecutor(max_workers=min(8, len(names))) as pool:
@@ -146,13 +144,20 @@ def look_once(environment: Environment, read_lock: ReadLock) -> EnvironmentView:
 
 
 def _view(environment: Environment, shared: _Shared) -> EnvironmentView:
+    from console.stacks.behind import behind
+
+    names = environment.config.hosts
     with shared.mutex:
+        releases = [release for releases in shared.releases.values() for release in releases]
+        late = behind(names, shared.releases, {name: live.release for name, live in shared.lives.items()})
+        answering = [name for name in names if name not in shared.problems] or list(names)
         return environment_view(
             environment.config,
             lives=dict(shared.lives),
             problems=dict(shared.problems),
             addresses={name: environment.hosts[name].address for name in environment.config.hosts},
-            releases=[release for releases in shared.releases.values() for release in releases],
-            lock=shared.lock_view,
+            releases=releases,
+            lock=next((lock for name in answering if (lock := shared.locks.get(name)) is not None), None),
             at=shared.seen_at,
+            behind={one.host: one.shown(releases) for one in late},
         )

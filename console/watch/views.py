@@ -52,6 +52,8 @@ class HostView(NamedTuple):
     address: str
     state: State
     problem: str = ""
+    behind: str = ""
+    """A sentence where it was left out of the live release and does not have it yet."""
 
 
 class EnvironmentView(NamedTuple):

@@ -106,9 +106,12 @@ class ServicesPane(Pane):
         if view.problem:
             rows.append(self._sentence("problem", "unknown", view.problem, "environment", view.name))
         for host in view.hosts:
-            if host.state != "ok" and not view.stale and host.problem not in view.problem:
+            if host.state not in ("ok", "warn") and not view.stale and host.problem not in view.problem:
                 words = f"{host.name}: {host.problem or 'not reached'}"
                 rows.append(self._sentence(f"host:{host.name}", host.state, words, "host", host.name))
+        for host in view.hosts if not view.stale else ():
+            if host.behind:
+                rows.append(self._sentence(f"behind:{host.name}", "warn", host.behind, "host", host.name))
         for number, words in enumerate(view.differs if not view.stale else ()):
             rows.append(self._sentence(f"differs:{number}", "warn", words, "environment", view.name))
         if view.lock is not None and not view.stale:
@@ -151,4 +154,4 @@ class ServicesPane(Pane):
         if kind == "service":
             host, _, name = rest.partition(":")
             return name, host
-        return None, rest if kind == "host" else None
+        return None, rest if kind in ("host", "behind") else None

@@ -43,6 +43,7 @@ class Environment:
     """Just what `read_site` looks at."""
 
     name = "staging"
+    left_out: tuple[str, ...] = ()
 
     def __init__(self, host: ScriptedHost) -> None:
         self.hosts = {host.name: host}

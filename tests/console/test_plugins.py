@@ -12,7 +12,7 @@ from console import assembly, plugins
 from console.runs.handlers import HANDLERS
 
 ROOT = Path(__file__).parents[2]
-OURS = {"baseline", "command", "deploy", "restart", "rollback", "start", "stop"}
+OURS = {"baseline", "command", "deploy", "level", "restart", "rollback", "start", "stop"}
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,12 @@ from console.hosts.base import GroundMissing, Guard, Host, OutputSink, Result, S
 from console.hosts.command import Command
 from console.hosts.local import LocalHost
 from console.hosts.scripted import ScriptedHost
-from console.runs import forward, locks
-from console.runs.create import decide
+from console.runs import forward, left_out, locks
+from console.runs.create import create_run, decide
 from console.runs.engine import Engine, Tools
 from console.runs.handlers import HANDLERS
 from console.runs.journal import Journal, fetch
+from console.runs.planning import Planned, make_plan
 from console.runs.spool import Spool
 from console.store.records import Forked, check_chain, parse_lines
 from console.text.redact import Redactor
@@ -61,6 +62,9 @@ class Rooted(LocalHost):
     def step_on_host(self, guard: Guard) -> StepOnHost:
         return super().step_on_host(dataclasses.replace(guard, directory=str(self.root)))
 
+    def end_step(self, command: Command, guard: Guard) -> bool:
+        return super().end_step(command, dataclasses.replace(guard, directory=str(self.root)))
+
 
 class Pair(Mapping[str, Host]):
     """Two hosts, each behind a script of faults."""
@@ -99,12 +103,13 @@ class PairWorld(World):
 
     environment = None  # type: ignore[assignment]
 
-    def create(self, *kinds: str, **params: Any) -> str:
-        from console.runs.create import create_run
-        from console.runs.planning import make_plan
-
+    def planned(self, *kinds: str, without: Sequence[str] = (), **params: Any) -> Planned:
         given = ACTION.params_type.model_validate({"kinds": kinds, **params})
-        planned = make_plan(ACTION, self.bound(), given, user="me@here", secret=_none)
+        return make_plan(ACTION, left_out.without(self.bound(), without), given, user="me@here", secret=_none)
+
+    def create(self, *kinds: str, without: Sequence[str] = (), **params: Any) -> str:
+        given = ACTION.params_type.model_validate({"kinds": kinds, **params})
+        planned = self.planned(*kinds, without=without, **params)
         assert planned.plan is not None, planned.refusal
         return create_run(
             self.records,

@@ -11,6 +11,7 @@ import pytest
 from console.hosts.command import Command, InputText
 from console.hosts.local import LocalHost
 from console.stacks.base import Ground, Live, LiveService, StackError
+from console.stacks.behind import on_any_host
 from console.stacks.release import (
     Release,
     Schema,
@@ -18,7 +19,6 @@ from console.stacks.release import (
     known_revisions,
     mark_command,
     next_id,
-    on_any_host,
     parse_releases,
     place,
     read_releases,
