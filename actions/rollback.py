@@ -16,7 +16,7 @@ from actions.site import Question, Site, problems, read_site, read_site_and_ask
 from console.runs.api import Action, FactsContext, Frozen, OpHandler, Params, Plan, Refusal, Step
 from console.stacks.base import Ground
 from console.stacks.registry import RegistryError, parse_reference
-from console.stacks.release import Release, current_revisions, short, verified
+from console.stacks.release import Release, current_revisions, retained, short, verified
 
 
 class RollbackParams(Params):
@@ -68,15 +68,25 @@ class Rollback(Action[RollbackParams, RollbackFacts]):
         return plan(facts, params)
 
     def suggest(self, ctx: FactsContext, field: str) -> Sequence[tuple[str, str]]:
-        if field != "to":
-            return ()
-        site = read_site(ctx)
-        live = site.live
-        return [
-            (release.id, f"{release.candidate}, verified {release.verified}, by {release.who or 'unknown'}")
-            for release in verified(site.releases)
-            if {release.id} != live
-        ]
+        return offered(read_site(ctx)) if field == "to" else ()
+
+
+def offered(site: Site) -> list[tuple[str, str]]:
+    """The releases that one can go back to, newest first, each with its date, who made it and its schema. Pure."""
+    live = site.live
+    return [(one.id, _described(one)) for one in retained(site.releases, site.spec.retain) if {one.id} != live]
+
+
+def _described(release: Release) -> str:
+    """`1.4.0 · verified 2026-11-24 01:00 UTC by ada · schema a2`."""
+    said = (release.verified or "")[:16].replace("T", " ")
+    revisions = release.database.after or release.database.before or ()
+    parts = [
+        release.candidate,
+        f"verified {said} UTC by {release.who or 'nobody on record'}",
+        f"schema {', '.join(revisions)}" if revisions else "",
+    ]
+    return " · ".join(part for part in parts if part)
 
 
 def chosen(site: Site, to: str) -> Release | Refusal:

@@ -180,7 +180,9 @@ class Deck(Commanded, Asking, Generic[R]):
 
     def tell_how_to_arm(self, command: ConsoleCommand) -> None:
         """Answer a write key that does nothing yet."""
-        if self.bridge.read_only:
+        if not self.environment:
+            self.say(f"{command.title}: no environment is known yet.", "warn")
+        elif self.bridge.read_only:
             self.say(f"{command.title}: this console was opened with --read-only and changes nothing.", "warn")
         else:
             self.say(
@@ -272,6 +274,9 @@ class Deck(Commanded, Asking, Generic[R]):
     def do_arm(self) -> None:
         if self.bridge.read_only:
             self.say("This console was opened with --read-only: nothing can be armed in it.", "warn")
+            return
+        if not self.environment:
+            self.say("No environment is known yet: there is nothing to arm.", "warn")
             return
         armed = self.bridge.armed(self.environment)
         self.bridge.session.arm(self.environment, not armed)

@@ -135,6 +135,7 @@ class FormScreen(Deck[None]):
         exact = any(value.casefold() == typed for value, _ in choices)
         found = [one for one in choices if exact or not typed or typed in " ".join(one).casefold()]
         table = self.query_one("#suggested", Suggested)
+        table.empty = "nothing that is known begins so: it is taken as typed" if choices else "nothing to suggest here"
         table.taken = next((value for value, _ in choices if value.casefold() == typed), None)
         table.show([Row(value, (Cell(value, "strong"), Cell(what, "dim"))) for value, what in found])
         if table.taken is not None:

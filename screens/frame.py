@@ -22,7 +22,6 @@ def top_state(screen: Deck[Any]) -> TopState:
     run = bridge.known.running(screen.environment)
     ring = bridge.session.keyring()
     now = bridge.clock()
-    words = screen.words()
     lock = ""
     if view.lock is not None and run is None:
         lock = f"locked by {view.lock.who}" + (f": {view.lock.reason}" if view.lock.reason else "")
@@ -30,7 +29,7 @@ def top_state(screen: Deck[Any]) -> TopState:
     if run is not None:
         running = f"{run.title} {run.state}" + (f": {run.step}" if run.step else "")
     return TopState(
-        system=f"{bridge.known.title}" + (f" {bridge.symbols.bar} {words}" if words else ""),
+        system=bridge.known.title,
         environment=view.title,
         production=view.production,
         mode="read-only" if until is None else f"armed until {moment(until, now)[:5]}",
@@ -39,7 +38,9 @@ def top_state(screen: Deck[Any]) -> TopState:
         keyring_wrong=ring.state in ("locked", "unavailable"),
         lock=lock,
         running=running,
+        running_state=run.state if run is not None else "",
         stale=f"last known, from {moment(view.at, now)}" if view.stale and view.at else "",
+        screen=screen.words(),
     )
 
 

@@ -93,8 +93,8 @@ class Known:
         return self.order[(self.order.index(environment) + step) % len(self.order)]
 
 
-UNFINISHED = frozenset({"running", "interrupted", "waiting", "parked", "undoing", "cancelling", "starting", "created"})
-"""States of a run that is not over."""
+UNFINISHED = frozenset({"running", "undoing", "waiting for you", "interrupted", "created, not begun", "parked"})
+"""States of a run that is not over: the words of `console.runs.client.Seen.state`."""
 
 
 class Bridge:

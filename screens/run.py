@@ -105,12 +105,14 @@ class RunScreen(Deck[None]):
         self.draw()
         if output.step != step or pieces:
             self.call_next(self.look)
-        if self.shown.line.state not in UNFINISHED:
+        if self.shown.line.state in UNFINISHED:
+            output.reopen()
+            if self._timer is not None:
+                self._timer.resume()
+        elif not pieces and step == output.step:
             output.close()
-            if self._timer is not None and not pieces and step == output.step:
+            if self._timer is not None:
                 self._timer.pause()
-        elif self._timer is not None:
-            self._timer.resume()
         self.draw_frame()
 
     # -- drawing -------------------------------------------------------------------------------------------------

@@ -65,6 +65,8 @@ class MetricsPane(Pane):
         self.chosen = 0
         self._beside = (0, 0)
         """Cells that titles and values of sparklines have needed so far: they only grow, so that lines stand still."""
+        self._of: tuple[str, bool] | None = None
+        """What they were needed for: environment, and whether its values were remembered ones, which take more."""
 
     def body(self) -> ComposeResult:
         yield Charts(id="charts")
@@ -109,6 +111,8 @@ class MetricsPane(Pane):
             self._lay(())
             self.head.show([("nothing measured yet", "unknown")])
             return
+        if self._of != (of := (self.environment, view.stale)):
+            self._of, self._beside = of, (0, 0)
         said: list[tuple[str, Any]] = []
         for tone, glyph in (("bad", self.symbols.bad), ("warn", self.symbols.warn)):
             count = 0 if view.stale else sum(badness(one) == tone for one in view.panels)

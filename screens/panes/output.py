@@ -43,6 +43,7 @@ class OutputPane(LogPane):
         focused = self.view.has_focus
         old, self.view = self.view, self.new_view()
         self.view.set_options(sources=step is None)
+        self.view.set_over(old.over)
         self.mount(self.view)
         old.remove()
         if focused:
@@ -60,8 +61,13 @@ class OutputPane(LogPane):
             lines += [LogLine(None, piece.step, one, level_of(one)) for one in whole]
         self.view.append_lines(lines)
 
+    def reopen(self) -> None:
+        """The run goes on: there may be more."""
+        self.view.set_over(False)
+
     def close(self) -> None:
-        """The run is over: a last line without an end is a line too."""
+        """The run is over and all of it was read: a last line without an end is a line too."""
+        self.view.set_over(True)
         if self._open:
             self.view.append_lines([LogLine(None, self.step or "", self._open, level_of(self._open))])
             self._open = ""

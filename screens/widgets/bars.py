@@ -1,4 +1,4 @@
-"""Pieces of a one-line bar that give way by priority: first their short form, then nothing. Pure."""
+"""Pieces of a one-line bar that give way by priority: first their short form, then the least, or nothing. Pure."""
 
 from __future__ import annotations
 
@@ -17,10 +17,12 @@ class Piece(NamedTuple):
     priority: int = 0
     short: str = ""
     """What is shown instead where there is not enough room; empty: nothing."""
+    least: str = ""
+    """What is left of it where there is no room for the short form either; empty: nothing. With it, it never goes."""
 
 
 def fitting(pieces: Sequence[Piece], width: int, between: int = 2) -> list[Piece]:
-    """The pieces that fit into a width, each in its long form, its short form or not at all, in their order."""
+    """The pieces that fit into a width, in order: each in its long form, its short form, the least, or not at all."""
     kept: list[Piece | None] = [piece if piece.text else None for piece in pieces]
 
     def taken() -> int:
@@ -30,9 +32,10 @@ def fitting(pieces: Sequence[Piece], width: int, between: int = 2) -> list[Piece
     order = sorted((i for i, p in enumerate(pieces) if p.text and p.priority), key=lambda i: (-pieces[i].priority, -i))
     for i in order:
         piece = pieces[i]
-        if taken() > width and piece.short:
-            kept[i] = Piece(piece.short, piece.tone, piece.priority)
+        if taken() > width and (piece.short or not piece.least):
+            kept[i] = Piece(piece.short, piece.tone, piece.priority) if piece.short else None
     for i in order:
-        if taken() > width:
-            kept[i] = None
+        if taken() > width and kept[i] is not None:
+            least = pieces[i].least
+            kept[i] = Piece(least, pieces[i].tone, pieces[i].priority) if least else None
     return [piece for piece in kept if piece is not None]

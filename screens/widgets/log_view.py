@@ -92,6 +92,7 @@ class LogView(LinesWidget, can_focus=True):
         self._strips_for: tuple[object, ...] = ()
         self._new_since_stop = 0
         self._source_width = 0
+        self._over = False
 
     # lines in
 
@@ -139,6 +140,17 @@ class LogView(LinesWidget, can_focus=True):
     def following(self) -> bool:
         """Whether the newest line is kept on the screen."""
         return self._following
+
+    @property
+    def over(self) -> bool:
+        """Whether no line will come any more: then nothing is followed, and the status line says that this is all."""
+        return self._over
+
+    def set_over(self, over: bool) -> None:
+        """Say that no line will come any more, or that some will again."""
+        if over is not self._over:
+            self._over = over
+            self._tell()
 
     def follow(self, on: bool | None = None) -> None:
         """Follow the newest line or stop; None: the other of the two. It never begins again by itself."""
@@ -379,7 +391,9 @@ class LogView(LinesWidget, can_focus=True):
                 parts.append((f" {self.symbols.waiting} ", self.tone("dim")))
             parts.append((text, self.tone(tone)))
 
-        if self._following:
+        if self._over:
+            say("the end" if self._following else "complete")
+        elif self._following:
             say("following")
         else:
             new = f", {self._new_since_stop} new" if self._new_since_stop else ""

@@ -1,4 +1,10 @@
-"""The top line of the frame: which system and environment this is, and what stands in the way of changing it."""
+"""The top line of the frame: which system and environment this is, and what stands in the way of changing it.
+
+Where there is not enough room, its pieces are shortened in this order: the open keyring goes; the screen loses the end
+of its name, the running action its step, the lock its reason; a locked keyring goes, armed loses its time, `read-only`
+goes; then what is left is cut. Never dropped: system, screen, environment (red for production), that it is armed, that
+something runs, that it is locked, that what is shown is not live.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +16,7 @@ from screens.theme import BRAILLE, Symbols, Tone
 from screens.widgets.bars import Piece, fitting
 from screens.widgets.edge import EdgeLine
 from screens.widgets.lines import Part, strip_of
+from screens.widgets.words import fit
 
 
 class TopState(NamedTuple):
@@ -31,6 +38,10 @@ class TopState(NamedTuple):
     """The action that runs: `deploy 1.4.2: step 3 of 9, 12 s`."""
     stale: str = ""
     """`last known, from 02:14`, while nothing is live yet; empty otherwise."""
+    screen: str = ""
+    """What the screen is: `runs`, `run 20261124T…`."""
+    running_state: str = ""
+    """The state of that run in a word: `running`."""
 
 
 class TopLine(EdgeLine):
@@ -67,20 +78,27 @@ class TopLine(EdgeLine):
         environment = Piece(f" {f'{glyph} {name}'.strip()} ", "production" if state.production else "env")
         mode: Tone = "warn" if state.armed else "plain"
         armed = f"{self.symbols.armed} {state.mode}" if state.armed else state.mode
+        running, lock = state.running.split(":")[0], state.lock.split(":")[0]
+        short = armed.split(" until")[0] if state.armed else ""
         rest = [
-            Piece(armed, mode, 1, state.mode.split(" ")[0]),
-            Piece(state.lock, "plain" if state.lock_mine else "warn", 3, "locked" if state.lock else ""),
-            Piece(state.running, "accent", 2, state.running.split(":")[0]),
-            Piece(state.stale, "unknown", 4),
-            Piece(state.keyring, "warn" if state.keyring_wrong else "dim", 5),
+            Piece(armed, mode, 4, short, short),
+            Piece(state.lock, "plain" if state.lock_mine else "warn", 6, lock, "locked" if lock else ""),
+            Piece(state.running, "accent", 7, running, state.running_state or running[:7]),
+            Piece(state.stale, "unknown", 3, state.stale.split(",")[0], state.stale.split(",")[0]),
+            Piece(state.keyring, "warn" if state.keyring_wrong else "dim", 5 if state.keyring_wrong else 9),
         ]
         return environment, rest
 
     def lines(self, width: int, height: int) -> list[Strip]:
         """System and environment on the left, the rest behind it, by priority."""
         environment, rest = self.pieces()
-        system = Piece(f" {self._state.system}" if self._state.system else "", "strong", 6)
-        shown = fitting([system, environment, *rest], width - 1)
+        name, screen = self._state.system, self._state.screen
+        cut = f" {fit(name, 8, self.symbols.ellipsis)}" if name else ""
+        system = Piece(f" {name}" if name else "", "strong", 2, cut, cut)
+        bar = f"{self.symbols.bar} "
+        word = bar + screen.split(" ")[0] if screen else ""
+        where = Piece(bar + screen if screen else "", "strong", 8, word, word)
+        shown = fitting([system, where, environment, *rest], width - 1)
         parts: list[Part] = []
         for i, piece in enumerate(shown):
             if i:

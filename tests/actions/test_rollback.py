@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from actions.rollback import ACTION, RollbackFacts, RollbackParams
+from actions.rollback import ACTION, RollbackFacts, RollbackParams, offered
 from actions.site import Site
 from console.runs.api import Plan, Refusal
 from console.stacks.base import ComposeSpec, MigrationsSpec
-from console.stacks.release import Release
+from console.stacks.release import Release, Schema
 from tests.actions.rendered import matches
 from tests.actions.sites import MIGRATIONS, REPO, ground, image, images, release, site, spec
 
@@ -34,6 +34,19 @@ def refused(the_facts: RollbackFacts, to: str = "") -> Refusal:
     refusal = ACTION.plan(the_facts, RollbackParams(to=to))
     assert isinstance(refusal, Refusal)
     return refusal
+
+
+def test_the_form_offers_what_is_kept_and_verified_with_date_who_and_schema() -> None:
+    schema = Schema(before=("a1",), after=("a2",))
+    undone = release(4, "d", "1.3.0", undone=True)
+    never = release(5, "e", "1.4.0", verified=False)
+    second = R2.model_copy(update={"who": "ada", "database": schema})
+    there = facts(R1, second, R3, undone, never).site
+    assert offered(there) == [
+        ("r2", "1.1.0 · verified 2026-11-24 01:00 UTC by ada · schema a2"),
+        ("r1", "1.0.0 · verified 2026-11-24 01:00 UTC by nobody on record"),
+    ]
+    assert [one for one, _ in offered(facts(R1, second, R3, the_spec=spec(retain=2)).site)] == ["r2"]
 
 
 def test_to_the_release_before() -> None:

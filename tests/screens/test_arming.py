@@ -119,3 +119,16 @@ def test_what_stops_harm_needs_no_arming() -> None:
             await console.until(lambda: ("cancel", "r-0043") in session.asked)
 
     asyncio.run(drive())
+
+
+def test_before_an_environment_is_known_there_is_nothing_to_arm_or_to_change() -> None:
+    async def drive() -> None:
+        session = FixedSession(first_time=True, fresh=False)
+        async with driven(session, None, live=False) as console:
+            await console.press("A")
+            await console.shows("there is nothing to arm")
+            assert not session.armed and "armed" not in console.text
+            await console.press("d")
+            await console.shows("Deploy: no environment is known yet")
+
+    asyncio.run(drive())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from console.runs.said import in_short
 from console.session import AskFailed, Locked, StepShown
 from screens.run import RunScreen, _row
 from tests.screens.driving import Driver, driven
@@ -211,7 +212,8 @@ def test_a_locked_keyring_is_unlocked_and_the_question_asked_again() -> None:
 
 
 def test_evidence_of_several_lines_is_one_line_in_the_list_of_steps() -> None:
-    step = StepShown("up", "Make it live", "web", "true", evidence="web runs 1.5.0\nworker runs 1.5.0", attempt=2)
+    evidence = "web runs 1.5.0\nworker runs 1.5.0"
+    step = StepShown("up", "Make it live", "web", "true", evidence=evidence, said=in_short(evidence), attempt=2)
     assert _row(step, 0.0).note == "attempt 2, web runs 1.5.0, worker runs 1.5.0"
 
 
@@ -219,3 +221,51 @@ def test_a_step_whose_runner_died_is_unknown_and_no_time_passes_for_it() -> None
     step = StepShown("up", "Make it live", "web", "true", state="running", started=100.0)
     assert (_row(step, 107.5).state, _row(step, 107.5).elapsed_s) == ("running", 7.0)
     assert (_row(step, None).state, _row(step, None).elapsed_s) == ("unknown", None)
+
+
+def test_the_end_of_a_run_is_not_said_to_be_followed() -> None:
+    async def drive() -> None:
+        async with driven(FixedSession()) as console:
+            console.app.push_screen(RunScreen(console.app.bridge, PRODUCTION, "r-0040"))
+            await console.at("RunScreen")
+            await console.shows("the end")
+            assert "following" not in console.text
+            await console.press("escape")
+            console.app.push_screen(RunScreen(console.app.bridge, PRODUCTION, "r-0043"))
+            await console.at("RunScreen")
+            await console.shows("following")
+
+    asyncio.run(drive())
+
+
+def test_a_run_that_waits_for_a_person_is_not_over() -> None:
+    async def drive() -> None:
+        session = FixedSession()
+        waiting = session.shown["r-0043"]
+        line = waiting.line._replace(state="waiting for you", tone="warn")
+        session.shown["r-0043"] = waiting._replace(line=line, question="Undo it, or leave it?", can=("undo",))
+        session.listed = (*session.listed[2:], line)
+        async with driven(session) as console:
+            await console.shows("Deploy 1.5.0 waiting for you")  # the top line
+            await console.press("w", "enter")  # the first of the list, although it is not the newest
+            await console.at("RunScreen")
+            await console.shows("Asks: Undo it, or leave it?")
+            session.shown["r-0043"] = waiting._replace(line=line._replace(state="succeeded", tone="ok"))
+            await console.shows("succeeded")  # answered by somebody else: the screen has gone on looking
+
+    asyncio.run(drive())
+
+
+def test_what_is_reported_hides_neither_the_end_of_the_output_nor_the_keys() -> None:
+    async def drive() -> None:
+        for size in ((80, 24), (100, 30)):
+            async with driven(FixedSession(), size=size) as console:
+                console.app.push_screen(RunScreen(console.app.bridge, PRODUCTION, "r-0043"))
+                await console.at("RunScreen")
+                await console.shows("frontend-training-1    Starting")
+                console.screen.say("A sentence that is so long that it takes two lines. " * 2, "warn")
+                await console.shows("A sentence that is so long")
+                for words in ("frontend-training-1    Starting", "following", "? Help", "Healthy within 90 s"):
+                    assert words in console.text, words
+
+    asyncio.run(drive())
