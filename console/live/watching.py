@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from console.feeds.line import readable
 from console.live.door import asked
+from console.live.masked import masked
 from console.session import AskFailed, Happening
 from console.watch.logs import watch_logs
 from console.watch.metrics import watch_metrics
@@ -105,6 +106,7 @@ class Watching:
 
     def told(self, name: str, view: ChecklistView) -> None:
         """A checklist was read."""
+        view = masked(view, self._redact)
         with self._lock:
             self.system = self.system._replace(checklists={**self.system.checklists, name: view})
         self._listener.checklist(name, view)
@@ -131,6 +133,7 @@ class Watching:
 
         def metrics(view: MetricsView) -> None:
             if not stop.is_set():
+                view = masked(view, self._redact)
                 with self._lock:
                     self.system = self.system._replace(metrics={**self.system.metrics, name: view})
                 self._listener.metrics(name, view)
@@ -154,7 +157,7 @@ class Watching:
         while not self._stopped.is_set():
             try:
                 with asked():
-                    lines = self._runs.here()
+                    lines = masked(self._runs.here(), self._redact)
             except AskFailed as error:
                 problem = self._trouble(error, problem)
             else:
@@ -186,6 +189,7 @@ class Watching:
 
     def _trouble(self, error: AskFailed, before: str) -> str:
         """Tell it once and go on; what it said."""
+        error.mask(self._redact)
         said = str(error)
         if said != before and not self._stopped.is_set():
             self._listener.happened(Happening(said, "bad", time.time()))
@@ -195,6 +199,7 @@ class Watching:
         def told(view: EnvironmentView) -> None:
             if stop.is_set():
                 return
+            view = masked(view, self._redact)
             with self._lock:
                 self.system = self.system._replace(
                     environments=tuple(view if one.name == view.name else one for one in self.system.environments),

@@ -244,8 +244,8 @@ class Executor:
 
     def _said(self, result: Result) -> str:
         """The last lines that a command wrote, redacted and sanitised."""
-        raw = result.err if result.err.strip() else result.out
-        lines = self.redactor.text(raw[-8192:].decode("utf-8", "replace")).splitlines()
+        raw = self.redactor.bytes(result.err if result.err.strip() else result.out)  # first: a cut may go through one
+        lines = raw[-8192:].decode("utf-8", "replace").splitlines()
         return "\n".join(clean(line) for line in lines[-SHOWN_LINES:] if line.strip())
 
     # -- ops ---------------------------------------------------------------------------------------------------
