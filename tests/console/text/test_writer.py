@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
+import logging
 import threading
-import warnings
 from typing import Any
 
 import pytest
@@ -67,9 +67,9 @@ def test_what_threads_and_libraries_write_comes_through_it(
     thread = threading.Thread(target=dies)
     thread.start()
     thread.join()
-    with warnings.catch_warnings():
-        warnings.simplefilter("always")
-        warnings.showwarning(HOSTILE, UserWarning, "x.py", 1)
+    last = logging.lastResort
+    assert last is not None
+    last.handle(logging.LogRecord("library", logging.WARNING, "x.py", 1, HOSTILE, (), None))
     said = below.getvalue()
     assert said.count("<redacted:db>") == 2 and "Traceback" in said
     assert SECRET not in said and "\x1b" not in said and "\u202e" not in said
