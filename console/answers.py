@@ -6,7 +6,7 @@ gives: plans, runs, releases.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
@@ -28,6 +28,11 @@ class AskFailed(Exception):
         super().__init__(clean_text(sentence))
         self.ways_out = tuple(clean_text(way) for way in ways_out)
         self.exit_code = exit_code
+
+    def mask(self, redact: Callable[[str], str]) -> None:
+        """Take secrets out of the sentences."""
+        self.args = (redact(str(self)),)
+        self.ways_out = tuple(redact(way) for way in self.ways_out)
 
 
 class Locked(AskFailed):

@@ -27,6 +27,7 @@ from textual.app import App  # noqa: E402
 from textual.message import Message  # noqa: E402
 
 from console.answers import AskFailed, Locked, NoProfile, NotTrusted  # noqa: E402
+from console.text.visible import visible  # noqa: E402
 from screens.base import ArmedChanged, Deck, Fresh  # noqa: E402
 from screens.dashboard import Dashboard  # noqa: E402
 from screens.ears import Ears  # noqa: E402
@@ -35,11 +36,13 @@ from screens.look import CSS  # noqa: E402
 from screens.theme import register_themes  # noqa: E402
 
 if TYPE_CHECKING:
+    from textual.notifications import SeverityLevel
     from textual.screen import Screen
     from textual.timer import Timer
 
     from console.session import Session
 
+FAULT = "This is a fault of Quarterdeck itself. Runs go on by themselves: quarterdeck runs"
 PAINTS_EVERY_S = 0.25
 """News reaches the screens at most so often: four paints a second of a followed log."""
 CLOSE_S = 3.0
@@ -241,11 +244,46 @@ class QuarterdeckApp(App[Any], inherit_bindings=False):
             rest = max(until - self.bridge.clock(), 0.0) + 0.5
             self._disarm = self.set_timer(rest, lambda: self.post_message(ArmedChanged()))
 
+    # -- what is said --------------------------------------------------------------------------------------------
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = False,
+    ) -> None:
+        """A toast. Never markup, whatever is asked for."""
+        super().notify(visible(message), title=visible(title), severity=severity, timeout=timeout, markup=False)
+
+    def exit(
+        self,
+        result: Any = None,
+        return_code: int = 0,
+        message: str | None = None,  # type: ignore[override]
+    ) -> None:
+        """End the console; the message is printed once the terminal is as it was. Only ever text."""
+        super().exit(result, return_code, None if message is None else visible(message))
+
+    def _fatal_error(self) -> None:
+        """A fault of ours ends the console: its trace for a report, without the values of variables.
+
+        Textual would print those as well, and among them may be a passphrase or a password.
+        """
+        import traceback
+
+        words = self.session.redacted(f"{traceback.format_exc()}{FAULT}")
+        self._return_code = 6
+        self._exit_renderables.append(visible(words))
+        self._close_messages_no_wait()
+
     # -- terminal ------------------------------------------------------------------------------------------------
 
     def action_help_quit(self) -> None:
         """ctrl+c does not end the console by accident; it says how to leave."""
-        self.notify("q leaves the console; runs go on.", markup=False)
+        self.notify("q leaves the console; runs go on.")
 
     def _watch_tty(self) -> None:
         import asyncio
@@ -294,7 +332,8 @@ def run_app(app: QuarterdeckApp) -> int:
 
 
 def _tell(sentence: str) -> None:
-    sys.stderr.write(f"{sentence}\n")
+    """A line for the person, when no console is on the terminal."""
+    sys.stderr.write(f"{visible(sentence)}\n")
 
 
 def _demo(read_only: bool) -> int:
@@ -305,7 +344,7 @@ def _demo(read_only: bool) -> int:
         system.start(_tell)
         variables = system.variables()
     except DemoError as error:
-        sys.stderr.write(f"{error}\n")
+        _tell(str(error))
         return 1
     return run_console("demo", None, read_only=read_only, variables=variables)
 
@@ -318,7 +357,7 @@ def _init() -> int:
         with path.open("x", encoding="utf-8") as file:
             file.write(init_text("compose"))
     except OSError as error:
-        sys.stderr.write(f"{path.absolute()} could not be written: {error.strerror}.\n")
+        _tell(f"{path.absolute()} could not be written: {error.strerror}.")
         return 2
-    sys.stderr.write(f"Wrote {path.absolute()}. Fill it in, then: quarterdeck profile check {path}\n")
+    _tell(f"Wrote {path.absolute()}. Fill it in, then: quarterdeck profile check {path}")
     return 0

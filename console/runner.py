@@ -12,10 +12,12 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from console.text.writer import SafeWriter
 
 if TYPE_CHECKING:
     from profiles.models import Profile
@@ -54,9 +56,32 @@ def main(argv: list[str] | None = None) -> int:
     given = parser.parse_args(argv)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     os.environ["QUARTERDECK_STATE_DIR"] = given.state
-    if given.wait_fd is not None:
-        return wait(given.wait_fd, Path(given.state))
-    return execute(given.run, Path(given.state), given.key_fd, given.profile)
+    with safe_output():
+        if given.wait_fd is not None:
+            return wait(given.wait_fd, Path(given.state))
+        return execute(given.run, Path(given.state), given.key_fd, given.profile)
+
+
+@contextmanager
+def safe_output() -> Iterator[None]:
+    """Whatever is written to standard output and error inside goes to the runner's log safe and redacted.
+
+    That is also what threads and libraries write, and the trace of an error that nobody expected: it ends the runner
+    with 6, since what became of the run is not known here.
+    """
+    before = sys.stdout, sys.stderr
+    writer = SafeWriter(sys.stderr)
+    sys.stdout = sys.stderr = writer
+    try:
+        yield
+    except Exception as error:
+        import traceback
+
+        traceback.print_exc(file=writer)
+        raise SystemExit(6) from error
+    finally:
+        writer.finish()
+        sys.stdout, sys.stderr = before
 
 
 def wait(descriptor: int, state: Path) -> int:
@@ -71,8 +96,8 @@ def wait(descriptor: int, state: Path) -> int:
     if task is None:
         return 0
     log = os.open(task.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    for stream in (sys.stdout, sys.stderr):
-        os.dup2(log, stream.fileno())
+    for descriptor_of_output in (1, 2):
+        os.dup2(log, descriptor_of_output)
     os.close(log)
     if not task.key_fd:
         os.close(descriptor)
@@ -107,6 +132,8 @@ def execute(run: str, state: Path, key_fd: int | None, profile_key: str | None =
             return _failed(f"The store {where.database} holds no run {run}, or not its profile.")
         profile = Profile.model_validate(body)
         redactor = Redactor()
+        if isinstance(sys.stderr, SafeWriter):
+            sys.stderr.redact_with(redactor)
         keys = Keys(profile, where.keyring, redactor)
         if key_fd is not None:
             keys.take_key(read_key_fd(key_fd))

@@ -219,6 +219,10 @@ class Session(Protocol):
 
     def keyring(self) -> KeyringShown: ...
 
+    def redacted(self, text: str) -> str:
+        """A text without the secrets that this session knows: for words that did not come through its door."""
+        ...
+
     def unlock(self, passphrase: str) -> None:
         """*Blocking.* Raises AskFailed for a wrong passphrase."""
         ...

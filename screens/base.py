@@ -227,7 +227,8 @@ class Deck(Commanded, Asking, Generic[R]):
         """A toast, kept in the list of reports."""
         from screens.reports import report
 
-        report(self.app, self.bridge, Happening(text, cast("Any", tone), self.bridge.clock()))
+        words = self.bridge.session.redacted(text)
+        report(self.app, self.bridge, Happening(words, cast("Any", tone), self.bridge.clock()))
 
     # -- commands of the whole console ---------------------------------------------------------------------------
 

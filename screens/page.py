@@ -11,6 +11,8 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
+from console.text.visible import visible
+
 if TYPE_CHECKING:
     from textual.app import ComposeResult
 
@@ -33,8 +35,13 @@ Piece = str | tuple[str, str]
 
 
 def text(*pieces: Piece) -> Content:
-    """One run of text out of pieces. No markup: what comes from outside is only ever characters."""
-    return Content.assemble(*(one if isinstance(one, str) else (one[0], STYLES.get(one[1], "")) for one in pieces))
+    """One run of text out of pieces. No markup: what comes from outside is only ever characters, and all are seen.
+
+    The only place where content is made: every page, label and question goes through it.
+    """
+    return Content.assemble(
+        *(visible(one) if isinstance(one, str) else (visible(one[0]), STYLES.get(one[1], "")) for one in pieces)
+    )
 
 
 def lines(made: Iterable[Content]) -> Content:

@@ -14,6 +14,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from console.text.visible import visible
+
 if TYPE_CHECKING:
     from textual.app import App
 
@@ -61,11 +63,12 @@ def run_shell(app: App[Any], words: tuple[str, ...], greeting: str) -> int | Non
 
     try:
         with app.suspend(), _keys_are_the_shells():
-            print(greeting)  # noqa: T201 - the console has stepped aside; this is for the person at the terminal
+            # The console has stepped aside: this is for the person at the terminal.
+            print(visible(greeting))  # noqa: T201
             try:
                 return subprocess.run(words, check=False).returncode
             except OSError as error:
-                print(f"{words[0]} could not be started: {error.strerror}.")  # noqa: T201
+                print(visible(f"{words[0]} could not be started: {error.strerror}."))  # noqa: T201
                 return 127
     except SuspendNotSupported:
         return None

@@ -19,6 +19,9 @@ def main() -> None:
 
         sys.stdout.write(f"quarterdeck {version('quarterdeck')}\n")
         raise SystemExit(0)
+    from console.text.writer import SafeWriter
+
+    sys.stderr = SafeWriter(sys.stderr)
     options = console_alone(sys.argv[1:], os.environ)
     if options is not None:
         from console.cli.edge import open_console

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from console.cli.output import CANCELLED, UNFINISHED, Exit, end, told
+from console.cli.output import CANCELLED, UNFINISHED, Exit, end, redacted, told
 
 
 def guarded(call: Callable[[], int], *, as_json: bool = False) -> int:
@@ -34,7 +34,7 @@ def _fault(error: Exception) -> Exit:
     """A mistake of ours: its trace for the report, and an exit code that claims nothing."""
     import traceback
 
-    trace = "".join(traceback.format_exception(error))
+    trace = redacted("".join(traceback.format_exception(error)))
     return Exit(
         UNFINISHED,
         f"{trace}This is a fault of Quarterdeck itself. A run that was begun goes on by itself.",

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from console.cli.output import REFUSED, Exit, fail, say, yes_typed
+from console.cli.output import REFUSED, Exit, fail, redact_with, say, yes_typed
 from console.session import NotTrusted
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ def cli_session(obj: Mapping[str, Any], *, profile_needed: bool = True) -> Itera
     from console.live.session import LiveSession
 
     session = LiveSession(obj.get("profile"))
+    redact_with(session.ground.redactor)
     try:
         if profile_needed:
             try:

@@ -2,6 +2,8 @@
 
 People's text goes to standard error, except for what was asked for; with `--json` standard output holds one JSON
 document and nothing else. What comes from outside was sanitised below, and once more here: this is the last door.
+Secrets that the command has read are taken out here as well. What only looks like one stays, in a plan say: a command
+could stand behind it. It was masked where it was read.
 """
 
 from __future__ import annotations
@@ -13,7 +15,10 @@ import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from console.text.redact import Redactor
 
 DONE, FAILED, USAGE, HUMAN, REFUSED, UNREACHABLE, UNFINISHED, CANCELLED = 0, 1, 2, 3, 4, 5, 6, 130
 
@@ -27,18 +32,45 @@ class Exit(Exception):
         self.ways_out = tuple(ways_out)
 
 
+_redactors: list[Redactor] = []
+"""Of the sessions of this process, nearly always one."""
+
+
+def redact_with(redactor: Redactor) -> None:
+    """From now on nothing is printed that this redactor knows, whenever it learns it."""
+    from console.text.writer import SafeWriter
+
+    _redactors.append(redactor)
+    if isinstance(sys.stderr, SafeWriter):
+        sys.stderr.redact_with(redactor)
+
+
+def redacted(text: str) -> str:
+    """The text without secrets, and without what looks like one: for traces, which quote anything."""
+    for redactor in _redactors:
+        text = redactor.text(text)
+    return text
+
+
+def _known(text: str) -> str:
+    for redactor in _redactors:
+        text = redactor.known(text)
+    return text
+
+
 def say(text: str = "") -> None:
     """A line for the person, on standard error. Where nobody listens any more, nothing is said."""
+    out = getattr(sys.stderr, "below", sys.stderr)  # made safe here: see console.text.writer
     with suppress(OSError, ValueError):
-        sys.stderr.write(_safe(text) + "\n")
-        sys.stderr.flush()
+        out.write(_safe(text) + "\n")
+        out.flush()
 
 
 def _safe(text: str) -> str:
-    """The text with nothing in it that steers a terminal."""
+    """The text with nothing in it that steers a terminal, and no secret."""
     from console.text.sanitise import clean_text
 
-    return clean_text(text)
+    return _known(clean_text(text))
 
 
 def give(text: str) -> None:
@@ -60,7 +92,10 @@ def give(text: str) -> None:
 
 def give_json(value: Any) -> None:
     """The one JSON document, in ASCII: any reader takes it, whatever its locale."""
-    give(json.dumps(value, indent=1, default=str))
+    from console.live.masked import masked
+
+    plain = json.loads(json.dumps(value, default=str))
+    give(json.dumps(masked(plain, _known), indent=1))
 
 
 def fail(code: int, sentence: str, ways_out: Sequence[str] = ()) -> NoReturn:
@@ -141,7 +176,7 @@ def ask_tty(question: str, otherwise: str = "") -> str:
         open(os.dup(terminal), "w", encoding="utf-8", errors="replace") as out,  # noqa: PTH123
         open(terminal, encoding="utf-8", errors="replace") as typed,  # noqa: PTH123
     ):
-        out.write(question)
+        out.write(_safe(question))
         out.flush()
         line = typed.readline()
     if not line:

@@ -135,7 +135,7 @@ def _from_file(
             with contextlib.suppress(TypeError, ValueError, paramiko.SSHException, OSError):
                 yield paramiko.PKey.from_path(file)
                 return
-        why = "it has a passphrase; name the credential with 'passphrase:' in the profile, or load it into an agent"
+        why = "it has a passphrase; name the credential that holds it in the profile, or load the key into an agent"
         notes.left_out.append(f"{file} ({why})")
         return
     except OSError as error:

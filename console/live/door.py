@@ -1,15 +1,33 @@
 """The door of a session: whatever is expected to go wrong below leaves as AskFailed, with its sentence and exit code.
 
+Nothing goes out of it that holds a secret: sentences of errors and what is shown are redacted here, once more where it
+was done below already.
+
 An error is expected where its class says what the command line ends with (`exit_code`), or where the operating system
 refused. Anything else is a fault of ours and stays what it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from console.answers import AskFailed, Locked
+from console.live.masked import masked
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Redacting(Protocol):
+    """A session, as far as its door is concerned."""
+
+    def redacted(self, text: str) -> str: ...
+
+
+S = TypeVar("S", bound=Redacting)
 
 
 def as_asked(error: Exception) -> AskFailed | None:
@@ -39,3 +57,36 @@ def asked() -> Iterator[None]:
         if known is None or known is error:
             raise
         raise known from error
+
+
+def answers(method: Callable[Concatenate[S, P], T]) -> Callable[Concatenate[S, P], T]:
+    """A session's method that raises AskFailed, with no secret in its sentences, for what is expected to go wrong."""
+
+    @wraps(method)
+    def called(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        with asked_of(self):
+            return method(self, *args, **kwargs)
+
+    return called
+
+
+def shows(method: Callable[Concatenate[S, P], T]) -> Callable[Concatenate[S, P], T]:
+    """The same of a method whose answer is plain values to be shown: every text in it is redacted."""
+
+    @wraps(method)
+    def called(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        with asked_of(self):
+            return masked(method(self, *args, **kwargs), self.redacted)
+
+    return called
+
+
+@contextmanager
+def asked_of(session: Redacting) -> Iterator[None]:
+    """`asked`, with no secret in the sentences."""
+    try:
+        with asked():
+            yield
+    except AskFailed as error:
+        error.mask(session.redacted)
+        raise

@@ -102,6 +102,8 @@ class Ground:
     @property
     def redactor(self) -> Redactor:
         """What stands before every sink of this session."""
+        if self._redactor is not None:
+            return self._redactor  # asked for on the console's own loop too, where nothing may be waited for
         with self._lock:
             if self._redactor is None:
                 from console.text.redact import Redactor
@@ -219,7 +221,7 @@ class Ground:
     def tell(self, text: str, tone: State = "warn") -> None:
         """Tell the person at the console, if there is one."""
         if self.listener is not None:
-            self.listener.happened(Happening(text, tone, time.time()))
+            self.listener.happened(Happening(self.redactor.text(text), tone, time.time()))
 
     def record(self, kind: str, body: Mapping[str, Any]) -> Record:
         """Write to the audit. Raises StoreUnusable."""

@@ -64,7 +64,8 @@ class PlansDesk:
 
         Raises NoSuchAction, BadParameters, NotToBeLeftOut, AskFailed, CredentialError.
         """
-        from console.live.shown import plan_redacted, planned_shown
+        from console.live.masked import masked
+        from console.live.shown import planned_shown
         from console.plugins import load
         from console.runs.left_out import without
         from console.runs.planning import make_plan, parameters
@@ -76,7 +77,7 @@ class PlansDesk:
         params = parameters(plugin, given)
         planned = make_plan(plugin, bound, params, user=self._ground.who(), secret=self._ground.keys.get)
         shown = planned_shown(planned, plugin, environment, params.model_dump(mode="json"))
-        return plan_redacted(shown, self._ground.redactor.text)
+        return masked(shown, self._ground.redactor.text)
 
     def keep(self, plan: PlanShown) -> None:
         """Remember a plan that was shown, the last one of each action and environment, for `since`."""

@@ -123,10 +123,9 @@ class RunsDesk:
 
     def shown(self, run: str) -> RunShown:
         """One run as its records say now."""
-        from console.live.shown import run_shown, step_redacted
+        from console.live.shown import run_shown
 
-        shown, redact = run_shown(self.seen(run)), self._ground.redactor.text
-        return shown._replace(steps=tuple(step_redacted(step, redact) for step in shown.steps))
+        return run_shown(self.seen(run))
 
     def output(self, run: str, offset: int, step: str | None) -> Iterator[OutputShown]:
         """What its spool holds from `offset` on, of one step or of all; nothing for a run executed elsewhere.
@@ -152,7 +151,8 @@ class RunsDesk:
 
     def plan_of(self, run: str) -> PlanShown:
         """The plan that a run executes."""
-        from console.live.shown import plan_redacted, plan_shown
+        from console.live.masked import masked
+        from console.live.shown import plan_shown
         from console.runs.api import Plan
 
         seen = self.seen(run)
@@ -166,7 +166,7 @@ class RunsDesk:
         shown = plan_shown(plan, "changes", at=view.created, params=view.body["params"], foreign=foreign)
         redactor = self._ground.redactor
         # Behind what only looks like a secret, whoever made the plan could hide a command.
-        return plan_redacted(shown, redactor.known if foreign else redactor.text)
+        return masked(shown, redactor.known if foreign else redactor.text)
 
     # -- deciding --------------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from console.answers import ARMED_S, AskFailed, KeyringShown
-from console.live.door import asked
+from console.live.door import answers, asked_of, shows
 from console.live.ground import AUDIT, Ground
 from console.watch.views import EnvironmentView, SystemView, staled
 
@@ -87,16 +87,16 @@ class LiveSession:
         except (StoreUnusable, PlaceUnusable):
             return None  # `open` meets the same and says it
 
-    @asked()
+    @answers
     def load(self) -> Profile:
         """*Blocking.* Read the profile without looking at anything. Raises NoProfile, NotTrusted, AskFailed."""
         return self.ground.load()
 
-    @asked()
+    @answers
     def trust_profile(self) -> None:
         self.ground.trust_profile()
 
-    @asked()
+    @answers
     def open(self, listener: Listener) -> None:
         from console.live.watching import Watching
 
@@ -144,7 +144,7 @@ class LiveSession:
         """Begin what a run will need, while it is planned and confirmed: its runner imports what it uses."""
         self._runs.get_ready()
 
-    @asked()
+    @answers
     def watch(self, environment: str) -> None:
         if self._watching is not None:
             self._watching.closely(self.ground.bound(environment).name)
@@ -153,7 +153,7 @@ class LiveSession:
         if self._watching is not None:
             self._watching.again()
 
-    @asked()
+    @shows
     def look(self, environment: str | None) -> list[EnvironmentView]:
         """*Blocking.* One look at one environment, or at all, without watching. Raises AskFailed."""
         from concurrent.futures import ThreadPoolExecutor
@@ -193,22 +193,25 @@ class LiveSession:
     def keyring(self) -> KeyringShown:
         return self.ground.keys.shown() if self.ground.loaded else KeyringShown("none needed")
 
-    @asked()
+    def redacted(self, text: str) -> str:
+        return self.ground.redactor.text(text)
+
+    @answers
     def unlock(self, passphrase: str) -> None:
         self.ground.keys.unlock(passphrase)
         self.ground.record("keyring.unlocked", {"by": "console"})
 
     # -- actions and plans -----------------------------------------------------------------------------------------
 
-    @asked()
+    @answers
     def actions(self, environment: str) -> tuple[ActionShown, ...]:
         return self._plans.actions()
 
-    @asked()
+    @shows
     def form(self, action: str, environment: str) -> tuple[FieldShown, ...]:
         return self._plans.form(action, environment)
 
-    @asked()
+    @answers
     def plan(self, action: str, environment: str, values: Mapping[str, str]) -> PlanShown:
         return self._plans.plan(action, environment, values)
 
@@ -220,41 +223,41 @@ class LiveSession:
         """What differs from the plan with the digest `expect`, as lines; empty where that one is not known here."""
         return self._plans.since(expect, plan)
 
-    @asked()
+    @answers
     def confirmation(self, environment: str) -> str:
         config = self.ground.bound(environment).config
         return config.name if config.confirmation == "name" else ""
 
-    @asked()
+    @answers
     def start(self, plan: PlanShown, reason: str) -> str:
-        run = self._plans.start(plan, reason)
+        run = self._plans.start(plan, self.redacted(reason))
         if self.armed_until(plan.environment) is not None:
             self.arm(plan.environment, True)
         return run
 
     # -- runs ------------------------------------------------------------------------------------------------------
 
-    @asked()
+    @shows
     def runs(self) -> tuple[RunLine, ...]:
         return self._runs.everywhere()
 
-    @asked()
+    @shows
     def run(self, id: str) -> RunShown:  # noqa: A002
         return self._runs.shown(id)
 
     def output(self, id: str, offset: int, step: str | None) -> Iterator[OutputShown]:  # noqa: A002
-        with asked():
+        with asked_of(self):
             yield from self._runs.output(id, offset, step)
 
-    @asked()
+    @answers
     def plan_of(self, id: str) -> PlanShown:  # noqa: A002
         return self._runs.plan_of(id)
 
-    @asked()
+    @answers
     def cancel(self, id: str) -> None:  # noqa: A002
         self._runs.cancel(id)
 
-    @asked()
+    @answers
     def answer(
         self,
         id: str,  # noqa: A002
@@ -262,50 +265,50 @@ class LiveSession:
         digest: str = "",
         reason: str = "",
     ) -> None:
-        self._runs.answer(id, choice, digest, reason)
+        self._runs.answer(id, choice, digest, self.redacted(reason))
 
     # -- releases, lock --------------------------------------------------------------------------------------------
 
-    @asked()
+    @shows
     def releases(self, environment: str) -> tuple[ReleaseShown, ...]:
         from console.live.locked import releases
 
         return releases(self.ground, environment)
 
-    @asked()
+    @answers
     def lock(self, environment: str, reason: str | None) -> None:
         from console.live.locked import lock, unlock
 
         if reason is None:
             unlock(self.ground, environment, "")
         else:
-            lock(self.ground, environment, reason)
+            lock(self.ground, environment, self.redacted(reason))
 
-    @asked()
+    @answers
     def unlock_environment(self, environment: str, reason: str) -> None:
         """*Blocking.* Give our own lock back, or take a person's away with a reason. Raises AskFailed."""
         from console.live.locked import unlock
 
-        unlock(self.ground, environment, reason)
+        unlock(self.ground, environment, self.redacted(reason))
 
     # -- checklists ------------------------------------------------------------------------------------------------
 
-    @asked()
+    @shows
     def checklist(self, environment: str) -> ChecklistView:
         view = self.desk.view(self.ground.bound(environment))
         if self._watching is not None:
             self._watching.told(environment, view)
         return view
 
-    @asked()
+    @answers
     def tick(self, environment: str, item: str, done: bool) -> None:
         self.desk.say(self.ground.bound(environment), item, "tick" if done else "untick")
         self.checklist(environment)
 
-    @asked()
+    @answers
     def waive(self, environment: str, item: str, reason: str) -> None:
         """*Blocking.* Say that an item need not be done, and why. Raises AskFailed."""
-        self.desk.say(self.ground.bound(environment), item, "waive", reason)
+        self.desk.say(self.ground.bound(environment), item, "waive", self.redacted(reason))
         self.checklist(environment)
 
     def first_with_checklist(self) -> str:
@@ -315,19 +318,19 @@ class LiveSession:
                 return environment.name
         raise AskFailed("This profile names no checklist.")
 
-    @asked()
+    @shows
     def import_checklist(self, environment: str) -> list[str]:
         """*Blocking.* Read the document again; what changed in it, as sentences. Raises AskFailed."""
         return self.desk.changes(self.ground.bound(environment))
 
-    @asked()
+    @answers
     def verify(self, environment: str, item: str) -> None:
         self.desk.verify(self.ground.bound(environment), item)
         self.checklist(environment)
 
     # -- shell, explanations, demo, audit --------------------------------------------------------------------------
 
-    @asked()
+    @answers
     def shell(self, environment: str, service: str | None, host: str | None) -> tuple[str, ...]:
         from console.live.explain import shell_words
 
@@ -337,30 +340,30 @@ class LiveSession:
         self.ground.record("shell.opened", {"environment": environment, "host": name, "service": service or ""})
         return words
 
-    @asked()
+    @shows
     def explain(self, environment: str, kind: str, name: str) -> str:
         from console.live.explain import explain
 
-        return self.ground.redactor.text(explain(self.ground.bound(environment), kind, name))
+        return explain(self.ground.bound(environment), kind, name)
 
     def demo(self) -> Callable[[], None] | None:
         if not self.ground.loaded or self.ground.profile.keyring != "demo":
             return None
 
-        @asked()
         def stop() -> None:
             from console.demo.control import DemoSystem
 
-            DemoSystem().stop()
+            with asked_of(self):
+                DemoSystem().stop()
 
         return stop
 
-    @asked()
+    @answers
     def audit_records(self) -> list[Record]:
         """*Blocking.* The audit, oldest first. Raises AskFailed for a record that was made unreadable."""
         return self.ground.records.read(AUDIT)
 
-    @asked()
+    @shows
     def verify_records(self) -> tuple[list[str], int]:
         """*Blocking.* Sentences about broken chains, each naming the first bad record; how many were looked at."""
         from console.store.records import ChainBroken, check_chain

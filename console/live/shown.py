@@ -103,29 +103,6 @@ def plan_shown(
     )
 
 
-_STEP = ("title", "command", "undo", "no_undo", "check", "undo_check", "note", "evidence", "said")
-_BLOCK = ("title", "text", "before", "after")
-
-
-def step_redacted(step: StepShown, redact: Callable[[str], str]) -> StepShown:
-    """The step as it may be shown: its texts without what is known to be secret."""
-    texts: dict[str, Any] = {name: redact(getattr(step, name)) for name in _STEP}
-    return step._replace(**texts, gates=tuple(redact(gate) for gate in step.gates))
-
-
-def _block_redacted(block: BlockShown, redact: Callable[[str], str]) -> BlockShown:
-    texts: dict[str, Any] = {name: redact(getattr(block, name)) for name in _BLOCK}
-    rows = tuple(tuple(redact(cell) for cell in row) for row in block.rows)
-    return block._replace(**texts, columns=tuple(redact(cell) for cell in block.columns), rows=rows)
-
-
-def plan_redacted(plan: PlanShown, redact: Callable[[str], str]) -> PlanShown:
-    """The plan as it may be shown; what runs, and its digest, stay as they are."""
-    steps = tuple(step_redacted(step, redact) for step in plan.steps)
-    blocks = tuple(_block_redacted(block, redact) for block in plan.blocks)
-    return plan._replace(title=redact(plan.title), steps=steps, blocks=blocks)
-
-
 def planned_shown(planned: Planned, action: Action[Any, Any], environment: str, params: Mapping[str, Any]) -> PlanShown:
     """What a planning gave: a plan or the refusal."""
     if planned.plan is not None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from console.feeds.line import readable
 from console.live.door import asked
+from console.live.masked import masked
 from console.session import AskFailed, Happening
 from console.watch.backlog import Remembered
 from console.watch.logs import watch_logs
@@ -115,6 +116,7 @@ class Watching:
 
     def told(self, name: str, view: ChecklistView) -> None:
         """A checklist was read."""
+        view = masked(view, self._redact)
         with self._lock:
             self.system = self.system._replace(checklists={**self.system.checklists, name: view})
         self._listener.checklist(name, view)
@@ -141,6 +143,7 @@ class Watching:
 
         def metrics(view: MetricsView) -> None:
             if not stop.is_set():
+                view = masked(view, self._redact)
                 with self._lock:
                     self.system = self.system._replace(metrics={**self.system.metrics, name: view})
                 self._listener.metrics(name, view)
@@ -168,7 +171,7 @@ class Watching:
                 with asked():
                     if time.monotonic() - looked >= GROUND_S:
                         looked, known = time.monotonic(), self._under_the_store(known)
-                    lines = self._runs.here()
+                    lines = masked(self._runs.here(), self._redact)
             except AskFailed as error:
                 problem = self._trouble(error, problem)
             else:
@@ -210,6 +213,7 @@ class Watching:
 
     def _trouble(self, error: AskFailed, before: str) -> str:
         """Tell it once and go on; what it said."""
+        error.mask(self._redact)
         said = str(error)
         if said != before and not self._stopped.is_set():
             self._listener.happened(Happening(said, "bad", time.time()))
@@ -219,6 +223,7 @@ class Watching:
         def told(view: EnvironmentView) -> None:
             if stop.is_set():
                 return
+            view = masked(view, self._redact)
             with self._lock:
                 self.system = self.system._replace(
                     environments=tuple(view if one.name == view.name else one for one in self.system.environments),

@@ -262,8 +262,8 @@ class Executor:
 
     def _said(self, result: Result) -> str:
         """The last lines that a command wrote and that say something, redacted and sanitised."""
-        raw = result.err if result.err.strip() else result.out
-        lines = telling(self.redactor.text(raw[-8192:].decode("utf-8", "replace")), SHOWN_LINES)
+        raw = self.redactor.bytes(result.err if result.err.strip() else result.out)  # first: a cut may go through one
+        lines = telling(raw[-8192:].decode("utf-8", "replace"), SHOWN_LINES)
         return "\n".join(clean(line) for line in lines)
 
     # -- ops ---------------------------------------------------------------------------------------------------

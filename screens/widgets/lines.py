@@ -18,6 +18,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
+from console.text.visible import visible_line
 from screens.theme import BRAILLE, Symbols, Tone
 from screens.widgets.words import width_of
 
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from textual.app import App
 
 Part = tuple[str, Style]
-
-_PICTURES = {code: chr(0x2400 + code) for code in range(0x20)} | dict.fromkeys(range(127, 160), "?")
-"""What stands for a control character: one that was sent, even a line feed, would move the terminal's cursor."""
 
 _STYLES: WeakKeyDictionary[App[Any], dict[Hashable, dict[Tone, Style]]] = WeakKeyDictionary()
 
@@ -44,8 +42,9 @@ def _carries(style: Style, other: Style) -> bool:
 def strip_of(parts: Iterable[Part], width: int, pad: Style) -> Strip:
     """One line of exactly `width` cells out of styled pieces, in as few runs of one style as look the same.
 
-    The last gate before the terminal: a control character in a piece is drawn as its picture. A run costs about 40
-    bytes of escape sequence in true colour, more than most words.
+    The last gate before the terminal, and the only place where strips are made: a control character in a piece, even
+    a line feed, is drawn as its picture. A run costs about 40 bytes of escape sequence in true colour, more than most
+    words.
     """
     runs: list[tuple[str, Style]] = []
     used = 0
@@ -65,8 +64,7 @@ def strip_of(parts: Iterable[Part], width: int, pad: Style) -> Strip:
     for text, style in parts:
         if not text:
             continue
-        if not text.isprintable():
-            text = text.translate(_PICTURES)
+        text = visible_line(text)
         room = width - used
         size = width_of(text)
         if size > room:

@@ -26,6 +26,7 @@ from console.session import (
     RunShown,
     StepShown,
 )
+from console.text.redact import Redactor
 from console.watch.views import (
     ChecklistView,
     EnvironmentView,
@@ -461,6 +462,7 @@ class FixedSession:
         self.clock = NOW
         self.listener: Listener | None = None
         self.ring = KeyringShown("unlocked", "sealed file")
+        self.redactor: Redactor | None = None
         self.shown = runs_shown()
         self.listed = RUNS if not quiet else RUNS[4:]
         self.items = {name: checklist(quiet=quiet) for name in (STAGING, PRODUCTION)}
@@ -553,6 +555,9 @@ class FixedSession:
 
     def keyring(self) -> KeyringShown:
         return self.ring
+
+    def redacted(self, text: str) -> str:
+        return self.redactor.text(text) if self.redactor is not None else text
 
     def unlock(self, passphrase: str) -> None:
         self._ask("unlock")

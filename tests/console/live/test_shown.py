@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from console.hosts.command import Command
-from console.live.shown import plan_redacted, plan_shown
+from console.live.masked import masked
+from console.live.shown import plan_shown
 from console.runs.api import DiffBlock, Plan, Step, TableBlock, TextBlock
 from console.text.redact import Redactor
 from console.text.secret import Secret
@@ -28,7 +29,7 @@ def test_a_plan_shows_no_secret() -> None:
         ),
     )
     shown = plan_shown(plan, "changes", at=0.0, params={})
-    redacted = plan_redacted(shown, Redactor({"api": Secret(KNOWN)}).text)
+    redacted = masked(shown, Redactor({"api": Secret(KNOWN)}).text)
     assert KNOWN in str(shown) and WRITTEN in str(plan)  # control
     assert KNOWN not in str(redacted) and WRITTEN not in str(redacted)
     assert "<redacted:api>" in redacted.steps[0].command and redacted.digest == plan.digest
