@@ -115,6 +115,7 @@ def execute(run: str, state: Path, key_fd: int | None, profile_key: str | None =
     from console.runs.engine import Engine, Tools
     from console.runs.lease import LeaseHeld
     from console.runs.model import fold
+    from console.runs.prune import daily
     from console.runs.spool import Spool
     from console.store.database import Database, StoreUnusable
     from console.store.places import places
@@ -150,7 +151,9 @@ def execute(run: str, state: Path, key_fd: int | None, profile_key: str | None =
             tools = Tools(records, environment, action, op_handlers(), redactor, spool, secret, who_am_i(), ready)
             engine = Engine(run, tools)
             signal.signal(signal.SIGTERM, lambda *_: engine.stopping.set())
-            return engine.execute()
+            code = engine.execute()
+            daily(records, where, who_am_i())
+            return code
         except LeaseHeld as error:
             return _failed(str(error), LeaseHeld.exit_code)
         finally:

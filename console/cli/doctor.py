@@ -53,7 +53,10 @@ def here(session: LiveSession) -> Iterator[tuple[bool, str]]:
     except StoreUnusable as error:
         yield False, str(error)
         return
+    from console.runs.prune import still_kept
+
     yield from interrupted(session)
+    yield True, f"kept: {still_kept(session.ground.records, session.ground.places)}"
     bad, counted = session.verify_records()
     yield (not bad), f"{counted} records" + (f": {bad[0]}" if bad else ", every chain is whole")
 

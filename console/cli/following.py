@@ -93,10 +93,8 @@ class _Follower:
     def news(self) -> RunShown:
         """Say what is new: output first, then what became of the steps."""
         shown = self._session.run(self._run_id)  # before the output, so that output of an ended run is all there
-        for piece in self._session.output(self._run_id, self._offset, None):
-            self._offset = piece.offset
-            for line in piece.text.splitlines():
-                say(f"    {line}")
+        while self._output() and shown.exit_code is not None:
+            pass
         for step in shown.steps:
             state = (step.state, step.attempt)
             if self._told.get(step.id) == state or step.state == "waiting":
@@ -106,6 +104,15 @@ class _Follower:
             said = f": {_brief(step.said)}" if step.said and step.state != "running" else ""
             say(f"  {step.state:<8} {step.title}{took}{said}")
         return shown
+
+    def _output(self) -> bool:
+        """Say the next of what it has written, at most a megabyte or so; whether there was any."""
+        before = self._offset
+        for piece in self._session.output(self._run_id, self._offset, None):
+            self._offset = piece.offset
+            for line in piece.text.splitlines():
+                say(f"    {line}")
+        return self._offset > before
 
     @staticmethod
     def stopped(shown: RunShown) -> bool:

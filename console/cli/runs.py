@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -150,6 +151,49 @@ def cancel(obj: dict[str, Any], run_id: str, as_json: bool) -> None:
         session.cancel(run_id)
         say("asked it to stop")
         raise Exit(follow_to_end(session, run_id, as_json=as_json, may_cancel=False))
+
+
+@runs.command()
+@click.option("--dry-run", is_flag=True, help="Only say what is kept of each run, and why.")
+@click.option("--days", type=click.FloatRange(min=0), help="Let output go that is older. Default: 90.")
+@click.option("--output-mb", type=click.IntRange(min=0), help="Keep no more output than this. Default: 1024.")
+@click.option("--journal-days", type=click.FloatRange(min=0), help="Let plans go that are older. Default: 365.")
+@click.option("--yes", is_flag=True, help="Do not ask where less is to be kept than usual.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@click.pass_obj
+def prune(obj: dict[str, Any], /, dry_run: bool, as_json: bool, yes: bool, **given: float | None) -> None:
+    """Let go of what need not be kept of finished runs on this machine. Never of one that has not ended."""
+    from dataclasses import replace
+
+    from console.cli.opening import cli_session
+    from console.runs.prune import DEFAULT, decide, find
+    from console.runs.prune import prune as let_go
+
+    keeping, megabytes = DEFAULT, given["output_mb"]
+    if given["days"] is not None:
+        keeping = replace(keeping, output_days=given["days"])
+    if given["journal_days"] is not None:
+        keeping = replace(keeping, journal_days=given["journal_days"])
+    if megabytes is not None:
+        keeping = replace(keeping, output_bytes=int(megabytes) << 20)
+    with cli_session(obj, profile_needed=False) as session:
+        ground = session.ground
+        decisions = decide(find(ground.records, ground.places), keeping, time.time())
+        going = [one for one in decisions if "goes" in (one.output, one.journal)]
+        if going and not dry_run:
+            question = f"Let go of parts of {len(going)} runs? [y/N] "
+            if keeping != DEFAULT and not yes and not yes_typed(question, "say --yes"):
+                fail(REFUSED, "Not confirmed; everything is kept.")
+            let_go(ground.records, ground.places, decisions, ground.who())
+    if as_json:
+        give_json([one._asdict() for one in decisions])
+    else:
+        rows = [(one.run, one.journal, one.output, f"{one.bytes / 1e6:.1f} MB", one.why) for one in decisions]
+        give(table(("RUN", "JOURNAL", "OUTPUT", "SIZE", "WHY"), rows) if rows else "No runs yet.")
+        freed = sum(one.bytes for one in going if one.output == "goes") / 1e6
+        would = "would let go" if dry_run else "let go"
+        give(f"{would} of parts of {len(going)} runs, {freed:.1f} MB of output; the audit is kept.")
+    raise Exit(DONE)
 
 
 def _choose(obj: dict[str, Any], run_id: str, choice: Literal["undo", "leave", "resume"], given: _Given) -> None:

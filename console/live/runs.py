@@ -83,6 +83,14 @@ class RunsDesk:
                     self._ground.tell(str(error), "bad")
         return tuple(sorted(lines.values(), key=lambda line: line.id, reverse=True))
 
+    def keep_house(self) -> None:
+        """Once a day: let go of what need not be kept of finished runs; and lay the reserve again. Raises StoreFull."""
+        from console.runs.prune import daily
+
+        ground = self._ground
+        daily(ground.records, ground.places, ground.who())
+        ground.database.keep_reserve()
+
     # -- one run ---------------------------------------------------------------------------------------------------
 
     def seen(self, run: str) -> Seen:
@@ -156,6 +164,10 @@ class RunsDesk:
         from console.runs.api import Plan
 
         seen = self.seen(run)
+        if seen.view.pruned:
+            from console.live.shown import NOT_KEPT
+
+            raise AskFailed(NOT_KEPT)
         view, plan = seen.view, Plan.model_validate(seen.view.body["plan"])
         foreign = ""
         if seen.foreign:

@@ -34,6 +34,12 @@ TONES: Mapping[str, State] = {
 }
 
 
+NOT_KEPT = (
+    "Its plan and what its steps said are not kept here any more (quarterdeck runs prune --dry-run says what is, and "
+    "why); its hosts may still have both, in .quarterdeck/runs."
+)
+
+
 def lines_of(text: str) -> str:
     """Several lines from outside, each sanitised."""
     return "\n".join(clean_lines(text))
@@ -202,9 +208,9 @@ def broken_line(run: str, problem: str) -> RunLine:
 def run_shown(seen: Seen) -> RunShown:
     """A run as its screen shows it."""
     view = seen.view
-    plan = Plan.model_validate(view.body["plan"])
+    plan = Plan.model_validate(view.body["plan"]) if view.body else None
     steps = []
-    for step in plan.steps:
+    for step in plan.steps if plan is not None else ():
         base, now = step_shown(step), view.steps[step.id]
         took = now.took_s if now.state not in ("running", "undoing") else max(0.0, time.time() - now.started)
         steps.append(
@@ -237,7 +243,8 @@ def run_shown(seen: Seen) -> RunShown:
 
 def ending_text(view: RunView, state: str) -> str:
     """The ending in words, or nothing while there is none."""
-    return f"{state}: {view.text}" if view.state == "closed" and view.text else ""
+    said = f"{state}: {view.text}" if view.state == "closed" and view.text else ""
+    return f"{said}\n{NOT_KEPT}" if view.pruned else said
 
 
 def _waits(seen: Seen) -> str:

@@ -6,6 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from console.feeds.line import readable
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 NEAR_S, FAR_S = 5.0, 15.0
 RUNS_S = 1.0
+HOUSE_S = 20.0
+"""How long after the console stands it is looked what need not be kept any more."""
 GROUND_S = 15.0
 """How often it is looked what is under the store: its disk may fill up."""
 VERIFY_S = 30.0
@@ -74,6 +77,7 @@ class Watching:
         for name in self._environments:
             self._from_afar(name)
         self._begin(self._watch_runs, (), "runs")
+        self._begin(self._keep_house, (), "housekeeping")
 
     def closely(self, name: str) -> None:
         """Look closely at one environment, and only from afar at the one before."""
@@ -186,6 +190,13 @@ class Watching:
                     self._listener.runs(lines)
                 before = lines
             self._stopped.wait(RUNS_S)
+
+    def _keep_house(self) -> None:
+        """Once the console stands: what is too old is not kept any more, and the reserve is laid again."""
+        if self._stopped.wait(HOUSE_S):
+            return
+        with suppress(AskFailed), asked():  # a store that cannot be written is told by the runs' thread
+            self._runs.keep_house()
 
     def _under_the_store(self, before: Mapping[str, str]) -> Mapping[str, str]:
         """Tell what has become wrong under the store since, each once, and what is right again; what is wrong now."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from console.runs.foreign import is_run_id
 from console.runs.lease import Leases, Process
-from console.runs.model import CANCEL, CLOSED, CREATED, REOPENED, WORDS, RunView, fold
+from console.runs.model import CANCEL, CLOSED, CREATED, REOPENED, WORDS, RunView, fold, pruned_key
 from console.store.places import Places
 from console.store.records import Record, Records, parse_line
 
@@ -80,6 +80,8 @@ class Seen:
     def can(self) -> tuple[str, ...]:
         """What may be asked of it now: cancel, undo, resume, leave."""
         view = self.view
+        if view.pruned:
+            return ()
         if view.state == "closed":
             return ("undo",) if view.ending in ("succeeded", "cancelled-left", "needs-human") else ()
         if self.holder is not None or self.elsewhere:
@@ -120,7 +122,8 @@ class Runs:
         from console.runs.create import made_key
 
         foreign = self.records.remembered(made_key(run)) != records[0].hash
-        return Seen(fold(records), holder, elsewhere, foreign)
+        first = self.records.remembered(pruned_key(run)) if records[0].body is None else None
+        return Seen(fold(records, first), holder, elsewhere, foreign)
 
     def _elsewhere(self, run: str, environment: Environment, hosts: Sequence[str]) -> bool:
         """Whether somebody else's runner beats its lock. `hosts`: that take part, if that is known here.

@@ -123,6 +123,8 @@ class RunView:
     planned: bool = False
     interrupted: Mapping[str, Any] | None = None
     """Why its last runner stopped before the end, where that one could still say so: `why`, and `asked` by SIGTERM."""
+    pruned: bool = False
+    """Contents of its records are not kept any more: which steps it had, and what they said."""
 
     @property
     def action(self) -> str:
@@ -152,15 +154,27 @@ class RunView:
     @property
     def changed(self) -> bool:
         """Whether any step that can change something was begun."""
+        if self.pruned:
+            return bool(self.body.get("changed", True))
         writing = {step["id"] for step in self.body.get("plan", {}).get("steps", ()) if step["run"].get("writes")}
         return any(step.begun for step in self.steps.values() if step.id in writing)
 
 
-def fold(records: Iterable[Record]) -> RunView:
-    """What the records of one run add up to. Unknown kinds of another version are passed over."""
+def pruned_key(run: str) -> str:
+    """Where the store keeps what stays of a run's first record once its contents are not kept any more."""
+    return f"pruned:{run}"
+
+
+def fold(records: Iterable[Record], first: Mapping[str, Any] | None = None) -> RunView:
+    """What the records of one run add up to. Unknown kinds of another version are passed over.
+
+    `first`: what stays of the first record where its contents are not kept any more.
+    """
     view = RunView("")
     for record in records:
         apply(view, record)
+    if view.pruned and first is not None:
+        view.body = first
     return view
 
 
@@ -168,6 +182,10 @@ def apply(view: RunView, record: Record) -> None:
     """Bring the view up by one record."""
     body = record.body or {}
     view.id, view.seq, view.last_at = record.stream, record.seq, record.at
+    if record.body is None:
+        view.pruned = True
+        view.created = view.created or record.at
+        return
     match record.kind:
         case "run.created":
             view.body, view.created = body, record.at

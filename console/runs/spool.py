@@ -158,39 +158,40 @@ def _drop_torn_end(path: Path) -> None:
     try:
         with path.open("rb", buffering=0) as file:
             size, whole = os.fstat(file.fileno()).st_size, 0
-            for _, _, _, begin, length in _headers(file, 0, size):
-                whole = begin + length
+            for piece in _headers(file, 0, size):
+                whole = piece[3] + piece[4]
     except FileNotFoundError:
         return
     if size > whole:
         os.truncate(path, whole)
 
 
-def _headers(file: BinaryIO, offset: int, size: int) -> Iterator[tuple[str, int, float, int, int]]:
-    """Step, attempt, time, where its data begin and how long they are: of every whole chunk from `offset` on.
+def _headers(file: BinaryIO, offset: int, size: int) -> Iterator[tuple[str, int, float, int, int, bytes | None]]:
+    """Of every whole chunk from `offset` on: step, attempt, time, where its data begin, how long they are, the data.
 
-    Data are passed over, not read: nothing here grows with the file.
+    The data are None unless they were read anyway; long ones are passed over, so nothing here grows with the file.
     """
-    window, start, step = b"", offset, NEAR
-    at = offset
+    window, start, step, at = b"", offset, NEAR, offset
     while at < size:
-        end = window.find(b"\n", at - start) if start <= at < start + len(window) else -1
+        inside = at - start
+        end = window.find(b"\n", inside) if inside < len(window) else -1
         if end < 0:
             file.seek(at)
-            window, start = file.read(step), at
+            window, start, inside = file.read(step), at, 0
             end = window.find(b"\n")
             if end < 0 and step < NEAR:
-                window = window + file.read(NEAR)
+                window += file.read(NEAR)
                 end = window.find(b"\n")
-        header = _header(window[at - start : end]) if end >= 0 else None
+        header = _header(window[inside:end]) if end >= 0 else None
         if header is None:
             return
-        begin = start + end + 1
-        if begin + header[3] > size:
+        begin, length = start + end + 1, header[3]
+        if begin + length > size:
             return
-        yield header[0], header[1], header[2], begin, header[3]
-        at = begin + header[3]
-        step = FAR if header[3] > 4 * FAR else NEAR
+        there = end + 1 + length <= len(window)
+        yield *header[:3], begin, length, window[end + 1 : end + 1 + length] if there else None
+        at = begin + length
+        step = FAR if length > NEAR // 2 else NEAR
 
 
 def _header(line: bytes) -> tuple[str, int, float, int] | None:
@@ -219,13 +220,14 @@ def read(
         return
     with file:
         size, given, passed = os.fstat(file.fileno()).st_size, 0, None
-        for step, attempt, at, begin, length in _headers(file, offset, size):
+        for step, attempt, at, begin, length, data in _headers(file, offset, size):
             end = begin + length
             if wanted is None or wanted(step):
-                file.seek(begin)
-                data = file.read(length)
-                if len(data) < length:
-                    return  # cut off meanwhile
+                if data is None:
+                    file.seek(begin)
+                    data = file.read(length)
+                    if len(data) < length:
+                        return  # cut off meanwhile
                 passed, given = None, given + length
                 yield Chunk(step, attempt, at, data, end)
             else:
