@@ -226,8 +226,8 @@ class LiveSession:
         return config.name if config.confirmation == "name" else ""
 
     @asked()
-    def start(self, plan: PlanShown, reason: str) -> str:
-        run = self._plans.start(plan, reason)
+    def start(self, plan: PlanShown, reason: str, *, session_bound: bool = False) -> str:
+        run = self._plans.start(plan, reason, session_bound=session_bound)
         if self.armed_until(plan.environment) is not None:
             self.arm(plan.environment, True)
         return run
@@ -261,8 +261,10 @@ class LiveSession:
         choice: Literal["undo", "leave", "resume"],
         digest: str = "",
         reason: str = "",
+        *,
+        session_bound: bool = False,
     ) -> None:
-        self._runs.answer(id, choice, digest, reason)
+        self._runs.answer(id, choice, digest, reason, session_bound=session_bound)
 
     # -- releases, lock --------------------------------------------------------------------------------------------
 
