@@ -39,6 +39,10 @@ class Locked(AskFailed):
     """The keyring is locked: `unlock` first, then ask again."""
 
 
+class SessionBound(AskFailed):
+    """The hosts are reached by an SSH agent that goes away with this login, and nobody has said that he knows."""
+
+
 class NoProfile(AskFailed):
     """There is no profile to open. The text says where it was looked for; the console offers demo and init."""
 

@@ -17,6 +17,7 @@ from console.answers import KeyringShown as KeyringShown
 from console.answers import Locked as Locked
 from console.answers import NoProfile as NoProfile
 from console.answers import NotTrusted as NotTrusted
+from console.answers import SessionBound as SessionBound
 from console.watch.views import NOTHING
 
 if TYPE_CHECKING:
@@ -111,6 +112,8 @@ class PlanShown(NamedTuple):
     params: Mapping[str, Any] = NOTHING
     token: Any = None
     """Given back to `start`; means nothing to a screen."""
+    session_bound: str = ""
+    """The SSH agent it would use goes away with this login, in a sentence; then a person says that he knows it."""
     foreign: str = ""
     """Where it came from, in a sentence, if it is of a run that was not made here; then nothing of it is shortened."""
     without: tuple[str, ...] = ()
@@ -253,8 +256,11 @@ class Session(Protocol):
         """The word that must be typed before a run in this environment, or empty for a plain yes."""
         ...
 
-    def start(self, plan: PlanShown, reason: str) -> str:
-        """*Blocking.* Create the run and its detached runner; its id. Raises AskFailed, Locked."""
+    def start(self, plan: PlanShown, reason: str, *, session_bound: bool = False) -> str:
+        """*Blocking.* Create the run and its detached runner; its id. Raises AskFailed, Locked.
+
+        `session_bound`: the operator knows that his SSH agent goes away with this login. Without it SessionBound.
+        """
         ...
 
     def runs(self) -> tuple[RunLine, ...]:
@@ -283,10 +289,13 @@ class Session(Protocol):
         choice: Literal["undo", "leave", "resume"],
         digest: str = "",
         reason: str = "",
+        *,
+        session_bound: bool = False,
     ) -> None:
         """*Blocking.* What the operator chose for a run that waits, was interrupted or has ended.
 
-        `digest`: of the plan that was shown and confirmed, for a run that was not made here. Raises AskFailed.
+        `digest`: of the plan that was shown and confirmed, for a run that was not made here. `session_bound`: as in
+        `start`. Raises AskFailed, SessionBound.
         """
         ...
 

@@ -25,6 +25,8 @@ class ConfirmScreen(Sheet[str]):
         self.add_class("loud")
         self.plan = plan
         self.wanted = bridge.session.confirmation(plan.environment) or "yes"
+        if plan.session_bound:
+            self.wanted += " session-bound"
 
     def body(self) -> ComposeResult:
         production = self.bridge.known.environment(self.environment).production
@@ -33,6 +35,8 @@ class ConfirmScreen(Sheet[str]):
         known = "; if anything it was made from has changed, it is refused" if not self.plan.foreign else ""
         if self.plan.foreign:
             yield Words((self.plan.foreign, "warn"))
+        if self.plan.session_bound:
+            yield Words((self.plan.session_bound, "warn"))
         yield Words(
             f"{len(self.plan.steps)} steps, {changes} of them change something. Digest {self.plan.digest[:12]}.\n"
             f"What runs is exactly this plan{known}."

@@ -78,13 +78,14 @@ class PlanScreen(Deck[None]):
             return
         self.starting = True
         self.draw()
-        session = self.bridge.session
+        session, known = self.bridge.session, bool(self.plan.session_bound)
         if self.answer is not None:
             run, choice = self.answer
-            answer = partial(session.answer, run, choice, self.plan.digest, reason)
+            answer = partial(session.answer, run, choice, self.plan.digest, reason, session_bound=known)
             self.ask("answer", answer, self._answered, self._refused)
         else:
-            self.ask("start", partial(session.start, self.plan, reason), self._started, self._refused)
+            start = partial(session.start, self.plan, reason, session_bound=known)
+            self.ask("start", start, self._started, self._refused)
 
     def _started(self, run: str) -> None:
         from screens.run import RunScreen

@@ -1,9 +1,10 @@
-"""A question with a plain yes; the default is No."""
+"""A question with a plain yes, and one whose yes is a word; the default is No."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from screens.entry import Entry
 from screens.page import Words
 from screens.sheet import Sheet
 
@@ -33,3 +34,26 @@ class QuestionScreen(Sheet[bool]):
             self.dismiss(event.key in ("y", "Y"))
         else:
             super().on_key(event)
+
+
+class TypedScreen(Sheet[bool]):
+    """True if the word was typed; anything else is No."""
+
+    AUTO_FOCUS = "#word"
+    WANTED = "session-bound"
+
+    def __init__(self, bridge: Bridge, environment: str, title: str, words: str) -> None:
+        super().__init__(bridge, environment)
+        self.add_class("loud")
+        self.asked, self.explained = title, words
+
+    def body(self) -> ComposeResult:
+        yield Words((self.asked, "head"))
+        yield Words((self.explained, "warn"))
+        yield Words("Type ", (self.WANTED, "strong"), " to go on. Anything else is No.", classes="label")
+        yield Entry(placeholder="No", id="word")
+
+    def on_input_submitted(self, event: Entry.Submitted) -> None:
+        """Enter answers."""
+        event.stop()
+        self.dismiss(event.value.strip() == self.WANTED)

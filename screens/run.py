@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from textual.containers import Container
 
 from console.commands import ConsoleCommand
-from console.session import AskFailed, OutputShown, RunShown, StepShown
+from console.session import AskFailed, OutputShown, RunShown, SessionBound, StepShown
 from console.timing import DEFAULT
 from screens.base import Deck
 from screens.known import UNFINISHED
@@ -219,8 +219,20 @@ class RunScreen(Deck[None]):
             self._timer.resume()
         self.look()
 
-    def _answer(self, choice: Literal["undo", "leave", "resume"], said: str) -> None:
-        self.ask("answer", partial(self.bridge.session.answer, self.id_shown, choice), lambda _: self._said(said))
+    def _answer(self, choice: Literal["undo", "leave", "resume"], said: str, *, session_bound: bool = False) -> None:
+        """Answer for the run. That its agent goes away with this login has to be typed, as before a run."""
+
+        def refused(error: Exception) -> None:
+            if not isinstance(error, SessionBound) or session_bound:
+                self.say(" ".join((str(error), *getattr(error, "ways_out", ()))), "bad")
+                return
+            from screens.question import TypedScreen
+
+            asked = TypedScreen(self.bridge, self.environment, f"To {choice} it all the same?", str(error))
+            self.app.push_screen(asked, lambda yes: self._answer(choice, said, session_bound=True) if yes else None)
+
+        answer = partial(self.bridge.session.answer, self.id_shown, choice, session_bound=session_bound)
+        self.ask("answer", answer, lambda _: self._said(said), refused)
 
     def _said(self, words: str) -> None:
         self.say(words)

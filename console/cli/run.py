@@ -79,6 +79,9 @@ def plan(
 @click.option("--yes", is_flag=True, help="Do not ask; in production only together with --reason and --expect.")
 @click.option("--reason", default="", help="Why; kept in the journal and shown to who finds the lock.")
 @click.option("--without", multiple=True, metavar="HOST", help="Leave this host out, by name.")
+@click.option(
+    "--session-bound", is_flag=True, help="In production, though the SSH agent it needs goes away with this login."
+)
 @click.option("--detach", is_flag=True, help="Return as soon as the run has begun.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 @click.pass_obj
@@ -91,6 +94,7 @@ def run(
     yes: bool,
     reason: str,
     without: tuple[str, ...],
+    session_bound: bool,
     detach: bool,
     as_json: bool,
 ) -> None:
@@ -117,9 +121,10 @@ def run(
             differs = differs and f" What differs (- as you saw it, + as it is now):\n{differs}"
             left = "".join(f" --without {name}" for name in shown.without)
             expected(wanted, shown.digest, (f"look at it: quarterdeck plan {action} {environment}{left}",), differs)
+        not_bound(shown, session_bound=session_bound)
         confirm(session.confirmation(environment), shown, yes=yes, reason=reason, expect=expect)
         with HeldBack() as ctrl_c:
-            run_id = session.start(shown, reason)
+            run_id = session.start(shown, reason, session_bound=session_bound)
             say(f"run {run_id} has begun; it goes on by itself. Follow it: quarterdeck runs follow {run_id}")
             if not detach:
                 raise Exit(follow_to_end(session, run_id, as_json=as_json, may_cancel=True, ctrl_c=ctrl_c))
@@ -140,6 +145,15 @@ def expected(expect: str | None, digest: str, ways_out: tuple[str, ...], differs
             f"Nothing was changed.{differs}",
             ways_out,
         )
+
+
+def not_bound(shown: PlanShown, *, session_bound: bool) -> None:
+    """End with exit code 4 in production for an SSH agent that goes away with this login, unless that was typed."""
+    if shown.session_bound and not session_bound:
+        from console.live.beforehand import WAYS_OUT
+
+        ways_out = (*WAYS_OUT, "or say that you know: --session-bound")
+        fail(REFUSED, f"{shown.session_bound} Nothing was begun.", ways_out)
 
 
 def long_enough(expect: str | None) -> None:

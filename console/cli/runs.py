@@ -35,6 +35,7 @@ class _Given:
     expect: str | None
     reason: str
     as_json: bool
+    session_bound: bool
 
 
 def _decision(command: Any) -> Any:
@@ -42,6 +43,7 @@ def _decision(command: Any) -> Any:
         click.option("--yes", is_flag=True, help="Do not ask; in production only together with --reason."),
         click.option("--expect", metavar="DIGEST", help="Of its plan: goes with --yes for a run made elsewhere."),
         click.option("--reason", default="", help="Why; written to the audit."),
+        click.option("--session-bound", is_flag=True, help="Though the SSH agent goes away with this login."),
         click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output."),
     ):
         command = option(command)
@@ -202,7 +204,7 @@ def _choose(obj: dict[str, Any], run_id: str, choice: Literal["undo", "leave", "
     A run that was not made here is confirmed like a new one: its whole plan is shown.
     """
     from console.cli.opening import cli_session
-    from console.cli.run import confirm, expected, long_enough
+    from console.cli.run import confirm, expected, long_enough, not_bound
 
     long_enough(given.expect)
 
@@ -213,6 +215,8 @@ def _choose(obj: dict[str, Any], run_id: str, choice: Literal["undo", "leave", "
         if shown.foreign:
             plan = session.plan_of(run_id)
             digest = plan.digest
+            if choice != "leave":
+                not_bound(plan, session_bound=given.session_bound)
             if not given.yes:
                 say(run_text(shown) + "\n")
             confirm(word, plan, yes=given.yes, reason=given.reason, expect=given.expect, what=f"{choice} it")
@@ -229,5 +233,5 @@ def _choose(obj: dict[str, Any], run_id: str, choice: Literal["undo", "leave", "
             if not confirmed:
                 fail(REFUSED, "Not confirmed; nothing was changed.")
         with HeldBack() as ctrl_c:
-            session.answer(run_id, choice, digest, given.reason)
+            session.answer(run_id, choice, digest, given.reason, session_bound=given.session_bound)
             raise Exit(follow_to_end(session, run_id, as_json=given.as_json, may_cancel=False, ctrl_c=ctrl_c))

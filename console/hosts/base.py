@@ -181,6 +181,10 @@ class Host(Protocol):
         """What a person would call it: `deploy@10.0.0.5:22`, `this machine`."""
         ...
 
+    def agents(self) -> frozenset[str]:
+        """Sockets of the SSH agents without which this login could not be made again. Raises HostError."""
+        ...
+
     def connect(self) -> HostFacts:
         """Reach the host now, if it is not reached yet. Raises HostUnreachable or HostRefused."""
         ...

@@ -73,6 +73,8 @@ class Connection:
         self.why = ""
         """Why it is closed, for a sentence."""
         self.no_streamlocal = False
+        self.agents: set[str] = set()
+        """Sockets of agents without which a hop could not be logged in to again."""
         self._heard = _Heard()
         self._transports: list[Transport] = []
         self._sockets: list[socket.socket] = []
@@ -290,10 +292,12 @@ class Connection:
         import paramiko
 
         try:
-            log_in(transport, self.host, hop, passphrase_for, self.timing)
+            agent = log_in(transport, self.host, hop, passphrase_for, self.timing)
         except paramiko.AuthenticationException as error:
             raise HostRefused(self.host, f"{hop.shown} refused the login: {error}.") from error
         except (paramiko.SSHException, EOFError, OSError) as error:
             raise HostUnreachable(
                 self.host, f"{hop.shown} hung up while logging in: {error or 'no reason'}."
             ) from error
+        if agent is not None:
+            self.agents.add(agent)

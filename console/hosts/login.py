@@ -34,8 +34,11 @@ class _Notes:
 
 def log_in(
     transport: Transport, host: str, hop: HopSettings, passphrase_for: PassphraseFor | None, timing: Timing
-) -> None:
-    """Authenticate by public key. Raises HostRefused, or paramiko.SSHException when the line breaks."""
+) -> str | None:
+    """Authenticate by public key; the socket of the agent without which that could not be done again, or None.
+
+    Raises HostRefused, or paramiko.SSHException when the line breaks.
+    """
     import paramiko
 
     notes = _Notes()
@@ -63,7 +66,7 @@ def log_in(
                     f"{hop.shown} wants a second factor ({', '.join(missing)}) after the key; "
                     "Quarterdeck cannot give one.",
                 )
-            return
+            return _socket(hop) if isinstance(key, paramiko.AgentKey) and not _in_a_file(key, hop) else None
     tried = (
         f"{notes.offered} key{'' if notes.offered == 1 else 's'} offered, none accepted"
         if notes.offered
@@ -150,6 +153,28 @@ def _from_file(
         yield key
 
 
+def _in_a_file(key: PKey, hop: HopSettings) -> bool:
+    """Whether a key that an agent holds is also in a file that opens without it."""
+    import paramiko
+    from paramiko.pkey import UnknownKeyType
+
+    for path in hop.identities:
+        file = Path(path).expanduser()
+        if file.suffix == ".pub" or _public_blob(file) != key.asbytes() or not file.exists():
+            continue
+        if path == hop.profile_identity and hop.passphrase is not None:
+            return True
+        with contextlib.suppress(TypeError, ValueError, OSError, paramiko.SSHException, UnknownKeyType):
+            paramiko.PKey.from_path(file)
+            return True
+    return False
+
+
+def _socket(hop: HopSettings) -> str | None:
+    """Where the agent of a hop answers, if it has one."""
+    return os.environ.get("SSH_AUTH_SOCK") if hop.agent == "SSH_AUTH_SOCK" else hop.agent
+
+
 def _public_blob(file: Path) -> bytes | None:
     path = file if file.suffix == ".pub" else file.with_name(file.name + ".pub")
     try:
@@ -162,7 +187,7 @@ def _agent_keys(hop: HopSettings, timing: Timing, notes: _Notes, stack: contextl
     import paramiko
     from paramiko.agent import AgentSSH
 
-    path = os.environ.get("SSH_AUTH_SOCK") if hop.agent == "SSH_AUTH_SOCK" else hop.agent
+    path = _socket(hop)
     if not path:
         return []
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

@@ -85,6 +85,7 @@ class ScriptedHost:
     """As if it had gone: every call raises HostUnreachable until this is False again."""
     locked_out: bool = False
     """As if our key were not taken any more, and the connection had to be made anew: every call raises LoginRefused."""
+    by_agents: frozenset[str] = frozenset()
     attempts: dict[tuple[str, str, int], StepOnHost] = field(default_factory=dict)
     outputs: dict[tuple[str, str, int], bytes] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -110,6 +111,10 @@ class ScriptedHost:
         """What changed the host, or was let through to."""
         with self._lock:
             return [one for one in self.asked if one.kind == "guarded"]
+
+    def agents(self) -> frozenset[str]:
+        self._up()
+        return self.by_agents
 
     # -- what a Host does --------------------------------------------------------------------------------------
 

@@ -113,6 +113,10 @@ class SshHost(HostCore):
         finally:
             self._lock.release()
 
+    def agents(self) -> frozenset[str]:
+        """Sockets of the agents whose key a hop took and of which there is no file that opens without them."""
+        return frozenset(self._live().agents)
+
     def close(self) -> None:
         """Close the connection and everything on it. What is detached on the host goes on."""
         opening = self._opening

@@ -64,6 +64,7 @@ class PlansDesk:
 
         Raises NoSuchAction, BadParameters, NotToBeLeftOut, AskFailed, CredentialError.
         """
+        from console.live.beforehand import told
         from console.live.masked import masked
         from console.live.shown import planned_shown
         from console.plugins import load
@@ -77,6 +78,8 @@ class PlansDesk:
         params = parameters(plugin, given)
         planned = make_plan(plugin, bound, params, user=self._ground.who(), secret=self._ground.keys.get)
         shown = planned_shown(planned, plugin, environment, params.model_dump(mode="json"))
+        if planned.plan is not None:
+            shown = told(shown, bound, planned.plan.hosts)
         return masked(shown, self._ground.redactor.text)
 
     def keep(self, plan: PlanShown) -> None:
@@ -100,8 +103,9 @@ class PlansDesk:
             return ""  # of another version of this program
         return difference(before, plan.token.plan) if before.digest.startswith(expect) else ""
 
-    def start(self, plan: PlanShown, reason: str) -> str:
+    def start(self, plan: PlanShown, reason: str, *, session_bound: bool = False) -> str:
         """The run of a confirmed plan, with its runner; its id. Raises AskFailed, ClaimHeld, CredentialError."""
+        from console.live.beforehand import allow
         from console.plugins import load
         from console.runs.create import create_run
         from console.runs.planning import Planned, parameters
@@ -110,6 +114,7 @@ class PlansDesk:
         planned = plan.token
         if not isinstance(planned, Planned) or planned.plan is None:
             raise AskFailed("There is no plan to run.", exit_code=4)
+        allow(ground.bound(plan.environment), planned.plan.hosts, session_bound=session_bound)
         for name in planned.plan.credentials:
             ground.keys.get(name)  # a locked keyring is asked for now, not by a runner that has no terminal
         run = create_run(
@@ -132,6 +137,7 @@ class PlansDesk:
                 "digest": plan.digest,
                 "reason": reason,
                 **({"without": list(planned.plan.without)} if planned.plan.without else {}),
+                **({"session_bound": True} if session_bound else {}),
             },
         )
         self._runs.spawn(run)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from console.session import AskFailed, OutputShown, PlanShown, RunShown
@@ -176,6 +176,10 @@ class RunsDesk:
                 f"{view.body.get('who', 'somebody')} made it. Read it before you answer for it."
             )
         shown = plan_shown(plan, "changes", at=view.created, params=view.body["params"], foreign=foreign)
+        if foreign and view.environment in self._ground.profile.environments:
+            from console.live.beforehand import told
+
+            shown = told(shown, self._ground.bound(view.environment), self._own_hosts(plan.hosts))
         redactor = self._ground.redactor
         # Behind what only looks like a secret, whoever made the plan could hide a command.
         return masked(shown, redactor.known if foreign else redactor.text)
@@ -200,7 +204,15 @@ class RunsDesk:
         self._ground.known_runs.cancel(run, self._ground.who())
         self._ground.record("asked.cancel", {"run": run})
 
-    def answer(self, run: str, choice: Literal["undo", "leave", "resume"], digest: str = "", reason: str = "") -> None:
+    def answer(
+        self,
+        run: str,
+        choice: Literal["undo", "leave", "resume"],
+        digest: str = "",
+        reason: str = "",
+        *,
+        session_bound: bool = False,
+    ) -> None:
         """Write down what the operator chose, and start a runner where none lives. Raises AskFailed, ClaimHeld.
 
         `digest`: of the plan that the operator has seen whole, without which nothing of a run from elsewhere is begun.
@@ -216,6 +228,7 @@ class RunsDesk:
             self._may_be_answered(seen, choice, digest)
         records, who = self._ground.records, self._ground.who()
         if seen.holder is None and choice != "leave":
+            self._may_log_in_again(view, session_bound=session_bound)
             for name in view.body["plan"].get("credentials", ()):
                 self._ground.keys.get(name)  # a locked keyring is asked for now, not by a runner that has no terminal
         if view.state == "closed":
@@ -245,6 +258,19 @@ class RunsDesk:
         wrong = strange(view.body, self._ground.bound(view.environment))
         if wrong:
             raise AskFailed(f"The run {run} came from elsewhere, and {wrong}. Nothing was changed.", exit_code=4)
+
+    def _may_log_in_again(self, view: RunView, *, session_bound: bool) -> None:
+        """Raises SessionBound where its runner would need an agent that goes away with this login."""
+        from console.live.beforehand import allow
+
+        environment = self._environment_of(view.id)
+        if environment is not None:
+            hosts = self._own_hosts(view.body["plan"].get("hosts", ()))
+            allow(environment, hosts, session_bound=session_bound)
+
+    def _own_hosts(self, names: Sequence[str]) -> list[str]:
+        """Those that the profile has: a run of another version of it may name others."""
+        return [name for name in names if name in self._ground.profile.hosts]
 
     def get_ready(self) -> None:
         """Start a runner that waits for its run, since one is likely to be wanted soon. `close` lets it go."""

@@ -229,8 +229,8 @@ class LiveSession:
         return config.name if config.confirmation == "name" else ""
 
     @answers
-    def start(self, plan: PlanShown, reason: str) -> str:
-        run = self._plans.start(plan, self.redacted(reason))
+    def start(self, plan: PlanShown, reason: str, *, session_bound: bool = False) -> str:
+        run = self._plans.start(plan, self.redacted(reason), session_bound=session_bound)
         if self.armed_until(plan.environment) is not None:
             self.arm(plan.environment, True)
         return run
@@ -264,8 +264,10 @@ class LiveSession:
         choice: Literal["undo", "leave", "resume"],
         digest: str = "",
         reason: str = "",
+        *,
+        session_bound: bool = False,
     ) -> None:
-        self._runs.answer(id, choice, digest, self.redacted(reason))
+        self._runs.answer(id, choice, digest, self.redacted(reason), session_bound=session_bound)
 
     # -- releases, lock --------------------------------------------------------------------------------------------
 

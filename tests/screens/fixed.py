@@ -24,6 +24,7 @@ from console.session import (
     PlanShown,
     ReleaseShown,
     RunShown,
+    SessionBound,
     StepShown,
 )
 from console.text.redact import Redactor
@@ -467,6 +468,8 @@ class FixedSession:
         self.listed = RUNS if not quiet else RUNS[4:]
         self.items = {name: checklist(quiet=quiet) for name in (STAGING, PRODUCTION)}
         self.refusal = ""
+        self.bound = ""
+        """Why the SSH agent would go away with this login."""
         self.stops_demo: Callable[[], None] | None = None
         self.lock_held = False
         self._hung: dict[str, threading.Event] = {}
@@ -580,13 +583,13 @@ class FixedSession:
 
     def plan(self, action: str, environment: str, values: Mapping[str, str]) -> PlanShown:
         self._ask("plan", action, environment, dict(values))
-        return plan(environment, self.refusal)
+        return plan(environment, self.refusal)._replace(session_bound=self.bound)
 
     def confirmation(self, environment: str) -> str:
         return environment if environment == PRODUCTION else ""
 
-    def start(self, plan: PlanShown, reason: str) -> str:
-        self._ask("start", plan.digest, reason)
+    def start(self, plan: PlanShown, reason: str, *, session_bound: bool = False) -> str:
+        self._ask("start", plan.digest, reason, *(["session-bound"] if session_bound else []))
         return "r-0043"
 
     def runs(self) -> tuple[RunLine, ...]:
@@ -615,8 +618,13 @@ class FixedSession:
         choice: Literal["undo", "leave", "resume"],
         digest: str = "",
         reason: str = "",
+        *,
+        session_bound: bool = False,
     ) -> None:
-        self._ask("answer", id, choice, *([digest, reason] if digest else []))
+        known = ["session-bound"] if session_bound else []
+        self._ask("answer", id, choice, *([digest, reason] if digest else []), *known)
+        if self.bound and not session_bound:
+            raise SessionBound(self.bound, exit_code=4)
 
     def releases(self, environment: str) -> tuple[ReleaseShown, ...]:
         self._ask("releases", environment)

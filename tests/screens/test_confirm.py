@@ -269,3 +269,48 @@ def test_what_is_reported_hides_neither_the_end_of_the_output_nor_the_keys() -> 
                     assert words in console.text, words
 
     asyncio.run(drive())
+
+
+def test_an_agent_that_goes_with_the_login_is_typed_as_well() -> None:
+    async def drive() -> None:
+        session = FixedSession()
+        session.bound = "lab1 is reached by a key that only an agent has, and it is forwarded."
+        async with driven(session) as console:
+            await to_confirmation(console)
+            await console.shows("lab1 is reached")
+            await console.type(PRODUCTION)
+            await console.press("enter")
+            await console.shows(f"That is not {PRODUCTION} session-bound")
+            await console.type(f"{PRODUCTION} session-bound")
+            await console.press("enter")
+            await console.at("RunScreen")
+            assert session.last("start")[-1] == "session-bound"
+
+    asyncio.run(drive())
+
+
+def test_the_same_is_asked_before_a_run_is_gone_on_with() -> None:
+    async def drive() -> None:
+        session = FixedSession()
+        session.bound = "lab1 is reached by a key that only an agent has, and it is forwarded."
+        async with driven(session) as console:
+            console.app.push_screen(RunScreen(console.app.bridge, PRODUCTION, "r-0042"))
+            await console.at("RunScreen")
+            await console.shows("Its runner died")
+            await console.press("r")
+            await console.at("QuestionScreen")
+            await console.press("y")
+            await console.at("TypedScreen")
+            await console.shows("lab1 is reached")
+            await console.press("enter")
+            await console.at("RunScreen")
+            assert session.last("answer") == ("answer", "r-0042", "resume")
+            await console.press("r")
+            await console.at("QuestionScreen")
+            await console.press("y")
+            await console.at("TypedScreen")
+            await console.type("session-bound")
+            await console.press("enter")
+            await console.until(lambda: session.last("answer")[-1] == "session-bound", "the answer")
+
+    asyncio.run(drive())
