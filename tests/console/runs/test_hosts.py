@@ -99,7 +99,7 @@ class PairWorld(World):
 
     def bound(self) -> Environment:
         hosts: Any = self.pair
-        return Environment(self.profile, self.profile.environments["here"], hosts, _none, FAST)
+        return Environment(self.profile, self.profile.environments["here"], hosts, _none, self.timing)
 
     environment = None  # type: ignore[assignment]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
 from collections.abc import Iterator
@@ -199,6 +200,7 @@ def test_what_an_ended_run_left_on_a_lost_host_is_ended_at_the_next_contact(
     pair: PairWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`two` was lost in the middle: the run has ended without it, its lock and something of it are still there."""
+    pair.timing = dataclasses.replace(FAST, gate_wait_s=30.0)
     ended = pair.create("do", "do")
     assert pair.execute(ended) == 0
     two, app = pair.pair["two"], str(pair.app)
