@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from actions.change import Change
 from console.runs.api import Block, DiffBlock, Plan, TableBlock, TextBlock
@@ -61,7 +62,15 @@ def written_out(uploads: Mapping[str, str]) -> list[Block]:
     )
 
 
-def finished(change: Change, *, action: str, title: str, credentials: Sequence[str], blocks: tuple[Block, ...]) -> Plan:
+def finished(
+    change: Change,
+    *,
+    action: str,
+    title: str,
+    credentials: Sequence[str],
+    blocks: tuple[Block, ...],
+    on_failure: Literal["undo", "ask"] = "undo",
+) -> Plan:
     """The plan of a change, with what 'as before' means."""
     site = change.site
     before = []
@@ -79,4 +88,5 @@ def finished(change: Change, *, action: str, title: str, credentials: Sequence[s
         blocks=blocks,
         credentials=tuple(dict.fromkeys(credentials)),
         as_before="; ".join(dict.fromkeys(before)),
+        on_failure=on_failure,
     )

@@ -168,7 +168,6 @@ def _choose(obj: dict[str, Any], run_id: str, choice: Literal["undo", "leave", "
         expected(given.expect, digest, (f"look at it: quarterdeck runs show {run_id}",))
         if shown.foreign:
             plan = session.plan_of(run_id)
-            digest = plan.digest
             if not given.yes:
                 say(run_text(shown) + "\n")
             confirm(word, plan, yes=given.yes, reason=given.reason, expect=given.expect, what=f"{choice} it")

@@ -23,7 +23,7 @@ from console.runs.effects import Executor
 from console.runs.ending import close, end, ending_of_leaving, ending_of_undoing
 from console.runs.forward import Way, forward
 from console.runs.journal import Journal
-from console.runs.lease import Leases, Process
+from console.runs.lease import Leases, Process, unclaim
 from console.runs.model import DECISION, LEASED, LOCKED, PLANNED, UNFINISHED_CODE, Ending
 from console.runs.ownership import Ownership, OwnershipLost
 from console.runs.recovery import recover
@@ -81,23 +81,34 @@ class Engine:
     def execute(self) -> int:
         """Carry the run on; its exit code, or 6 while it has no ending. Raises LeaseHeld."""
         self.leases.take(self.run_id, self.me, self.timing.lease_s)
+        closed = False
         try:
-            return self._carry_on()
+            code = self._carry_on()
+            closed = self.journal.view.state == "closed"
+            return code
         except (OwnershipLost, FenceRefused) as error:
             self.say(f"stopped: {error}")
         except GroundMissing as error:
             return self._groundless(error)
         except ChainBroken as error:
             self.say(f"stopped: the journal of this run is not one chain any more: {error} A person must look.")
-            self.owned.give_back()
         except StoreUnusable as error:
             self.say(f"stopped: {error} Go on when that is mended: quarterdeck runs resume {self.run_id}")
         finally:
             self.owned.stop()
             self.copies.close()
+            if not closed:
+                self._let_go()
             with suppress(StoreUnusable):  # the disk is full; the lease ends by itself
                 self.leases.drop(self.run_id, self.me)
         return UNFINISHED_CODE
+
+    def _let_go(self) -> None:
+        """However this process ends: where the run has changed nothing, nothing stands on the hosts to be kept."""
+        if self.journal.view.changed or self.journal.view.state == "closed":
+            return
+        with suppress(HostError, OwnershipLost):
+            self.owned.give_back()
 
     def _carry_on(self) -> int:
         if self.journal.view.state == "closed":
@@ -108,7 +119,9 @@ class Engine:
             return refused
         view = self.journal.view
         if view.state == "closed":  # somebody else brought it to its end
-            self.owned.give_back()
+            with suppress(OwnershipLost):
+                self.owned.give_back()
+            unclaim(self.tools.records.database, self.run_id)
             return view.exit_code or 0
         laid = self._laying(fresh)
         if view.state == "closing" and view.ending is not None:
@@ -142,15 +155,13 @@ class Engine:
                 return end(self, "succeeded", f"{self.plan.title}: done.")
             if way == "stopped":
                 break
-            if way == "failed":
+            if way == "failed" and (self.plan.on_failure == "undo" or not self.journal.view.changed):
                 self.journal.append(DECISION, {"choice": "undo", "who": "the engine", "why": "failed"})
                 continue
             if not ask(self, way):
                 return UNFINISHED_CODE
             way = recover(self) if not self._left() else way
         if self.stopping.is_set():
-            if not self.journal.view.changed:
-                self.owned.give_back()  # nothing of it stands on the hosts: others need not wait
             self.say(f"stopped as asked; go on with: quarterdeck runs resume {self.run_id}")
         return UNFINISHED_CODE
 
@@ -205,12 +216,17 @@ class Engine:
                 return UNFINISHED_CODE
             return self._not_begun(error)
         if not fresh:
-            added = self.journal.fetch(environment, self.plan.hosts)
+            try:
+                added = self.journal.fetch(environment, self.plan.hosts)
+            except HostError as error:  # what only that host knows must not be done again
+                self.say(f"cannot go on: {error}")
+                return UNFINISHED_CODE
             if added:
                 self.say(f"took over {added} records from the hosts: this run was carried on elsewhere")
             if self.journal.view.state == "closed":
                 return None
-        self.journal.append(LEASED, {"pid": self.me.pid, "machine": self.me.machine, "who": self.tools.who})
+        me = {"pid": self.me.pid, "machine": self.me.machine, "boot": self.me.boot, "who": self.tools.who}
+        self.journal.append(LEASED, me)
         self.journal.append(LOCKED, {"fences": dict(self.owned.fences)})
         return None
 
