@@ -197,6 +197,7 @@ def plan(facts: RollbackFacts, params: RollbackParams) -> Plan | Refusal:
         warnings.append("The database could not be asked for its revision by what is live; the target is asked.")
     return finished(
         change,
+        on_failure="ask",  # undoing it would bring back what it is to leave
         action="rollback",
         title=f"Roll {site.environment} back to {source.shown()}",
         credentials=(*login, *site.credentials()),

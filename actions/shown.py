@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from actions.change import Change
 from actions.site import Site
@@ -100,6 +101,7 @@ def finished(
     credentials: Sequence[str],
     blocks: tuple[Block, ...],
     hosts: Sequence[str] = (),
+    on_failure: Literal["undo", "ask"] = "undo",
 ) -> Plan:
     """The plan of a change, with what 'as before' means. `hosts`: that take part, if not only those it changes."""
     site = change.site
@@ -118,4 +120,5 @@ def finished(
         blocks=blocks,
         credentials=tuple(dict.fromkeys(credentials)),
         as_before="; ".join(dict.fromkeys(before)),
+        on_failure=on_failure,
     )

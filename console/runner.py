@@ -1,7 +1,8 @@
 """The detached process that executes one run: `python -P -m console.runner --run ID --state DIR`.
 
-Started from `/` so that a stranger's `console/` is never imported. Imports all it needs before the first change, so
-that an upgrade under a run does not mix two versions. Knows no screen; its terminal may be gone.
+Started from `/` so that a stranger's `console/` is never imported. Imports all it needs before the first change; where
+an upgrade replaced files until then, it begins anew as itself, so that two versions are never mixed. Knows no screen;
+its terminal may be gone.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from console.runs.program import begin_anew, stamp
 from console.text.writer import SafeWriter
 
 if TYPE_CHECKING:
@@ -53,13 +55,15 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--state", required=True)
     parser.add_argument("--profile")
     parser.add_argument("--key-fd", type=int)
+    parser.add_argument("--anew", action="store_true", help="it has begun anew once already")
     given = parser.parse_args(argv)
+    began = stamp()
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     os.environ["QUARTERDECK_STATE_DIR"] = given.state
     with safe_output():
         if given.wait_fd is not None:
-            return wait(given.wait_fd, Path(given.state))
-        return execute(given.run, Path(given.state), given.key_fd, given.profile)
+            return wait(given.wait_fd, Path(given.state), began)
+        return execute(given.run, Path(given.state), given.key_fd, given.profile, began, anew=given.anew)
 
 
 @contextmanager
@@ -84,8 +88,14 @@ def safe_output() -> Iterator[None]:
         sys.stdout, sys.stderr = before
 
 
-def wait(descriptor: int, state: Path) -> int:
-    """Import what any run may need, wait to be told which one, and execute it; 0 if nobody says so."""
+Stamp = tuple[object, ...]
+
+
+def wait(descriptor: int, state: Path, began: Stamp) -> int:
+    """Import what any run may need, wait to be told which one, and execute it; 0 if nobody says so.
+
+    `began`: the program's stamp before anything was imported. If it is another one now, a fresh runner takes its place.
+    """
     import console.runs.engine  # noqa: F401 - beforehand
     from console.assembly import op_handlers
     from console.runs.waiting import told
@@ -101,13 +111,39 @@ def wait(descriptor: int, state: Path) -> int:
     os.close(log)
     if not task.key_fd:
         os.close(descriptor)
-    return execute(task.run, state, descriptor if task.key_fd else None, task.profile)
+    key_fd = descriptor if task.key_fd else None
+    if stamp() != began:
+        _failed("the program was replaced while this runner waited: a fresh one takes its place")
+        begin_anew(_words(task.run, state, key_fd, task.profile))
+    return execute(task.run, state, key_fd, task.profile, began)
 
 
-def execute(run: str, state: Path, key_fd: int | None, profile_key: str | None = None) -> int:
-    """Put the engine together and let it carry the run on. `profile_key`: of a profile to use instead of the run's."""
+def _words(run: str, state: Path, key_fd: int | None, profile: str | None) -> list[str]:
+    """The arguments of a runner that begins anew."""
+    words = ["--run", run, "--state", str(state), "--anew"]
+    if profile is not None:
+        words += ["--profile", profile]
+    if key_fd is not None:
+        os.set_inheritable(key_fd, True)
+        words += ["--key-fd", str(key_fd)]
+    return words
+
+
+class Replaced(Exception):
+    """The program's files were replaced again while they were being imported. A sentence."""
+
+    exit_code = 6
+
+
+def execute(
+    run: str, state: Path, key_fd: int | None, profile_key: str | None, began: Stamp, *, anew: bool = False
+) -> int:
+    """Put the engine together and let it carry the run on. `profile_key`: of a profile to use instead of the run's.
+
+    `began`: the program's stamp before anything was imported. `anew`: this is a fresh runner in place of another.
+    """
     from console.assembly import op_handlers
-    from console.credentials.unlock import no_core_dumps, read_key_fd
+    from console.credentials.unlock import no_core_dumps, read_key_fd, write_key_fd
     from console.environment import bind
     from console.live.keys import Keys
     from console.plugins import NoSuchAction, load
@@ -143,10 +179,22 @@ def execute(run: str, state: Path, key_fd: int | None, profile_key: str | None =
         except NoSuchAction as error:
             print(error, file=sys.stderr)  # noqa: T201 - the runner's own log
             action = None
+        imported = everything(records.database.keep_reserve)
+
+        def ready() -> None:
+            """Return once all is imported, of one version. Before the first change; another begins anew."""
+            imported.join()
+            if stamp() == began:
+                return
+            if anew:
+                raise Replaced("The program is being replaced just now. Go on once that is over: runs resume.")
+            engine.say("the program was replaced while this runner began: a fresh one goes on")
+            key = keys.session_key()
+            begin_anew(_words(run, state, write_key_fd(key) if key is not None else None, profile_key))
+
         secret = only_its_own(profile, view.environment, keys.get)
         environment = bind(profile, view.environment, secrets=secret)
         spool = Spool(where.spool(run), redactor)
-        ready = everything(records.database.keep_reserve).join
         try:
             tools = Tools(records, environment, action, op_handlers(), redactor, spool, secret, who_am_i(), ready)
             engine = Engine(run, tools)
@@ -156,8 +204,11 @@ def execute(run: str, state: Path, key_fd: int | None, profile_key: str | None =
             return code
         except LeaseHeld as error:
             return _failed(str(error), LeaseHeld.exit_code)
+        except Replaced as error:
+            engine.say(f"stopped: {error}")
+            return _failed(str(error))
         finally:
-            ready()  # a thread that is still at work when the interpreter ends can abort the process
+            imported.join()  # a thread that is still at work when the interpreter ends can abort the process
             spool.close()
             environment.close()
     except StoreUnusable as error:

@@ -104,6 +104,8 @@ class PlanShown(NamedTuple):
     steps: tuple[StepShown, ...] = ()
     blocks: tuple[BlockShown, ...] = ()
     as_before: str = ""
+    asks: bool = False
+    """A step that fails is not undone by itself: it stops, and a person is asked."""
     refusal: str = ""
     ways_out: tuple[str, ...] = ()
     unreachable: bool = False

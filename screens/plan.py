@@ -127,7 +127,8 @@ def plan_lines(plan: PlanShown, now: float, width: int, starting: bool = False) 
         yield from step_lines(number, step, width)
     if plan.as_before:
         yield text("")
-        yield from hanging([("If it fails  ", "head")], plan.as_before, "plain", width)
+        fails = f"it stops and asks; undone, {plan.as_before}" if plan.asks else plan.as_before
+        yield from hanging([("If it fails  ", "head")], fails, "plain", width)
 
 
 def block_lines(block: BlockShown, width: int) -> Iterator[Content]:

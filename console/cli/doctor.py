@@ -5,10 +5,12 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from console.answers import AskFailed
 from console.cli.output import DONE, FAILED, Exit, give
 
 if TYPE_CHECKING:
@@ -25,6 +27,9 @@ def doctor(obj: dict[str, Any], environment: str | None) -> None:
     from console.cli.opening import cli_session
 
     with cli_session(obj, profile_needed=environment is not None) as session:
+        if environment is None:
+            with suppress(AskFailed):  # without a profile that is trusted there is less to look at
+                session.load()
         findings = [*here(session)]
         if environment is not None:
             findings += list(there(session, environment))
@@ -57,6 +62,7 @@ def here(session: LiveSession) -> Iterator[tuple[bool, str]]:
 
     yield from interrupted(session)
     yield True, f"kept: {still_kept(session.ground.records, session.ground.places)}"
+    yield from uploaded(session)
     bad, counted = session.verify_records()
     yield (not bad), f"{counted} records" + (f": {bad[0]}" if bad else ", every chain is whole")
 
@@ -73,18 +79,34 @@ def under_the_store(session: LiveSession) -> Iterator[tuple[bool, str]]:
 
 
 def interrupted(session: LiveSession) -> Iterator[tuple[bool, str]]:
-    """Runs of this store whose runner is gone."""
+    """Runs of this store whose runner is gone: killed, or ended with the machine."""
+    from console.live.runs import RunsDesk
+    from console.runs.model import WORDS
     from console.store.records import ChainBroken
 
-    runs, found = session.ground.known_runs, []
+    runs, found, rebooted = session.ground.known_runs, [], 0
+    lines = RunsDesk(session.ground).here() if session.ground.loaded else ()
+    ended = {line.id for line in lines if line.state in WORDS.values()}  # by a colleague, as the hosts said last
     for name in runs.here()[:50]:
         try:
-            if runs.seen(name).state in ("interrupted", "created, not begun"):
-                found.append(name)
+            seen = runs.seen(name)
         except ChainBroken:
             continue  # said with the records below
+        if seen.holder is None and seen.view.state != "closed" and name not in ended:
+            found.append(name)
+            rebooted += seen.rebooted
     if found:
-        yield False, f"runs that nobody executes: {', '.join(found)}. Look: quarterdeck runs show ID"
+        why = f" This machine was started anew under {rebooted} of them." if rebooted else ""
+        yield False, f"runs that nobody executes: {', '.join(found)}.{why} Look: quarterdeck runs show ID"
+
+
+def uploaded(session: LiveSession) -> Iterator[tuple[bool, str]]:
+    """Secrets that are written out in files which the profile uploads; nothing where there is no trusted profile."""
+    from console.cli.profile import written_out
+
+    if session.ground.loaded:
+        for sentence in written_out(session.ground.profile):
+            yield False, sentence
 
 
 def overwritten() -> Iterator[tuple[bool, str]]:

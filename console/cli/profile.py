@@ -40,7 +40,6 @@ def check(obj: dict[str, Any], file: str | None, as_json: bool) -> None:
     from console.live.open import find
     from console.store.places import places
     from profiles.errors import ProfileErrors
-    from profiles.inline import files_of
     from profiles.loader import load_profile
 
     found = find(file or obj["profile"], places().config)
@@ -54,7 +53,7 @@ def check(obj: dict[str, Any], file: str | None, as_json: bool) -> None:
         else:
             say(str(wrong))
         raise Exit(USAGE) from wrong
-    warnings = list(files_of(_uploads(loaded)))
+    warnings = written_out(loaded)
     if as_json:
         give_json(
             {"ok": True, "system": loaded.system, "environments": list(loaded.environments), "warnings": warnings}
@@ -69,16 +68,21 @@ def check(obj: dict[str, Any], file: str | None, as_json: bool) -> None:
     raise Exit(DONE)
 
 
-def _uploads(loaded: Profile) -> dict[str, str]:
-    """The files of this machine that the profile uploads, by path; one that cannot be read is the loader's affair."""
+def written_out(loaded: Profile) -> list[str]:
+    """A sentence for each secret that stands in a file of this machine which the profile uploads.
+
+    A file that cannot be read is the loader's affair.
+    """
     from contextlib import suppress
+
+    from profiles.inline import files_of
 
     texts = {}
     for environment in loaded.environments.values():
         for path in environment.stack.upload if environment.stack.kind == "compose" else ():
             with suppress(OSError):
                 texts[path] = Path(path).read_text("utf-8", "replace")
-    return texts
+    return list(files_of(texts))
 
 
 @profile.command()

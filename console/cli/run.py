@@ -206,7 +206,10 @@ def plan_text(shown: PlanShown) -> str:
             parts.append(f"{block.title}\n{_indented(block.text)}\n")
     parts.append("Steps")
     parts += [_step(number, step) for number, step in enumerate(shown.steps, 1)]
-    if shown.as_before:
+    if shown.asks:
+        undone = f" (then {shown.as_before})" if shown.as_before else ""
+        parts.append(f"\nIf a step fails it stops there and asks: try again, undo in reverse{undone}, or leave it.")
+    elif shown.as_before:
         parts.append(f"\nIf it fails it is undone in reverse; then {shown.as_before}.")
     parts.append(f"\ndigest {shown.digest}")
     return "\n".join(parts)

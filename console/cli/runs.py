@@ -214,7 +214,6 @@ def _choose(obj: dict[str, Any], run_id: str, choice: Literal["undo", "leave", "
         expected(given.expect, digest, (f"look at it: quarterdeck runs show {run_id}",))
         if shown.foreign:
             plan = session.plan_of(run_id)
-            digest = plan.digest
             if choice != "leave":
                 not_bound(plan, session_bound=given.session_bound)
             if not given.yes:

@@ -239,7 +239,10 @@ class Host(Protocol):
         ...
 
     def end_step(self, command: Command, guard: Guard) -> bool:
-        """End an attempt: its process group and its one-off container. True once both are gone."""
+        """End an attempt: its process group and its one-off container. True once both are gone.
+
+        Raises FenceRefused where somebody else owns the environment now: the attempt may be theirs to follow.
+        """
         ...
 
     def script(self, text: str, *args: str, stdin: bytes = b"", deadline_s: float = 20.0) -> Result:

@@ -365,13 +365,15 @@ class HostCore(ABC):
         )
 
     def end_step(self, command: Command, guard: Guard) -> bool:
-        """End an attempt: its process group and its one-off container. True once both are gone."""
+        """End an attempt: its process group and its one-off container. True once both are gone. Raises FenceRefused."""
         check_guard(guard)
         return self._end(command, guard, None)
 
     def _end(self, command: Command, guard: Guard, beside: Running | None) -> bool:
         named = command.for_attempt(guard.run, guard.step, guard.attempt)
         rc, out, _ = self._urgently(scripts.end_words(named, guard, self._timing), beside)
+        if out.split() == [b"fence"]:
+            raise refusal(self.name, self.address, self._timing.gate_wait_s, "fence", guard)
         return rc == 0 and out.split() == [b"gone", b"1"]
 
     # -- the engine of all of it -------------------------------------------------------------------------------

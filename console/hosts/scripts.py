@@ -125,7 +125,7 @@ def end_words(command: Command, guard: Guard, timing: Timing) -> tuple[str, ...]
         _tenths(timing.term_s),
         command.become,
     )
-    words = (*words, command.container or "", engine)
+    words = (*words, command.container or "", engine, guard.fence)
     if command.env:
         words = ("env", "--", *(f"{name}={value}" for name, value in command.env), *words)
     return words

@@ -14,7 +14,7 @@ from console.session import AskFailed, ReleaseShown
 if TYPE_CHECKING:
     from console.environment import Environment
     from console.live.ground import Ground
-    from console.runs.locks import Owner
+    from console.runs.locks import Held, Owner
     from console.stacks.release import Release
     from console.store.records import Record
 
@@ -107,39 +107,57 @@ def lock(ground: Ground, environment: str, reason: str) -> None:
 
 
 def unlock(ground: Ground, environment: str, reason: str) -> None:
-    """Give our own lock back, or take another person's away with a reason. Raises AskFailed, HostError."""
+    """Give our own lock back; take a person's, or a dead run's, away with a reason. Raises AskFailed, HostError.
+
+    Every host is looked at: a run that ended while one of them was away has left its lock there.
+    """
     from console.runs import locks
 
     bound = ground.bound(environment)
-    held = locks.look(bound.first_host, bound.directory, ground.timing)
-    if held is None:
+    found = [locks.look(bound.hosts[name], bound.directory, ground.timing) for name in sorted(bound.config.hosts)]
+    held = [one for one in found if one is not None]
+    if not held:
         raise AskFailed(f"{environment} is not locked.", exit_code=0)
     me = _person(ground, reason)
-    if held.owner.kind == "run" and held.owner.run:
-        ways = ("resume", "undo", "leave") if held.dead else ("follow", "cancel")
-        dead = f", and nothing was heard of it for {held.age_s:.0f} s" if held.dead else ""
+    for one in held:
+        _may_be_taken(environment, one, me, reason)
+    for one in held:
+        # Taken first, then given back: what is removed is exactly the lock that was looked at.
+        host = bound.hosts[one.host]
+        got = locks.seize(host, bound.directory, me, one, ground.timing, environment=environment)
+        locks.release(host, bound.directory, me.run, got.fence)
+    for run in sorted({one.owner.run for one in held if one.owner.kind == "run"}):
+        body = {"environment": environment, "run": run, "reason": reason}
+        _on_record(ground, environment, ground.record("lock.seized", body))
+    people = sorted({one.owner.who for one in held if one.owner.kind == "person"})
+    if people:
+        body = {"environment": environment, "of": ", ".join(people), "reason": reason}
+        _on_record(ground, environment, ground.record("lock.removed", body))
+
+
+def _may_be_taken(environment: str, held: Held, me: Owner, reason: str) -> None:
+    """Raises AskFailed unless the lock is our own, or a person's or a dead run's and there is a reason."""
+    owner = held.owner
+    if owner.kind == "run" and owner.run:
+        where = f"{environment} is held on {held.host} by the run {owner.run} of {owner.who}"
+        if not held.dead:
+            ways = tuple(f"quarterdeck runs {word} {owner.run}" for word in ("follow", "cancel"))
+            raise AskFailed(f"{where}. A run gives its lock back itself.", ways, exit_code=4)
+        if not reason.strip():
+            ways = tuple(f"quarterdeck runs {word} {owner.run}" for word in ("resume", "undo", "leave"))
+            last = f"or, if it has ended or is not to be gone on with: quarterdeck unlock {environment} --reason …"
+            raise AskFailed(
+                f"{where}, and nothing was heard of it for {held.age_s:.0f} s. If it has not ended, the environment is "
+                "as it left it.",
+                (*ways, last),
+                exit_code=4,
+            )
+    elif owner.run != me.run and not reason.strip():
         raise AskFailed(
-            f"{environment} is held by the run {held.owner.run} of {held.owner.who}{dead}. A run gives its lock back "
-            "itself.",
-            tuple(f"quarterdeck runs {word} {held.owner.run}" for word in ways),
-            exit_code=4,
-        )
-    if held.owner.run != me.run and not reason.strip():
-        raise AskFailed(
-            f"{environment} was locked by {held.owner.who}: {held.owner.reason}. It is not yours.",
+            f"{environment} was locked by {owner.who}: {owner.reason}. It is not yours.",
             ("ask them", f"or take it away: quarterdeck unlock {environment} --reason …"),
             exit_code=4,
         )
-    for name in sorted(bound.config.hosts):
-        host = bound.hosts[name]
-        there = locks.look(host, bound.directory, ground.timing)
-        if there is None or there.owner.run != held.owner.run:
-            continue
-        # Taken first, then given back: what is removed is exactly the lock that was looked at.
-        got = locks.seize(host, bound.directory, me, there, ground.timing, environment=environment)
-        locks.release(host, bound.directory, me.run, got.fence)
-    body = {"environment": environment, "of": held.owner.who, "reason": reason}
-    _on_record(ground, environment, ground.record("lock.removed", body))
 
 
 def _person(ground: Ground, reason: str) -> Owner:

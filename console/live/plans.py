@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from console.session import WITHOUT, ActionShown, AskFailed, FieldShown, PlanShown
@@ -108,6 +109,7 @@ class PlansDesk:
         from console.live.beforehand import allow
         from console.plugins import load
         from console.runs.create import create_run
+        from console.runs.lease import ClaimHeld, unclaim
         from console.runs.planning import Planned, parameters
 
         ground = self._ground
@@ -117,7 +119,8 @@ class PlansDesk:
         allow(ground.bound(plan.environment), planned.plan.hosts, session_bound=session_bound)
         for name in planned.plan.credentials:
             ground.keys.get(name)  # a locked keyring is asked for now, not by a runner that has no terminal
-        run = create_run(
+        create = partial(
+            create_run,
             ground.records,
             system=ground.profile.system,
             profile_key=ground.remember_profile(),
@@ -128,6 +131,13 @@ class PlansDesk:
             who=ground.who(),
             reason=reason,
         )
+        try:
+            run = create()
+        except ClaimHeld as held:
+            if not self._runs.ended_elsewhere(held.run):
+                raise
+            unclaim(ground.records.database, held.run)
+            run = create()
         ground.record(
             "asked.run",
             {

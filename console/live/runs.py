@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Literal
 
+from console.live.elsewhere import Elsewhere
 from console.session import AskFailed, OutputShown, PlanShown, RunShown
 from console.watch.views import RunLine
 
@@ -26,21 +27,28 @@ class RunsDesk:
         self._ended: dict[str, tuple[int, RunLine]] = {}
         """Lines of runs that have ended, by the number of the record they were made from: read once."""
         self._waiting: WaitingRunner | None = None
+        self._elsewhere = Elsewhere(ground)
+        self._found: dict[str, str] = {}
+        """Environment of runs that only hosts know."""
 
     # -- listing ---------------------------------------------------------------------------------------------------
 
     def here(self) -> tuple[RunLine, ...]:
-        """The newest runs of this system in the store. Cheap: a run that has ended is read once."""
+        """The newest runs of this system in the store, with what hosts were last seen to know beyond it.
+
+        Cheap: a run that has ended is read once, and no host is asked.
+        """
         known, records = self._ground.known_runs, self._ground.records
-        lines = []
+        lines: dict[str, tuple[int, RunLine]] = {}
         for run in known.here()[:RUNS_SHOWN]:
             seq, line = self._ended.get(run, (0, None))
-            newest = records.last(run) if line is not None else None
+            newest = records.last(run)
             if line is None or newest is None or newest.seq != seq:
                 line = self._line(known, run)
             if line is not None:
-                lines.append(line)
-        return tuple(lines)
+                lines[run] = (newest.seq if newest is not None else 0, line)
+        found = self._elsewhere.over(lines)
+        return tuple(sorted(found.values(), key=lambda line: line.id, reverse=True)[:RUNS_SHOWN])
 
     def _line(self, known: Runs, run: str) -> RunLine | None:
         from console.live.shown import broken_line, run_line
@@ -58,30 +66,16 @@ class RunsDesk:
         return line
 
     def everywhere(self) -> tuple[RunLine, ...]:
-        """Every run known here or on the hosts that answer, newest first. A colleague's is taken into the store."""
-        from console.hosts.base import HostError
-        from console.live.shown import run_line
-        from console.runs.client import RunUnknown
-        from console.store.records import ChainBroken
+        """Every run known here or on the hosts that answer, newest first."""
+        self.look()
+        return self.here()
 
-        known, records = self._ground.known_runs, self._ground.records
-        lines = {line.id: line for line in self.here()}
-        for name in self._ground.profile.environments:
-            environment = self._ground.bound(name)
-            try:
-                there = known.on_hosts(environment)
-            except HostError as error:
-                self._ground.tell(f"Runs of {name} that only its hosts know are not shown: {error}")
-                continue
-            for run, newest in there.items():
-                last = records.last(run)
-                if run in lines and last is not None and newest.seq <= last.seq:
-                    continue
-                try:
-                    lines[run] = run_line(known.seen(run, environment))
-                except (ChainBroken, RunUnknown) as error:
-                    self._ground.tell(str(error), "bad")
-        return tuple(sorted(lines.values(), key=lambda line: line.id, reverse=True))
+    def look(self, *, again: bool = False) -> None:
+        """See what the hosts know of runs beyond the store. *Blocking*: each environment's first host is asked.
+
+        `again`: nobody asked for it just now, so little is said.
+        """
+        self._elsewhere.look((self._ground.bound(name) for name in self._ground.profile.environments), again=again)
 
     def keep_house(self) -> None:
         """Once a day: let go of what need not be kept of finished runs; and lay the reserve again. Raises StoreFull."""
@@ -94,19 +88,34 @@ class RunsDesk:
     # -- one run ---------------------------------------------------------------------------------------------------
 
     def seen(self, run: str) -> Seen:
-        """A run, brought up from its environment's hosts where it is not executed here. Raises RunUnknown."""
+        """A run, with what its hosts know where it is not executed here. Raises RunUnknown."""
         from console.runs.client import RunUnknown
 
         known = self._ground.known_runs
         environment = self._environment_of(run)
         if environment is not None:
-            return known.seen(run, environment)
+            seen = known.seen(run, environment)
+            self._elsewhere.note(seen)
+            return seen
         for name in self._ground.profile.environments:
             try:
-                return known.seen(run, self._ground.bound(name))
+                seen = known.seen(run, self._ground.bound(name))
             except RunUnknown:
                 continue
+            self._found[run] = name
+            self._elsewhere.note(seen)
+            return seen
         raise RunUnknown(f"There is no run {run} here, nor on the hosts that answer." + self._near(run))
+
+    def ended_elsewhere(self, run: str) -> bool:
+        """Whether the hosts say that a run, which this store takes for unfinished, was brought to its end."""
+        from console.runs.client import RunUnknown
+        from console.store.records import ChainBroken
+
+        try:
+            return self.seen(run).view.state == "closed"
+        except (RunUnknown, ChainBroken):
+            return False
 
     def _near(self, run: str) -> str:
         from profiles.base import nearest
@@ -116,7 +125,9 @@ class RunsDesk:
         return f" Did you mean {near}?" if near else ""
 
     def _environment_of(self, run: str) -> Environment | None:
-        """The environment that a run of the store is for, if this profile has it. Raises AskFailed."""
+        """The environment that a known run is for, if this profile has it. Raises AskFailed."""
+        if run in self._found:
+            return self._ground.bound(self._found[run])
         records = self._ground.records.read(run)
         if not records:
             return None
@@ -180,6 +191,7 @@ class RunsDesk:
             from console.live.beforehand import told
 
             shown = told(shown, self._ground.bound(view.environment), self._own_hosts(plan.hosts))
+        shown = shown._replace(digest=str(view.body["digest"]))  # as it was made, by an older version perhaps
         redactor = self._ground.redactor
         # Behind what only looks like a secret, whoever made the plan could hide a command.
         return masked(shown, redactor.known if foreign else redactor.text)
@@ -233,6 +245,8 @@ class RunsDesk:
                 self._ground.keys.get(name)  # a locked keyring is asked for now, not by a runner that has no terminal
         if view.state == "closed":
             self._may_still_undo(seen)
+        self._ground.known_runs.take_in(seen)
+        if view.state == "closed":
             reopen_to_undo(records, run, tuple(view.body["plan"]["claims"]), who)
         else:
             decide(records, run, choice, who)
@@ -244,12 +258,10 @@ class RunsDesk:
 
     def _may_be_answered(self, seen: Seen, choice: str, digest: str) -> None:
         """A run from elsewhere: its plan was confirmed, is the one of its digest, and is of this place. AskFailed."""
-        from console.runs.api import Plan, plan_digest
         from console.runs.foreign import strange
 
         view, run = seen.view, seen.view.id
-        plan = Plan.model_validate(view.body["plan"])
-        if digest not in (plan.digest, plan_digest(view.body["plan"])):
+        if digest != view.body.get("digest"):
             raise AskFailed(
                 f"The run {run} was not made here, and its plan has not been confirmed here. Nothing was changed.",
                 (f"look at it whole and confirm it: quarterdeck runs {choice} {run}",),
@@ -274,6 +286,9 @@ class RunsDesk:
 
     def get_ready(self) -> None:
         """Start a runner that waits for its run, since one is likely to be wanted soon. `close` lets it go."""
+        if self._waiting is not None and self._waiting.gone:  # it was told nothing for too long
+            self._waiting.close()
+            self._waiting = None
         if self._waiting is None:
             self._waiting = self._ground.known_runs.waiting_runner()
 

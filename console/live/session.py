@@ -209,6 +209,7 @@ class LiveSession:
 
     @shows
     def form(self, action: str, environment: str) -> tuple[FieldShown, ...]:
+        self.get_ready()  # the console's way to a run: its runner imports while the person fills in and confirms
         return self._plans.form(action, environment)
 
     @answers

@@ -101,6 +101,7 @@ def plan_shown(
         steps=tuple(step_shown(step, whole) for step in plan.steps),
         blocks=tuple(block_shown(block) for block in plan.blocks),
         as_before=clean(plan.as_before),
+        asks=plan.on_failure == "ask",
         made_at=at,
         params=params,
         token=token,
@@ -229,15 +230,17 @@ def run_shown(seen: Seen) -> RunShown:
     return RunShown(
         line=run_line(seen),
         steps=tuple(steps),
-        ending=lines_of(ending_text(view, seen.state)),
-        question=lines_of(view.question) or _waits(seen),
+        ending=_lines(lines_of(ending_text(view, seen.state)), _gives_way(seen) if view.state == "closed" else ""),
+        question=_lines(
+            lines_of(view.question) or _waits(seen), _gives_way(seen) if "resume" in seen.can or view.question else ""
+        ),
         can=can,
         exit_code=view.exit_code if view.state == "closed" else None,
         reason=clean(str(view.body.get("reason", ""))),
         where=where,
         digest=str(view.body.get("digest", "")),
         foreign=seen.foreign,
-        without=tuple(clean(name) for name in plan.without),
+        without=tuple(clean(name) for name in plan.without) if plan is not None else (),
     )
 
 
@@ -250,9 +253,28 @@ def ending_text(view: RunView, state: str) -> str:
 def _waits(seen: Seen) -> str:
     if seen.state == "interrupted":
         known = seen.view.interrupted
-        why = lines_of(str(known.get("why", ""))) if known else "Its runner died before it had ended."
+        if known:
+            why = lines_of(str(known.get("why", "")))
+        elif seen.rebooted:
+            why = "This machine was started anew while it went on."
+        else:
+            why = "Its runner died before it had ended."
         return f"{why} Go on with it, take it back, or leave it as it is."
     return ""
+
+
+def _lines(*parts: str) -> str:
+    return "\n".join(part for part in parts if part)
+
+
+def _gives_way(seen: Seen) -> str:
+    """What happens to the store's own records, where the hosts have others; a person who decides must know."""
+    if not seen.gives_way or seen.elsewhere:
+        return ""
+    return (
+        f"Shown is what the hosts say: somebody went on with this run, and the last {seen.gives_way} records of this "
+        "machine are not among theirs. If you decide anything here, those give way, and are kept in the audit."
+    )
 
 
 def release_shown(release: Release, live: str | None, why_not: str, without: Sequence[str] = ()) -> ReleaseShown:

@@ -32,9 +32,12 @@ HOUSE_S = 20.0
 """How long after the console stands it is looked what need not be kept any more."""
 GROUND_S = 15.0
 """How often it is looked what is under the store: its disk may fill up."""
+ELSEWHERE_S = 60.0
+"""How often hosts are asked for runs that others execute, or have undone."""
 VERIFY_S = 30.0
 KEPT_LINES = 40
 """Log lines of each environment that the next first paint can show."""
+LEFT_BEHIND = ("interrupted", "created, not begun")
 STOP_S = 2.0
 """How long `stop` waits for the threads that use the store."""
 
@@ -78,6 +81,8 @@ class Watching:
             self._from_afar(name)
         self._begin(self._watch_runs, (), "runs")
         self._begin(self._keep_house, (), "housekeeping")
+        # Not one of those that closing waits for: it asks hosts, and a store that is closed meanwhile does not hurt it.
+        threading.Thread(target=self._watch_elsewhere, name="runs elsewhere", daemon=True).start()
 
     def closely(self, name: str) -> None:
         """Look closely at one environment, and only from afar at the one before."""
@@ -182,10 +187,13 @@ class Watching:
                 problem = ""
                 states = {line.id: line.state for line in before or ()}
                 for line in lines:
+                    where = "" if line.environment in line.title else f" on {line.environment}"
+                    text = f"{line.title}{where}: {line.state}"
                     if states.get(line.id, line.state) != line.state:
-                        where = "" if line.environment in line.title else f" on {line.environment}"
-                        text = f"{line.title}{where}: {line.state}"
                         self._listener.happened(Happening(text, line.tone, time.time()))
+                    elif before is None and line.state in LEFT_BEHIND:  # by a runner or a machine that died meanwhile
+                        text = f"{text}. Open it among the runs to go on with it, take it back or leave it."
+                        self._listener.happened(Happening(text, "warn", time.time()))
                 if lines != before and not self._stopped.is_set():
                     self._listener.runs(lines)
                 before = lines
@@ -207,6 +215,19 @@ class Watching:
         if before and not now:
             self._listener.happened(Happening("The state directory is as it should be again.", "ok", time.time()))
         return now
+
+    def _watch_elsewhere(self) -> None:
+        """What only hosts know of runs; `_watch_runs` lists it. The first look waits for what the dashboard needs."""
+        problem = ""
+        wait_s = NEAR_S
+        while not self._stopped.wait(wait_s):
+            wait_s = ELSEWHERE_S
+            try:
+                with asked():
+                    self._runs.look(again=True)
+                problem = ""
+            except AskFailed as error:
+                problem = self._trouble(error, problem)
 
     def _watch_checklist(self, environment: Environment, stop: threading.Event) -> None:
         problem = ""

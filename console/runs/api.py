@@ -183,6 +183,8 @@ class Plan(Frozen):
     """Names of all credentials that steps and undo read: the runner reads them before the first change."""
     as_before: str = ""
     """What 'the system is as before' means here, shown when it was undone: 'release r1 (1.0.0) is live'."""
+    on_failure: Literal["undo", "ask"] = "undo"
+    """What follows a step that failed. `ask`: it stops there and a person chooses, since as before is no good place."""
 
     @model_validator(mode="after")
     def _sound(self) -> Plan:
@@ -222,9 +224,11 @@ def plan_digest(plan: Mapping[str, Any]) -> str:
             {**{name: value for name, value in step.items() if name not in ("title", "shown")}, "gates": gates}
         )
     covered = ("action", "version", "environment", "claims", "hosts", "credentials")
-    # Only where there are any: a plan that was stored before hosts could be left out keeps its digest.
+    # Only where there are any: a plan that was stored before hosts could be left out, or before one could ask when it
+    # fails, keeps its digest.
     left_out = {"without": plan["without"]} if plan.get("without") else {}
-    return digest_of({**{name: plan.get(name) for name in covered}, **left_out, "steps": steps})
+    asks = {"on_failure": "ask"} if plan.get("on_failure") == "ask" else {}
+    return digest_of({**{name: plan.get(name) for name in covered}, **left_out, **asks, "steps": steps})
 
 
 class Refusal(Frozen):

@@ -14,11 +14,15 @@ if TYPE_CHECKING:
 
 
 def ask(engine: Engine, way: Way) -> bool:
-    """Ask what to do after a cancel or a doubt; whether an answer came."""
+    """Ask what to do after a cancel, a doubt, or a failure that is not undone by itself; whether an answer came."""
     if way == "cancelled":
         text = "Cancelled as asked. Undo what was done, leave it as it is, or go on?"
         return question(engine, text, ("undo", "leave", "resume"))
     what = doubts(engine.journal.view)
+    if way == "failed":
+        back = f" (then {engine.plan.as_before})" if engine.plan.as_before else ""
+        text = f"It failed, and is not undone by itself: {what}. Try that again, undo what was done{back}, or leave it?"
+        return question(engine, text, ("resume", "undo", "leave"))
     text = f"It is not known whether this happened: {what}. Undo it, go on (it is checked again), or leave it?"
     return question(engine, text, ("undo", "resume", "leave"))
 

@@ -1,4 +1,4 @@
-"""What console and command line do with runs: list, look, follow, cancel, decide, adopt, start their runner.
+"""What console and command line do with runs: list, look, follow, cancel, take in, start their runner.
 
 Only reads records and appends to them; executing is the runner's. Cheap to import.
 """
@@ -6,6 +6,7 @@ Only reads records and appends to them; executing is the runner's. Cheap to impo
 from __future__ import annotations
 
 import os
+import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from console.runs.foreign import is_run_id
-from console.runs.lease import Leases, Process
+from console.runs.lease import Leases, Process, boot_id
 from console.runs.model import CANCEL, CLOSED, CREATED, REOPENED, WORDS, RunView, fold, pruned_key
 from console.store.places import Places
 from console.store.records import Record, Records, parse_line
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from console.runs.spool import Chunk
     from console.runs.waiting import WaitingRunner
 
+JUST_CLOSED_S = 30.0
+"""A run that ended here so short a time ago is not looked for on its hosts: who follows it wants its end at once."""
 START_S = 30.0
 """How long a runner may take until it has its lease; half of it to see that the one before is frozen."""
 
@@ -55,6 +58,10 @@ class Seen:
     """Its lock on the hosts is beaten by a runner that is not of this store."""
     foreign: bool = False
     """It was not made in this store: its plan came from a host, and nobody here has seen it."""
+    there: tuple[Record, ...] = ()
+    """Its chain as the hosts have it, where that is more than the store's: shown, and not taken into the store."""
+    gives_way: int = 0
+    """How many of the store's records the hosts have others for, if that chain is taken into the store."""
 
     @property
     def state(self) -> str:
@@ -69,6 +76,15 @@ class Seen:
         if view.state == "created":
             return "created, not begun"
         return "waiting for you" if view.question else "interrupted"
+
+    @property
+    def rebooted(self) -> bool:
+        """Whether nobody executes it because this machine was started anew since its runner began."""
+        owner = self.view.owner or {}
+        boot = str(owner.get("boot", "")).partition(" ")[0]
+        here = owner.get("machine") == socket.gethostname()
+        unfinished = self.holder is None and not self.elsewhere and self.view.state != "closed"
+        return bool(unfinished and here and boot and boot != boot_id().partition(" ")[0])
 
     @property
     def _asks(self) -> bool:
@@ -106,24 +122,34 @@ class Runs:
         return self.records.streams(CREATED)
 
     def seen(self, run: str, environment: Environment | None = None) -> Seen:
-        """A run as it stands; brought up from the hosts where it is executed elsewhere. Raises RunUnknown."""
+        """A run as it stands, with what its hosts know where it is not executed here. Raises RunUnknown, ChainBroken.
+
+        Only looks: what hosts say is taken into the store by `take_in`, when a person decides something of the run.
+        """
         if not is_run_id(run):  # it names files
             raise RunUnknown(f"There is no run {run[:100]!r}: an id is like 20261124T021455-deploy-staging-3fa9c1.")
         # In this order: a runner that is gone has written its last record, so what is read after that is the end.
         holder = self.leases.holder(run)
         records = self.records.read(run)
-        elsewhere = False
-        if environment is not None and holder is None and (not records or fold(records).state != "closed"):
-            elsewhere = self._elsewhere(run, environment, fold(records).hosts if records else ())
-            self.adopt(run, environment)
-            records = self.records.read(run)
+        elsewhere, gives_way = False, 0
+        there: tuple[Record, ...] = ()
+        if environment is not None and holder is None and _worth_a_look(records):
+            from console.runs.journal import chain_there, seen_together
+
+            known = records[-1] if records else None
+            if not records or fold(records).state != "closed":
+                elsewhere = self._elsewhere(run, environment, fold(records).hosts if records else ())
+            chain = chain_there(run, environment, environment.hosts, known)
+            together, gives_way = seen_together(records, chain)
+            if len(together) > len(records) or gives_way:
+                there, records = tuple(chain), together
         if not records:
             raise RunUnknown(f"There is no run {run} here, nor on the hosts that answer.")
         from console.runs.create import made_key
 
         foreign = self.records.remembered(made_key(run)) != records[0].hash
         first = self.records.remembered(pruned_key(run)) if records[0].body is None else None
-        return Seen(fold(records, first), holder, elsewhere, foreign)
+        return Seen(fold(records, first), holder, elsewhere, foreign, there, gives_way)
 
     def _elsewhere(self, run: str, environment: Environment, hosts: Sequence[str]) -> bool:
         """Whether somebody else's runner beats its lock. `hosts`: that take part, if that is known here.
@@ -144,11 +170,11 @@ class Runs:
                 return False
         return False
 
-    def adopt(self, run: str, environment: Environment) -> int:
-        """Take over what the hosts know of a run and this store does not; how many records. Raises ChainBroken."""
-        from console.runs.journal import fetch
+    def take_in(self, seen: Seen) -> int:
+        """Take into the store what was seen on the hosts; how many records were new. Raises ChainBroken, Forked."""
+        from console.runs.journal import take_in
 
-        return fetch(self.records, run, environment, environment.hosts)
+        return take_in(self.records, seen.there) if seen.there else 0
 
     def on_hosts(self, environment: Environment, count: int = 50, *, hosts: Sequence[str] = ()) -> dict[str, Record]:
         """Runs that hosts know, with their newest record there: a run that left one out is known to the others.
@@ -308,6 +334,13 @@ class Runs:
                 raise RunnerFailed(f"The runner of {run} ended before it had begun: {tail(log)}")
             time.sleep(0.02)
         raise RunnerFailed(f"The runner of {run} has not begun within {START_S:g} s; see {log}.")
+
+
+def _worth_a_look(records: Sequence[Record]) -> bool:
+    """Whether hosts may know more of a run: one that ended a while ago may have been undone from another store."""
+    if not records or (view := fold(records)).state != "closed":
+        return True
+    return Seen(view, None).can != () and not 0 <= time.time() - view.closed_at < JUST_CLOSED_S
 
 
 def tail(log: Path) -> str:

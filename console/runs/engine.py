@@ -24,7 +24,7 @@ from console.runs.ending import close, end, ending_of_leaving, ending_of_undoing
 from console.runs.foreign import believe, is_run_id
 from console.runs.forward import Way, forward
 from console.runs.journal import Journal
-from console.runs.lease import Leases, Process
+from console.runs.lease import Leases, Process, unclaim
 from console.runs.model import DECISION, INTERRUPTED, LEASED, LOCKED, PLANNED, UNFINISHED_CODE, Ending, fold
 from console.runs.ownership import CutOff, Ownership, OwnershipLost
 from console.runs.recovery import recover
@@ -82,8 +82,11 @@ class Engine:
     def execute(self) -> int:
         """Carry the run on; its exit code, or 6 while it has no ending. Raises LeaseHeld."""
         self.leases.take(self.run_id, self.me, self.timing.lease_s)
+        closed = False
         try:
-            return self._carry_on()
+            code = self._carry_on()
+            closed = self.journal.view.state == "closed"
+            return code
         except CutOff as error:
             self._interrupted(str(error))
         except (OwnershipLost, FenceRefused) as error:
@@ -92,15 +95,23 @@ class Engine:
             return self._groundless(error)
         except ChainBroken as error:
             self.say(f"stopped: the journal of this run is not one chain any more: {error} A person must look.")
-            self.owned.give_back()
         except StoreUnusable as error:
             self.say(f"stopped: {error} Go on when that is mended: quarterdeck runs resume {self.run_id}")
         finally:
             self.owned.stop()
             self.copies.close()
+            if not closed:
+                self._let_go()
             with suppress(StoreUnusable):  # the disk is full; the lease ends by itself
                 self.leases.drop(self.run_id, self.me)
         return UNFINISHED_CODE
+
+    def _let_go(self) -> None:
+        """However this process ends: where the run has changed nothing, nothing stands on the hosts to be kept."""
+        if self.journal.view.changed or self.journal.view.state == "closed":
+            return
+        with suppress(HostError, OwnershipLost):
+            self.owned.give_back()
 
     def _carry_on(self) -> int:
         if self.journal.view.state == "closed":
@@ -111,7 +122,9 @@ class Engine:
             return refused
         view = self.journal.view
         if view.state == "closed":  # somebody else brought it to its end
-            self.owned.give_back()
+            with suppress(OwnershipLost):
+                self.owned.give_back()
+            unclaim(self.tools.records.database, self.run_id)
             return view.exit_code or 0
         laid = self._laying(fresh)
         if view.state == "closing" and view.ending is not None:
@@ -154,7 +167,7 @@ class Engine:
                 return end(self, "succeeded", f"{self.plan.title}: done.")
             if way == "stopped":
                 break
-            if way == "failed":
+            if way == "failed" and (self.plan.on_failure == "undo" or not self.journal.view.changed):
                 self.journal.append(DECISION, {"choice": "undo", "who": "the engine", "why": "failed"})
                 continue
             if not ask(self, way):
@@ -162,8 +175,6 @@ class Engine:
             way = recover(self) if not self._left() else way
         if self.stopping.is_set():
             self._interrupted("It was asked to stop (SIGTERM).", asked=True)
-            if not self.journal.view.changed:
-                self.owned.give_back()  # nothing of it stands on the hosts: others need not wait
         return UNFINISHED_CODE
 
     def _interrupted(self, why: str, *, asked: bool = False) -> None:
@@ -233,12 +244,17 @@ class Engine:
                 return UNFINISHED_CODE
             return self._not_begun(error)
         if not fresh:
-            added = self.journal.fetch(environment, self.plan.hosts)
+            try:
+                added = self.journal.fetch(environment, self.plan.hosts)
+            except HostError as error:  # what only that host knows must not be done again
+                self.say(f"cannot go on: {error}")
+                return UNFINISHED_CODE
             if added:
                 self.say(f"took over {added} records from the hosts: this run was carried on elsewhere")
             if self.journal.view.state == "closed":
                 return None
-        self.journal.append(LEASED, {"pid": self.me.pid, "machine": self.me.machine, "who": self.tools.who})
+        me = {"pid": self.me.pid, "machine": self.me.machine, "boot": self.me.boot, "who": self.tools.who}
+        self.journal.append(LEASED, me)
         self.journal.append(LOCKED, {"fences": dict(self.owned.fences)})
         return None
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from console.runs.api import Command, Op, Outcome, Step
-from console.runs.model import DONE, FAILED, INTENT, UNKNOWN
+from console.runs.model import DONE, FAILED, INTENT, UNBEGUN, UNKNOWN
 
 if TYPE_CHECKING:
     from console.runs.engine import Engine
+    from console.store.records import Record
 
 Way = Literal["done", "failed", "unknown", "cancelled", "stopped"]
 """How going forward ended. `stopped`: this process was asked to go, the run is not over."""
-_ORDER: dict[Way, int] = {"done": 0, "cancelled": 1, "failed": 2, "unknown": 3}
+_ORDER: dict[Way, int] = {"done": 0, "stopped": 1, "cancelled": 2, "failed": 3, "unknown": 4}
 LOOK_S = 0.2
 """How often the engine looks for a cancel or a decision while it waits."""
 EVIDENCE_LIMIT = 4000
@@ -79,20 +81,22 @@ def _step(engine: Engine, step: Step) -> Way:
         outcome = engine.executor.execute(gate.check, label=f"{step.id}.GATE", host=step.host, attempt=1)
         if outcome.verdict != "yes":
             word = "closed" if outcome.verdict == "no" else "closed, since nothing could be seen"
-            return _gate_closed(engine, step, f"the gate '{gate.title}' is {word}: {outcome.evidence}")
+            return _not_begun(engine, step, f"the gate '{gate.title}' is {word}: {outcome.evidence}")
     first = engine.journal.view.steps[step.id].attempt + 1
     for attempt in range(first, first + step.attempts):
-        engine.owned.prove(lease=isinstance(step.run, Op) and step.run.writes)
-        outcome = _attempt(engine, step, attempt)
-        way = settle(engine, step, attempt, outcome, going_on=True)
+        engine.owned.prove()
+        tried = _attempt(engine, step, attempt)
+        if isinstance(tried, str):
+            return tried
+        way = settle(engine, step, attempt, tried, going_on=True)
         if way != "failed" or attempt == first + step.attempts - 1 or engine.journal.sync().cancel is not None:
             return way
         engine.say(f"attempt {attempt} of {step.title} failed; trying again", step.id, attempt)
     return "failed"
 
 
-def _attempt(engine: Engine, step: Step, attempt: int) -> Outcome:
-    """Intent on the disk here and, in the guard's round trip, there; then the effect."""
+def _attempt(engine: Engine, step: Step, attempt: int) -> Outcome | Way:
+    """Intent on the disk here and, in the guard's round trip, there; then the effect. A way if it may not begin."""
     intent = engine.journal.append(
         INTENT,
         {
@@ -105,15 +109,13 @@ def _attempt(engine: Engine, step: Step, attempt: int) -> Outcome:
     )
     records: Sequence[str] = ()
     if step.run.writes:
-        engine.copies.wait()
-        if step.host is None or not isinstance(step.run, Command):
-            engine.copy()  # whoever goes on from the hosts alone must know that this may have happened
-        else:
-            records = engine.journal.lacking(step.host, intent.seq)
-            if sum(map(len, records)) > CARRIED:
-                engine.copy()
-                # What the host did not take goes with the guard after all: its copy must have no hole.
-                records = engine.journal.lacking(step.host, intent.seq)
+        try:
+            records = announced(engine, step.host, step.run, intent)
+        except NotAnnounced as error:
+            engine.journal.append(UNBEGUN, {"step": step.id, "attempt": attempt})
+            if engine.stopping.is_set():
+                return "stopped"
+            return "cancelled" if engine.journal.sync().cancel is not None else _not_begun(engine, step, str(error))
     engine.say(f"── {step.title}", step.id, attempt)
     cancel = engine.cancel_now if step.cancel in ("now", "ask") else None
     return engine.executor.execute(
@@ -125,6 +127,46 @@ def _attempt(engine: Engine, step: Step, attempt: int) -> Outcome:
         cancel=cancel,
         recorded=partial(engine.journal.has, step.host or "", intent.seq),
     )
+
+
+class NotAnnounced(Exception):
+    """No host could be told that an effect is about to begin, so it was not begun. A sentence."""
+
+
+def announced(
+    engine: Engine, host: str | None, effect: Command | Op, intent: Record, *, undoing: bool = False
+) -> Sequence[str]:
+    """Let whoever goes on from the hosts alone know that this may have happened; records that go with its guard.
+
+    A command's intent is written by its guard. What has no guard is not begun before a host has its intent: its own
+    host where it has one, else any. A host that does not take it is asked again until it would be taken for dead, or
+    until this process is to stop, or (not while `undoing`) the run.
+    Raises NotAnnounced, OwnershipLost, FenceRefused, GroundMissing.
+    """
+    engine.copies.wait()
+    if host is not None and isinstance(effect, Command):
+        records = engine.journal.lacking(host, intent.seq)
+        if sum(map(len, records)) > CARRIED:
+            engine.copy()
+            # What the host did not take goes with the guard after all: its copy must have no hole.
+            records = engine.journal.lacking(host, intent.seq)
+        return records
+    names = [host] if host is not None else list(engine.owned.fences)
+    began = time.monotonic()
+    while True:
+        engine.copy()
+        if any(not engine.journal.lacking(name, intent.seq) for name in names):
+            engine.owned.prove(lease=True)  # right before it: no fence guards what is not on a host
+            return ()
+        left = began + engine.timing.lock_dead_s - time.monotonic()
+        to_stop = engine.stopping.is_set() or (not undoing and engine.journal.sync().cancel is not None)
+        if left <= 0 or to_stop:
+            raise NotAnnounced(
+                f"It was not begun: {' and '.join(names)} did not take the record that it begins (asked for "
+                f"{time.monotonic() - began:.0f} s), so whoever goes on from there would not know. Is a disk full?"
+            )
+        time.sleep(min(1.0, engine.timing.heartbeat_s, left))
+        engine.owned.prove()
 
 
 def settle(engine: Engine, step: Step, attempt: int, outcome: Outcome, *, going_on: bool = False) -> Way:
@@ -174,7 +216,8 @@ def _guarded_next(engine: Engine) -> set[str]:
     }
 
 
-def _gate_closed(engine: Engine, step: Step, evidence: str) -> Way:
+def _not_begun(engine: Engine, step: Step, evidence: str) -> Way:
+    """A step that may not begin has failed, and left nothing to undo."""
     attempt = engine.journal.view.steps[step.id].attempt
     engine.journal.append(FAILED, {"step": step.id, "attempt": attempt, "evidence": evidence[:EVIDENCE_LIMIT]})
     engine.copy()

@@ -7,7 +7,7 @@ what this process believes it wrote.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from console.runs import audit
 from console.runs.foreign import believe
 from console.runs.locks import append_records, read_records
 from console.runs.model import INTENT, RunView, apply, fold
-from console.store.records import Forked, Record, Records, longest, parse_lines
+from console.store.records import Forked, Record, Records, check_chain, longest, parse_lines
 
 if TYPE_CHECKING:
     from console.environment import Environment
@@ -72,9 +72,10 @@ class Journal:
     def fetch(self, environment: Environment, hosts: Iterable[str]) -> int:
         """Take over what the hosts know and this store does not; how many records were new.
 
-        A host that does not answer is passed over. Raises ChainBroken, Forked.
+        Every host must answer: what only one of them knows must not be done again. Raises ChainBroken, Forked,
+        HostError.
         """
-        added = fetch(self._records, self.run, environment, hosts)
+        added = fetch(self._records, self.run, environment, hosts, every=True)
         with self._lock:  # from the beginning: what was known may have been superseded, also by another process
             self._known = self._records.read(self.run)
             self.view = fold(self._known)
@@ -119,25 +120,64 @@ class Journal:
         self.has(name, last)
 
 
-def fetch(records: Records, run: str, environment: Environment, hosts: Iterable[str]) -> int:
+def fetch(records: Records, run: str, environment: Environment, hosts: Iterable[str], *, every: bool = False) -> int:
     """Take over into the store what the hosts know of a run; how many records were new.
 
-    Each host may lack what was done elsewhere just before its console died, so their copies are laid together. What
-    this store wrote last before its own runner died, and no host got, gives way to a longer chain of somebody who went
-    on without it (docs/decisions/0009). Raises ChainBroken, Forked; hosts that do not answer are passed over. What
-    they say is believed as far as `foreign` goes.
+    What this store wrote last before its own runner died, and no host got, gives way to a longer chain of somebody who
+    went on without it (docs/decisions/0009). Raises ChainBroken, Forked; HostError where `every` host must answer.
     """
-    copies = []
-    for name in hosts:
-        try:
-            copies.append(parse_lines(read_records(environment.hosts[name], environment.directory, run)))
-        except HostError:
-            continue
-    chain = longest(copies)
-    known = records.last(run)
-    if chain and (known is None or chain[-1].seq > known.seq):
-        believe(run, chain, environment)
+    chain = chain_there(run, environment, hosts, records.last(run), every=every)
+    return take_in(records, chain)
+
+
+def take_in(records: Records, chain: Sequence[Record]) -> int:
+    """Take a chain of the hosts into the store; how many records were new. Raises ChainBroken, Forked."""
     try:
         return records.take_over(chain)
     except Forked:
         return records.supersede(chain, audit.STREAM)
+
+
+def chain_there(
+    run: str, environment: Environment, hosts: Iterable[str], known: Record | None, *, every: bool = False
+) -> list[Record]:
+    """What the hosts know of a run. Nothing is written.
+
+    Each host may lack what was done elsewhere just before its console died, so their copies are laid together. What
+    they say is believed as far as `foreign` goes, and looked at only where it is longer than what is `known`. Hosts
+    that do not answer are passed over, unless `every` one must. Raises ChainBroken, Forked, HostError.
+    """
+    names = list(hosts)
+
+    def read(name: str) -> str | HostError:
+        try:
+            return read_records(environment.hosts[name], environment.directory, run)
+        except HostError as error:
+            return error
+
+    with ThreadPoolExecutor(max(1, min(8, len(names))), thread_name_prefix="records") as pool:
+        answers = list(pool.map(read, names))
+    copies = []
+    for answer in answers:
+        if isinstance(answer, str):
+            copies.append(parse_lines(answer))
+        elif every:
+            raise answer
+    chain = longest(copies)
+    if chain and (known is None or chain[-1].seq > known.seq):
+        believe(run, chain, environment)
+    return chain
+
+
+def seen_together(own: Sequence[Record], there: Sequence[Record]) -> tuple[list[Record], int]:
+    """What store and hosts together say of a run, and how many of the store's records the hosts have others for.
+
+    The longer chain is shown, where both begin alike; `take_in` would write it. Raises ChainBroken, Forked.
+    """
+    check_chain(there)
+    differs = next((mine.seq for mine, other in zip(own, there, strict=False) if mine.hash != other.hash), None)
+    if differs is None:
+        return list(there if len(there) > len(own) else own), 0
+    if differs == 1 or len(there) <= len(own):
+        raise Forked(f"record {differs} of {own[0].stream} differs between this machine and the host.")
+    return list(there), len(own) - differs + 1

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from console.runs.model import CLOSED, REOPENED
 from console.store.database import Database
 from console.timing import boot_clock
 
@@ -172,12 +173,25 @@ def kill(process: Process) -> None:
 
 
 def claim_in(connection: Any, run: str, claims: Iterable[str]) -> None:
-    """Take claims within the transaction that creates the run. Raises ClaimHeld."""
+    """Take claims within the transaction that creates the run. Raises ClaimHeld.
+
+    A run that ended holds none, even if its runner died before it had given them back.
+    """
     for name in claims:
         row = connection.execute("SELECT run FROM claim WHERE name = ?", (name,)).fetchone()
-        if row is not None and row[0] != run:
+        if row is not None and row[0] != run and not _ended(connection, row[0]):
             raise ClaimHeld(name, row[0])
-        connection.execute("INSERT OR IGNORE INTO claim (name, run) VALUES (?, ?)", (name, run))
+        connection.execute(
+            "INSERT INTO claim (name, run) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET run = excluded.run",
+            (name, run),
+        )
+
+
+def _ended(connection: Any, run: str) -> bool:
+    row = connection.execute(
+        "SELECT kind FROM record WHERE stream = ? AND kind IN (?, ?) ORDER BY seq DESC LIMIT 1", (run, CLOSED, REOPENED)
+    ).fetchone()
+    return row is not None and row[0] == CLOSED
 
 
 def unclaim(database: Database, run: str) -> None:

@@ -55,14 +55,14 @@ class Owner:
 
     @property
     def gone(self) -> bool:
-        """Whether its process was of this machine and this boot, and does not live any more.
+        """Whether its process was of this machine and boot, and does not live any more, or is this one, begun anew.
 
         Of another machine, or of an earlier boot of one that is called the same, nothing is known.
         """
         if self.kind == "person" or not self.start:
             return False
         process = Process(self.pid, self.start, self.boot, self.machine)
-        return process.here and not process.alive
+        return process.here and (not process.alive or process == Process.me())
 
     def line(self) -> str:
         """The content of owner.json: one line, no spaces, so that a script can look for `"run":"…"`."""
@@ -144,6 +144,7 @@ class LockHeld(Exception):
             self.ways_out = (
                 f"go on with it: quarterdeck runs resume {owner.run}",
                 f"or take it back: quarterdeck runs undo {owner.run}",
+                f"or, if it has ended: quarterdeck unlock {environment} --reason …",
             )
         else:
             self.ways_out = (f"watch it: quarterdeck runs follow {owner.run}",)
@@ -245,7 +246,7 @@ def beat(host: Host, directory: str, run: str, fence: str) -> None:
 
 
 def release(host: Host, directory: str, run: str, fence: str = "-", records: Sequence[str] = ()) -> bool:
-    """Remove the lock if it is this run's, under this fence; whether it was. Raises HostError.
+    """Remove the lock if it is this run's, under this fence; whether there was one. Raises FenceRefused, HostError.
 
     `records` are added to the run's journal there first; where they cannot be, the lock goes all the same.
     """
@@ -253,8 +254,10 @@ def release(host: Host, directory: str, run: str, fence: str = "-", records: Seq
     what = "records" if records else "-"
     result = host.script(script("release"), directory, run, fence, what, stdin=text.encode(), deadline_s=20.0)
     first = result.text().partition("\n")[0]
-    if first in ("released", "none", "other"):
+    if first in ("released", "none"):
         return first == "released"
+    if first == "other":
+        raise _trouble(host, directory, "fence", result.err)
     raise _trouble(host, directory, first, result.err)
 
 

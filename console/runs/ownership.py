@@ -8,9 +8,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from console.hosts.base import HostError
+from console.hosts.base import FenceRefused, HostError
 from console.runs import fence, locks
 from console.runs.lease import Leases, Process
 from console.store.database import StoreUnusable
@@ -93,7 +94,8 @@ class Ownership:
                 if not taken.clear and not taken.mine:
                     fence.clear(host, environment.directory, self._run, taken.fence, environment.timing, self._say)
         except (locks.LockHeld, HostError):
-            self.give_back(new)
+            with suppress(OwnershipLost):
+                self.give_back(new)
             raise
 
     def _take(self, host: Host, owner: locks.Owner, over: Callable[[locks.Held], bool]) -> locks.Taken:
@@ -113,16 +115,22 @@ class Ownership:
     ) -> list[str]:
         """Remove our locks; names of the hosts where that was not possible.
 
-        `last`: records that a host is to have before its lock goes, which takes no round trip of its own.
+        `last`: records that a host is to have before its lock goes, which takes no round trip of its own. Raises
+        OwnershipLost, once the others are given back, where a lock is not ours any more.
         """
         left = []
+        taken: FenceRefused | None = None
         for name in self.fences if hosts is None else hosts:
             try:
                 host, directory = self._environment.hosts[name], self._environment.directory
                 locks.release(host, directory, self._run, self.fences[name], last(name))
+            except FenceRefused as error:
+                taken = error
             except HostError as error:
                 self._say(f"the lock on {name} could not be removed: {error}")
                 left.append(name)
+        if taken is not None:
+            raise OwnershipLost(str(taken)) from taken
         return left
 
     def keep(self) -> None:

@@ -64,7 +64,7 @@ def _known(engine: Engine, step: Step, attempt: int) -> Outcome | None:
     host = engine.tools.environment.hosts[step.host]
     try:
         if not isinstance(step.run, Command):
-            return _parts(engine, step, host, attempt)
+            return DIED if parts(engine, host, step.id, attempt, step.run.deadline_s) else None
         there = host.step_on_host(engine.executor.guard(step.host, step.id, attempt))
     except LoginRefused as error:
         raise locked_out(error) from error
@@ -78,21 +78,21 @@ def _known(engine: Engine, step: Step, attempt: int) -> Outcome | None:
     return Outcome(verdict="unknown", evidence="its process is gone and left no exit code")
 
 
-def _parts(engine: Engine, step: Step, host: Host, attempt: int) -> Outcome | None:
-    """An Op on a host, which changes it by guarded commands only: None if none of them began, else its check decides.
+def parts(engine: Engine, host: Host, label: str, attempt: int, deadline_s: float) -> bool:
+    """Whether any command of an Op on a host began, by the Op's label; what of it still runs is waited for.
 
-    One that still runs is waited for.
+    An Op changes a host by guarded commands only. Raises HostError.
     """
     begun = [
         part
         for part in attempts(host, engine.tools.environment.directory, engine.run_id, ended=True)
-        if part.label.startswith(f"{step.id}.PART") and part.number == attempt
+        if part.label.startswith(f"{label}.PART") and part.number == attempt
     ]
     for part in begun:
         if not part.ended:
-            following = Command(argv=("true",), writes=True, deadline_s=step.run.deadline_s)
+            following = Command(argv=("true",), writes=True, deadline_s=deadline_s)
             engine.executor.attach(following, label=part.label, host=host.name, attempt=attempt, cancel=None)
-    return DIED if begun else None
+    return bool(begun)
 
 
 def _elsewhere(engine: Engine, step: Step) -> Outcome | None:

@@ -6,14 +6,16 @@ An undo is idempotent: one that was cut off is found again on its host if it sti
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from console.hosts.base import HostError
 from console.hosts.command import Command
 from console.runs.api import Op, Outcome, Step
 from console.runs.asking import question
-from console.runs.forward import EVIDENCE_LIMIT
+from console.runs.forward import EVIDENCE_LIMIT, NotAnnounced, announced
 from console.runs.model import LEFT, UNDO_DONE, UNDO_FAILED, UNDO_INTENT, StepView
+from console.runs.recovery import parts
 
 if TYPE_CHECKING:
     from console.runs.engine import Engine
@@ -61,7 +63,12 @@ def undo_all(engine: Engine) -> Undoing | Literal["again", "waiting"]:
         if step.undo is None:
             _leave(engine, step, seen, result)
             continue
-        outcome = _undo(engine, step, seen)
+        try:
+            outcome = _undo(engine, step, seen)
+        except NotAnnounced as error:
+            if engine.stopping.is_set():
+                return "waiting"
+            outcome = Outcome(verdict="no", evidence=str(error))
         if outcome.verdict == "yes":
             engine.journal.append(UNDO_DONE, {"step": step.id, "evidence": outcome.evidence[:EVIDENCE_LIMIT]})
             result.count += 1
@@ -115,17 +122,23 @@ def _leave(engine: Engine, step: Step, seen: StepView, result: Undoing) -> None:
 
 
 def _undo(engine: Engine, step: Step, seen: StepView) -> Outcome:
-    """The undo effect, then the look whether the system is as before."""
+    """The undo effect, then the look whether the system is as before. Raises NotAnnounced, OwnershipLost."""
     assert step.undo is not None  # the caller asks only then
     outcome = _in_flight(engine, step, step.undo) if seen.state == "undoing" else None
     for _ in range(TRIES):
         if outcome is None:
-            engine.owned.prove(lease=isinstance(step.undo, Op) and step.undo.writes)
+            engine.owned.prove()
             number = 1 + _number(engine, step)
             intent = engine.journal.append(UNDO_INTENT, {"step": step.id, "attempt": number, "host": step.host})
+            records = announced(engine, step.host, step.undo, intent, undoing=True) if step.undo.writes else ()
             engine.say(f"── undo: {step.title}", step.id, number)
             outcome = engine.executor.execute(
-                step.undo, label=f"{step.id}.UNDO", host=step.host, attempt=number, records=(intent.line(),)
+                step.undo,
+                label=f"{step.id}.UNDO",
+                host=step.host,
+                attempt=number,
+                records=records,
+                recorded=partial(engine.journal.has, step.host or "", intent.seq),
             )
         if step.undo_check is not None and outcome.verdict != "no":
             checked = engine.executor.execute(
@@ -146,15 +159,19 @@ def _number(engine: Engine, step: Step) -> int:
 
 
 def _in_flight(engine: Engine, step: Step, undo: Command | Op) -> Outcome | None:
-    """How an undo ended whose runner died meanwhile; None where it is to be done (again)."""
-    if not isinstance(undo, Command) or not undo.writes or step.host is None:
+    """How an undo ended whose runner died meanwhile; None where it is to be done (again), and nothing of it runs."""
+    if not undo.writes or step.host is None:
         return None
     number = _number(engine, step)
     label = f"{step.id}.UNDO"
+    host = engine.tools.environment.hosts[step.host]
     try:
-        there = engine.tools.environment.hosts[step.host].step_on_host(engine.executor.guard(step.host, label, number))
-    except HostError:
-        return None
+        if not isinstance(undo, Command):
+            parts(engine, host, label, number, undo.deadline_s)
+            return None
+        there = host.step_on_host(engine.executor.guard(step.host, label, number))
+    except HostError as error:
+        return Outcome(verdict="unknown", evidence=str(error))
     if not there.exists or (not there.alive and there.rc is None):
         return None
     return engine.executor.attach(undo, label=label, host=step.host, attempt=number, cancel=None)

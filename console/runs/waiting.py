@@ -61,6 +61,11 @@ class WaitingRunner:
             os.close(reading)
         self._writing = writing
 
+    @property
+    def gone(self) -> bool:
+        """Whether nothing waits any more, or it could not be started."""
+        return not self._starting.is_alive() and (self._child is None or self._child.poll() is not None)
+
     def hand_over(
         self, run: str, log: Path, key: SessionKey | None, profile: str | None
     ) -> subprocess.Popen[bytes] | None:

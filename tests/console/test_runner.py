@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -197,3 +198,63 @@ def test_a_run_gets_only_the_credentials_of_its_own_environment() -> None:
     assert get("mine") == "value of mine"
     with pytest.raises(CredentialMissing, match="does not name the credential theirs for one"):
         get("theirs")
+
+
+WORDS = ("console/runs/engine.py", '{self.plan.title}: done.")', '{self.plan.title}: done by the new one.")')
+UPGRADING = """
+from pathlib import Path
+from tests.console.runs.tally import ACTION as ACTION
+flag, file, old, new = Path({flag!r}), Path({file!r}), {old!r}, {new!r}
+if flag.exists():
+    flag.unlink()
+    file.write_text(file.read_text().replace(old, new))
+"""
+
+
+@pytest.fixture
+def installed(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the program that runners are started from, so that it can be replaced under them."""
+    folder = tmp_path / "installed"
+    for package in ("console", "actions", "profiles"):
+        shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
+    file, old, new = WORDS
+    assert (folder / file).read_text().count(old) == 1
+    upgrading = UPGRADING.format(flag=str(tmp_path / "flag"), file=str(folder / file), old=old, new=new)
+    (tmp_path / "plugin" / "upgrading.py").write_text(upgrading)
+    entry = tmp_path / "plugin" / "tally-1.0.dist-info" / "entry_points.txt"
+    entry.write_text(entry.read_text().replace("tests.console.runs.tally:", "upgrading:"))
+    monkeypatch.setenv("PYTHONPATH", f"{folder}:{ROOT}:{tmp_path / 'plugin'}")
+    return folder
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_one_that_waited_over_an_upgrade_begins_anew(world: World, installed: Path, replaced: bool) -> None:
+    waiting = world.runs.waiting_runner()
+    child = started(waiting)
+    until(lambda: "paramiko" in Path(f"/proc/{child.pid}/maps").read_text() or _idle(child.pid), "its imports")
+    file, old, new = WORDS
+    if replaced:
+        (installed / file).write_text((installed / file).read_text().replace(old, new))
+    run = world.create("do")
+    assert world.runs.start_runner(run, waiting=waiting).pid == child.pid
+    until(lambda: world.view(run).state == "closed", "the end")
+    assert ("done by the new one" in world.view(run).text) is replaced  # control: the old one says it otherwise
+    assert world.effects() == ["do s1"]
+
+
+def _idle(pid: int) -> bool:
+    """Whether it waits for what it is told: nothing is imported any more."""
+    return Path(f"/proc/{pid}/wchan").read_text().startswith(("do_sys_poll", "do_select", "poll_", "ep_poll"))
+
+
+def test_a_program_that_is_replaced_while_a_runner_begins_is_not_mixed(
+    world: World, installed: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "flag").touch()  # replaced when the action is loaded: after the engine, before the first change
+    run = world.create("do", "do")
+    process = world.runs.start_runner(run)
+    until(lambda: world.view(run).state == "closed", f"the end: {world.log(run)}", 60)
+    assert "done by the new one" in world.view(run).text
+    assert world.effects() == ["do s1", "do s2"]
+    leased = [record.body for record in world.records.read(run) if record.kind == "run.leased"]
+    assert [(body or {})["pid"] for body in leased] == [process.pid, process.pid]

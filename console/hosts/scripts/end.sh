@@ -1,8 +1,13 @@
 # Ends an attempt: the command's process group, its one-off container, the guard. The last line says whether all is
 # gone. An attempt that has ended keeps what it left running on purpose (a service that it started).
 # 1 directory  2 run  3 step  4 attempt  5 tenths of a second from TERM to KILL  6 none|sudo  7 container or ''
-# 8 name of the engine's program
+# 8 name of the engine's program  9 fence of whoever wants it ended
 here=$1/.quarterdeck/runs/$2/steps/$3.$4 tenths=$5 become=$6 container=$7 engine=$8
+# A runner that slept through a take-over must not end what its successor follows.
+if [ -f "$1/.quarterdeck/fence" ] && [ "$(cat "$1/.quarterdeck/fence")" != "$9" ]; then
+  printf 'fence\n'
+  exit 0
+fi
 engine() { if [ "$become" = sudo ]; then sudo -n "$engine" "$@"; else "$engine" "$@"; fi; }
 gone=1
 if [ -d "$here" ] && [ ! -f "$here/rc" ]; then

@@ -81,7 +81,7 @@ if ! make && ! { [ ! -d "$here" ] && spare && make; }; then
 fi
 
 retreat() { # nothing was executed: leave no trace of an attempt
-  rm -f -- "$here/pid" "$here/pid.tmp" "$here/out" "$here/o" "$here/e" 2>/dev/null
+  rm -f -- "$here/pid" "$here/pid.tmp" "$here/out" "$here/o" "$here/e" "$here/group.tmp" 2>/dev/null
   rmdir -- "$here" 2>/dev/null
   refuse "$1"
 }
@@ -127,15 +127,25 @@ if [ -n "$record" ]; then
   }
   # Our runner may be sending records of a step beside this one: two who write at once tear each other's lines. Who
   # holds the mutex for long does not write; what must be done is not kept back for it.
+  # Who takes over changes the fence under the mutex, and reads what is here afterwards: no old line may come later.
   alone() {
     flock -x -w 2 7 || :
+    [ "$(cat fence)" = "$fence" ] || { late=1 && return 1; }
     add
   }
+  late=
   write() { if [ -f mutex ]; then alone 7<mutex; else add; fi; }
-  write 2>/dev/null || { spare && write; } || retreat 'disk'
+  if ! write 2>/dev/null; then
+    [ -z "$late" ] || retreat 'fence'
+    { spare && write; } || retreat 'disk'
+  fi
   sync "$records" 2>/dev/null || :
 fi
 : >"$here/out" || retreat 'disk'
+# Room for the name of the command's group, so that it can be written down whatever fills the disk until then. It is
+# overwritten where it lies, which takes no more room.
+place() { printf '%64s\n' '' >"$here/group.tmp"; }
+place 2>/dev/null || { spare && place; } || retreat 'disk'
 
 if [ "$mode" = attached ]; then
   mkfifo -- "$here/o" "$here/e" || retreat 'disk'
@@ -172,19 +182,19 @@ watch() { # beats the lock while it is ours, and ends the command long after its
 # alone sees every group there is; then it lets the gate go, so that nothing it leaves behind can keep it.
 # shellcheck disable=SC2016 # expanded by the inner shell
 launch='
-here=$1 mask=$2 cwd=$3 become=$4 ground=$5
-shift 5
+here=$1 mask=$2 cwd=$3 become=$4
+shift 4
 IFS= read -r line <"/proc/$$/stat"
 group() {
-  printf "%s %s %s\n" "$$" "${20}" "$become" >"$here/group.tmp" && mv -- "$here/group.tmp" "$here/group"
+  printf "%s %s %s\n" "$$" "${20}" "$become" 1<>"$here/group.tmp" && mv -- "$here/group.tmp" "$here/group"
 }
-group ${line##*) } || { rm -f -- "$ground/reserve" && group ${line##*) }; } || exit 125
+group ${line##*) } || exit 125
 umask "$mask"
 cd -- "$cwd" || exit 126
 exec 9<&-
 exec "$@"
 '
-set -- "$ground/$here" "$mask" "${cwd:-$home}" "$become" "$ground" "$@"
+set -- "$ground/$here" "$mask" "${cwd:-$home}" "$become" "$@"
 
 begin() { # the command with our standard input, or what we hold of it, through a pipe
   case $stdin in

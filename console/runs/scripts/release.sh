@@ -10,7 +10,13 @@ fi
 if [ "${4:--}" = records ] && [ -d "runs/$2" ]; then
   umask 077
   records=runs/$2/records.jsonl
-  if [ -s "$records" ] && [ -n "$(tail -c 1 "$records")" ]; then printf '\n' >>"$records"; fi
-  if cat >>"$records"; then sync "$records" 2>/dev/null; fi
+  lines=$(cat && printf x)
+  lines=${lines%x}
+  add() {
+    if [ -s "$records" ] && [ -n "$(tail -c 1 "$records")" ]; then printf '\n' >>"$records" || return 1; fi
+    printf '%s' "$lines" >>"$records"
+  }
+  # A full disk: the reserve that the ground laid aside is for what a run has done already.
+  if add 2>/dev/null || { [ -f reserve ] && rm -f -- reserve && add; }; then sync "$records" 2>/dev/null || :; fi
 fi
 mv -T -- lock "lock.old.$$" && rm -rf -- lock.old.* && echo "released"

@@ -41,18 +41,32 @@ fi
 read -r count _ <fence || count=0
 case $count in '' | *[!0-9]*) echo "ground"; exit 0 ;; esac
 next="$((count + 1)) $run"
-printf '%s\n' "$next" >fence.tmp && mv -f -- fence.tmp fence || { echo "disk"; exit 0; }
 aside=lock.new.$$
-rm -rf -- "$aside"
-mkdir -- "$aside" && printf '%s\n' "$owner" >"$aside/owner.json" && : >"$aside/beat" ||
-  { rm -rf -- "$aside"; echo "disk"; exit 0; }
+lay() {
+  rm -rf -- "$aside"
+  printf '%s\n' "$next" >fence.tmp && mkdir -- "$aside" && printf '%s\n' "$owner" >"$aside/owner.json" && : >"$aside/beat"
+}
+# A full disk: who comes back to a run, to undo it perhaps, is given the reserve for that; a new run is not.
+spent=
+if ! lay 2>/dev/null; then
+  if [ -d "runs/$run" ] && [ -f reserve ] && rm -f -- reserve && lay; then
+    spent=1
+  else
+    rm -rf -- "$aside" fence.tmp
+    echo "disk"
+    exit 0
+  fi
+fi
+mv -f -- fence.tmp fence || { rm -rf -- "$aside"; echo "disk"; exit 0; }
 if [ -d lock ]; then mv -T -- lock "lock.old.$$"; fi
 mv -T -- "$aside" lock || { echo "disk"; exit 0; }
 rm -rf -- lock.old.*
 # A full disk was given back its reserve: laid again as soon as there is room, which is not waited for.
 size=0
 [ ! -f reserve ] || size=$(wc -c <reserve)
-if [ "$((size))" -lt 262144 ]; then
+if [ -n "$spent" ]; then # as much of it as there is room for, so that nothing new finds any
+  head -c 262144 /dev/urandom >reserve 2>/dev/null || :
+elif [ "$((size))" -lt 262144 ]; then
   { head -c 262144 /dev/urandom >reserve.tmp && mv -f -- reserve.tmp reserve; } 2>/dev/null || rm -f -- reserve.tmp
 fi
 # Whether anything of an earlier owner is still under the gate: looked at in the same round trip.

@@ -94,6 +94,16 @@ def left(mark: str) -> list[int]:
     return processes(mark)
 
 
+def _children_of(ground: Ground) -> str:
+    """The command lines of the children of the attempt's guard."""
+    pid = (ground.step() / "pid").read_text().split()[0]
+    lines = []
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        with contextlib.suppress(OSError):
+            lines.append(Path(f"/proc/{child}/cmdline").read_bytes().replace(b"\0", b" ").decode())
+    return "\n".join(lines)
+
+
 class Collect:
     def __init__(self) -> None:
         self.out = bytearray()
@@ -338,6 +348,29 @@ class HostContract:
                 future.result(10)
         assert not effect.exists()
 
+    def test_a_fence_changed_while_waiting_for_the_mutex_is_seen(self, host: Host, ground: Ground) -> None:
+        """Whoever takes over reads the records after that: an intent of the old owner must not come later."""
+        effect, records = ground.directory / "effect", ground.own / "runs" / RUN / "records.jsonl"
+        (ground.own / "mutex").touch()
+        command = Command(argv=("touch", str(effect)), writes=True)
+        for fence in ("8 taker", FENCE):  # the second one is the control: unchanged, it goes through
+            with (ground.own / "mutex").open() as mutex, ThreadPoolExecutor(1) as pool:
+                fcntl.flock(mutex, fcntl.LOCK_EX)
+                future = pool.submit(lambda: host.guarded(command, ground.guard(record='{"n":1}')))
+                assert poll(lambda: (ground.step() / "pid").exists())
+                assert poll(lambda: "flock -x -w 2 7" in _children_of(ground))
+                (ground.own / "fence.new").write_text(f"{fence}\n")
+                (ground.own / "fence.new").rename(ground.own / "fence")
+                fcntl.flock(mutex, fcntl.LOCK_UN)
+                if fence == FENCE:
+                    assert future.result(10).rc == 0
+                    continue
+                with pytest.raises(FenceRefused):
+                    future.result(10)
+            assert not effect.exists() and not records.exists() and not ground.step().exists()
+            (ground.own / "fence").write_text(f"{FENCE}\n")
+        assert effect.exists() and records.read_text() == '{"n":1}\n'
+
     def test_the_gate_is_held_while_a_command_lives_and_not_by_what_it_leaves(
         self, host: Host, ground: Ground, mark: str
     ) -> None:
@@ -556,6 +589,25 @@ class HostContract:
         assert f"stop -t 1 {name} " in asked
         assert f"rm -f {name} " in asked
         assert f"name=^/{name}$" in asked
+
+    def test_end_step_of_who_was_taken_over_ends_nothing(self, host: Host, ground: Ground, mark: str) -> None:
+        """A runner that slept through a take-over must not end what its successor follows."""
+        guard = ground.guard()
+        with ThreadPoolExecutor(1) as pool:
+            cancel = threading.Event()
+            command = sh('sleep "$1"', mark, writes=True)
+            future = pool.submit(lambda: host.guarded(command, guard, cancel=cancel))
+            assert poll(lambda: processes(mark) != [])
+            (ground.own / "fence").write_text("8 taker\n")
+            with pytest.raises(FenceRefused):
+                host.end_step(command, guard)
+            cancel.set()
+            with pytest.raises(FenceRefused):
+                future.result(20)
+            assert processes(mark) != []
+            taker = ground.guard(fence="8 taker")
+            assert host.end_step(command, taker) is True  # control: who has the fence ends it
+            assert left(mark) == []
 
     def test_end_step_says_no_while_the_container_is_there(self, host: Host, ground: Ground, tmp_path: Path) -> None:
         engine = tmp_path / "docker"

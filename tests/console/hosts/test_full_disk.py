@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 
 from console.hosts import scripts
-from console.hosts.base import HostError
+from console.hosts.base import Guard, HostError
 from console.hosts.command import Command
 from console.hosts.local import LocalHost
 from console.runs import locks
@@ -152,3 +152,54 @@ def test_the_next_run_lays_the_reserve_again(host: LocalHost, ground: Ground) ->
     os.truncate(ground.directory / "filler", (ground.directory / "filler").stat().st_size - 64 * 1024)
     take()  # room for a lock, no more: the run is not refused for that
     assert sorted(ground.own.glob("reserve*")) == []
+
+
+def test_a_command_that_is_about_to_begin_does_not_spend_the_reserve(
+    host: LocalHost, ground: Ground, tmp_path: Path
+) -> None:
+    """Room for its guard's own record and no more: what is new is not begun, and an undo finds the reserve."""
+    fill(ground)
+    filler, reserve = ground.directory / "filler", ground.own / "reserve"
+    os.truncate(filler, filler.stat().st_size - 4096)
+    done = tmp_path / "done"
+    command = sh('echo "$1" >>"$2"', "x", str(done), writes=True, detach=True)
+    with pytest.raises(HostError, match="full"):
+        host.guarded(command, ground.guard("s1"))
+    assert not done.exists() and not ground.step("s1").exists()
+    assert reserve.stat().st_size == 256 * 1024
+    assert host.guarded(command, ground.guard("s0.UNDO")).rc == 0  # control: what may use it can be begun
+    assert done.read_text() == "x\n"
+
+
+def test_the_last_records_of_a_run_are_added_when_its_lock_goes_on_a_full_disk(host: LocalHost, ground: Ground) -> None:
+    (ground.own / "mutex").touch()
+    (ground.own / "runs" / RUN).mkdir(parents=True)
+    directory, records = str(ground.directory), ground.own / "runs" / RUN / "records.jsonl"
+    line = '{"long":"' + "x" * 20_000 + '"}'
+    for reserve in (True, False):
+        fence = locks.take(host, directory, locks.Owner(RUN, "x@y", 1, "r", 1.0), TIMING, environment="here").fence
+        if not reserve:
+            (ground.own / "reserve").unlink()
+        fill(ground)
+        assert locks.release(host, directory, RUN, fence, [line])
+        assert (records.exists() and line in records.read_text().splitlines()) is reserve  # control: none, no record
+        records.unlink(missing_ok=True)
+        (ground.directory / "filler").unlink()
+
+
+def test_who_comes_back_to_a_run_takes_its_lock_on_a_full_disk(host: LocalHost, ground: Ground) -> None:
+    (ground.own / "mutex").touch()
+    (ground.own / "runs" / RUN).mkdir(parents=True)
+    directory, reserve = str(ground.directory), ground.own / "reserve"
+    new, own = RUN.replace("3fa9c1", "aaaaaa"), locks.Owner(RUN, "x@y", 1, "r", 1.0)
+    fill(ground)
+    with pytest.raises(HostError, match="full"):  # control: a new run is not begun on a full disk
+        locks.take(host, directory, locks.Owner(new, "x@y", 1, "r", 1.0), TIMING, environment="here")
+    assert reserve.stat().st_size == 256 * 1024
+    assert sorted(path.name for path in ground.own.iterdir()) == ["fence", "gate", "mutex", "reserve", "runs"]
+    fence = locks.take(host, directory, own, TIMING, environment="here").fence
+    assert (ground.own / "fence").read_text() == f"{fence}\n"
+    assert 128 * 1024 < reserve.stat().st_size < 256 * 1024  # what is left of it is kept for the undo
+    with pytest.raises(HostError, match="full"):
+        host.guarded(sh("true", writes=True, detach=True), Guard(directory, fence, RUN, "s2", 1))
+    assert host.guarded(sh("true", writes=True, detach=True), Guard(directory, fence, RUN, "s1.UNDO", 1)).rc == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -38,6 +39,7 @@ class Person:
 
     def __init__(self, who: str, environment: Environment) -> None:
         self._who, self._environment, self.timing = who, environment, FAST
+        self.records: list[Any] = []
 
     def who(self) -> str:
         return self._who
@@ -45,7 +47,8 @@ class Person:
     def bound(self, _: str) -> Environment:
         return self._environment
 
-    def record(self, *_: Any) -> Any:
+    def record(self, *said: Any) -> Any:
+        self.records.append(said)
         return SimpleNamespace(line=lambda: "{}")
 
     def tell(self, text: str) -> None:
@@ -76,6 +79,27 @@ def test_a_lock_of_anybody_is_seen_kept_and_given_back(here: Environment, name: 
         locked.unlock(other, "here", "")
     locked.unlock(me, "here", "")
     assert locks.look(here.first_host, here.directory, FAST) is None
+
+
+def test_the_lock_of_a_run_is_taken_away_only_when_it_is_dead_and_with_a_reason(here: Environment) -> None:
+    me: Any = Person("ann@desk", here)
+    run = "20261124T021455-tally-here-00000a"
+    owner = locks.Owner(run=run, who="bob@desk", pid=1, reason="a release", since=1.0)
+    beat = Path(here.directory, ".quarterdeck", "lock", "beat")
+    locks.take(here.first_host, here.directory, owner, FAST, environment="here")
+    for reason in ("", "it hangs"):
+        with pytest.raises(AskFailed, match="A run gives its lock back itself"):
+            locked.unlock(me, "here", reason)
+    os.utime(beat, (0, 0))
+    with pytest.raises(AskFailed, match="nothing was heard of it") as refused:
+        locked.unlock(me, "here", " ")
+    assert any(f"runs resume {run}" in way for way in refused.value.ways_out)
+    assert beat.exists()  # control: until there is a reason it stays
+    locked.unlock(me, "here", "the host was away when it ended")
+    assert locks.look(here.first_host, here.directory, FAST) is None
+    assert me.records == [
+        ("lock.seized", {"environment": "here", "run": run, "reason": "the host was away when it ended"})
+    ]
 
 
 def test_every_name_has_a_word_of_its_own() -> None:

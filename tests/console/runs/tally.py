@@ -27,6 +27,7 @@ class TallyParams(Params):
     side_by_side: bool = False
     cancel: Literal["now", "boundary", "ask"] = "boundary"
     undo: Literal["yes", "fails"] = "yes"
+    on_failure: Literal["undo", "ask"] = "undo"
     secret: str = ""
 
 
@@ -70,6 +71,7 @@ class Tally(Action[TallyParams, TallyFacts]):
             steps=tuple(steps),
             credentials=(params.secret,) if params.secret else (),
             as_before="the tally is as it was",
+            on_failure=params.on_failure,
         )
 
 

@@ -211,3 +211,35 @@ def test_a_viewer_sees_all_after_the_runner_died(world: World) -> None:
         if not isinstance(item, Chunk):
             records.append(item)
     assert [record.kind for record in records] == world.kinds(run)
+
+
+@pytest.mark.parametrize("choice", ["undo", "leave", "resume"])
+def test_a_run_that_is_not_undone_by_itself_stops_and_asks(world: World, choice: str) -> None:
+    run = world.create("do", "break", "do", on_failure="ask")
+    child = world.runner(run)
+    until(lambda: world.view(run).question != "", "the question")
+    asked = world.view(run)
+    assert asked.choices == ("resume", "undo", "leave")
+    for words in ("It failed, and is not undone by itself", "Tally s2 on one", "it broke", "the tally is as it was"):
+        assert words in asked.question
+    assert world.effects() == ["do s1", "do s2"]  # nothing was taken back
+    os.kill(child.pid, signal.SIGKILL)  # nor is it by who comes after its runner died
+    child.wait()
+    child = world.runner(run)
+    until(lambda: world.kinds(run).count("question") == 2, "the question, once more")
+    assert world.effects() == ["do s1", "do s2"]
+    decide(world.records, run, choice, "me")
+    if choice == "resume":
+        until(lambda: world.effects() == ["do s1", "do s2", "do s2"], "another try")
+        until(lambda: world.kinds(run).count("question") == 3, "it failed again")
+        decide(world.records, run, "leave", "me")
+    assert child.wait(30) == (1 if choice == "undo" else 130), world.log(run)
+    assert world.effects()[-1] == ("undo s1" if choice == "undo" else "do s2")
+    assert world.view(run).ending == ("failed-undone" if choice == "undo" else "cancelled-left")
+
+
+def test_of_what_asks_nothing_is_asked_while_it_has_changed_nothing(world: World) -> None:
+    (world.app / "closed").touch()
+    run = world.create("gate", "do", on_failure="ask")
+    assert world.carry(run) == 1, world.log(run)
+    assert world.effects() == [] and "Nothing had been changed" in world.view(run).text

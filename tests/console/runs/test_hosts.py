@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from console.hosts.base import GroundMissing, Guard, Host, OutputSink, Result, S
 from console.hosts.command import Command
 from console.hosts.local import LocalHost
 from console.hosts.scripted import ScriptedHost
+from console.live import locked
 from console.runs import forward, left_out, locks
 from console.runs.create import create_run, decide
 from console.runs.engine import Engine, Tools
@@ -273,6 +276,32 @@ def test_the_lock_on_a_second_host_that_somebody_has_gives_the_first_back(pair: 
     assert "anna@desk" in pair.view(run).text
     assert not (pair.folder / "one" / ".quarterdeck" / "lock").exists()
     assert (pair.folder / "two" / ".quarterdeck" / "lock").exists()
+
+
+def test_a_lock_that_a_run_left_on_a_host_that_was_away_can_be_taken_away(pair: PairWorld) -> None:
+    run = pair.create("do", "do", "look")
+    two = pair.pair.scripted["two"]
+    engine = pair.engine(run)
+    give_back = engine.owned.give_back
+
+    def away(*args: Any, **more: Any) -> list[str]:
+        two.down = True
+        return give_back(*args, **more)
+
+    engine.owned.give_back = away  # type: ignore[method-assign]
+    assert engine.execute() == 0
+    two.down = False
+    lock = pair.folder / "two" / ".quarterdeck" / "lock"
+    assert lock.exists() and not (pair.folder / "one" / ".quarterdeck" / "lock").exists()
+    later = pair.create("do")
+    os.utime(lock / "beat", (0, 0))
+    assert pair.execute(later) == 4
+    assert "if it has ended: quarterdeck unlock here --reason" in pair.view(later).text
+    ground: Any = SimpleNamespace(timing=FAST, who=lambda: "me@desk", bound=lambda _: pair.bound(), tell=print)
+    ground.record = lambda kind, body: pair.records.append("audit", kind, body)
+    locked.unlock(ground, "here", "it was away when the run ended")
+    assert not lock.exists()
+    assert pair.execute(pair.create("do")) == 0
 
 
 def test_a_fork_stops_the_run_and_changes_nothing(pair: PairWorld) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from console.environment import Environment
-from console.hosts.base import HostError, Result
+from console.hosts.base import FenceRefused, HostError, Result
 from console.runs import locks
 from tests.console.runs.world import FAST, World
 
@@ -128,7 +128,8 @@ def test_the_last_records_are_there_before_the_lock_goes_and_somebody_elses_stay
     me = locks.Owner("20261124T021455-deploy-here-00000a", "me@here", 1, "", 1.0)
     got = locks.take(host, directory, me, FAST, environment="here")
     locks.append_records(host, directory, me.run, got.fence, ['{"n":1}'])
-    assert not locks.release(host, directory, me.run, "1 somebody", ['{"n":2}'])
+    with pytest.raises(FenceRefused):
+        locks.release(host, directory, me.run, "1 somebody", ['{"n":2}'])
     assert locks.read_records(host, directory, me.run) == '{"n":1}\n'
     assert locks.release(host, directory, me.run, got.fence, ['{"n":2}', '{"n":3}'])
     assert locks.read_records(host, directory, me.run) == '{"n":1}\n{"n":2}\n{"n":3}\n'

@@ -14,6 +14,8 @@ from console.environment import Environment
 from console.hosts.base import FenceRefused, Guard, HostError
 from console.hosts.command import Command
 from console.runs import locks
+from console.runs.create import decide
+from console.runs.journal import fetch
 from console.runs.lease import ClaimHeld, Leases, Process
 from console.runs.ownership import Ownership, OwnershipLost
 from tests.console.runs.world import FAST, World, until
@@ -114,6 +116,8 @@ def test_another_machine_waits_until_the_lock_is_dead_then_adopts(world: World) 
     other = World(world.folder, state="other")
     with other.environment() as environment:
         seen = other.runs.seen(run, environment)
+        assert other.records.every_stream() == []  # looking takes nothing over
+        other.runs.take_in(seen)
     assert seen.view.steps["s1"].state == "done" and seen.view.steps["s2"].state == "running"
     owner = world.app / ".quarterdeck" / "lock" / "owner.json"
     owner.write_text(owner.read_text().replace(Process.me().machine, "another-machine"))
@@ -140,7 +144,7 @@ def test_a_runner_that_wakes_up_after_a_take_over_changes_nothing(world: World) 
     until(lambda: "do s2" in world.effects(), "the end of the step")
     other = World(world.folder, state="other")
     with other.environment() as environment:
-        other.runs.adopt(run, environment)
+        assert other.runs.take_in(other.runs.seen(run, environment)) > 0
     owner = world.app / ".quarterdeck" / "lock" / "owner.json"
     owner.write_text(owner.read_text().replace(Process.me().machine, "another-machine"))
     os.utime(world.app / ".quarterdeck" / "lock" / "beat", (0, 0))
@@ -151,6 +155,39 @@ def test_a_runner_that_wakes_up_after_a_take_over_changes_nothing(world: World) 
     assert child.wait(30) == 6, world.log(run)
     assert world.effects() == done
     assert "stopped:" in world.places.spool(run).read_text()
+
+
+@pytest.mark.parametrize("fenced", [True, False])
+def test_one_that_was_stopped_between_its_proof_and_its_effect_changes_nothing(world: World, fenced: bool) -> None:
+    """Stopped for longer than lease and lock live, taken over, its run undone, then continued."""
+    run = world.create("do", "do")
+    extra = () if fenced else ("--unguarded",)
+    child = world.runner(run, "--die", "before", "7", "--signal", "STOP", *extra)
+    until(lambda: start_state(child.pid) == "T", "the stop before the intent of the second step")
+    assert world.effects() == ["do s1"]
+    other = World(world.folder, state="other")
+    with other.environment() as environment:
+        other.runs.take_in(other.runs.seen(run, environment))
+    owner = world.app / ".quarterdeck" / "lock" / "owner.json"
+    owner.write_text(owner.read_text().replace(Process.me().machine, "another-machine"))
+    os.utime(world.app / ".quarterdeck" / "lock" / "beat", (0, 0))
+    decide(other.records, run, "undo", "colleague@desk")
+    assert other.carry(run) == 0, other.log(run)
+    assert world.effects() == ["do s1", "undo s1"]
+    os.kill(child.pid, signal.SIGCONT)
+    code = child.wait(40)
+    if fenced:
+        assert (code, world.effects(), world.made()) == (6, ["do s1", "undo s1"], [])
+        assert "stopped:" in world.places.spool(run).read_text()
+        with other.environment() as environment:  # nor has it written among the records of who took over
+            assert fetch(other.records, run, environment, ["one"]) == 0
+    else:
+        assert "do s2" in world.effects(), world.log(run)  # control: without the comparison it does
+
+
+def start_state(pid: int) -> str:
+    """The state letter of a process."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0]
 
 
 def test_control_without_the_fence_the_sleeper_does_it_again(world: World) -> None:
