@@ -66,6 +66,8 @@ class Executor:
     secret: Callable[[str], str]
     fences: Mapping[str, str] = field(default_factory=dict)
     outputs: dict[str, dict[str, JsonValue]] = field(default_factory=dict)
+    hurried: threading.Event = field(default_factory=threading.Event)
+    """Set while nobody wants to wait for a host that is away: what only looks is then not looked at again."""
 
     def guard(self, host: str, label: str, attempt: int, records: Sequence[str] = ()) -> Guard:
         """The guard of one attempt on a host; the last of `records` is its intent."""
@@ -178,7 +180,8 @@ class Executor:
             except LoginRefused as error:
                 refused.once_more(error)
             except HostUnreachable as error:
-                if time.monotonic() - began > command.deadline_s or (cancel is not None and cancel.is_set()):
+                hurried = self.hurried.is_set() or (cancel is not None and cancel.is_set())
+                if hurried or time.monotonic() - began > command.deadline_s:
                     return Outcome(verdict="unknown", evidence=clean(str(error)))
                 time.sleep(min(1.0, self.environment.timing.heartbeat_s))
             except HostError as error:

@@ -74,7 +74,14 @@ class Engine:
         self.stopping = threading.Event()
         """This process was asked to go (SIGTERM): no new step; the run stays as it is and can be resumed."""
         self.executor = Executor(
-            tools.environment, run, tools.handlers, tools.spool, tools.redactor, tools.secret, self.owned.fences
+            tools.environment,
+            run,
+            tools.handlers,
+            tools.spool,
+            tools.redactor,
+            tools.secret,
+            self.owned.fences,
+            hurried=self.cancel_now,
         )
 
     # -- the whole -------------------------------------------------------------------------------------------------
