@@ -358,6 +358,8 @@ def _worth_a_look(records: Sequence[Record]) -> bool:
     """Whether hosts may know more of a run: one that ended a while ago may have been undone from another store."""
     if not records or (view := fold(records)).state != "closed":
         return True
+    if view.pruned:
+        return False
     return Seen(view, None).can != () and not 0 <= time.time() - view.closed_at < JUST_CLOSED_S
 
 
