@@ -138,6 +138,8 @@ class RunShown(NamedTuple):
     digest: str = ""
     foreign: bool = False
     """It was not made here: `answer` wants the digest of its plan, which a person has seen and confirmed."""
+    take_over: str = ""
+    """Whose dead lock is taken over by who answers for it; then `answer` wants a reason."""
     without: tuple[str, ...] = ()
     """Hosts that were left out of it by name."""
 
@@ -281,8 +283,8 @@ class Session(Protocol):
         """*Blocking.* The plan that a run executes."""
         ...
 
-    def cancel(self, id: str) -> None:  # noqa: A002
-        """*Blocking.* Ask the run to stop as its step allows."""
+    def cancel(self, id: str, then: Literal["undo", "leave"] | None = None) -> None:  # noqa: A002
+        """*Blocking.* Ask the run to stop as its step allows; `then` is done with it without asking again."""
         ...
 
     def answer(

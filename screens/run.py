@@ -203,8 +203,8 @@ class RunScreen(Deck[None]):
         )
 
     def _decide(self, choice: Literal["undo", "leave", "resume"], title: str, words: str, said: str) -> None:
-        """Ask, then answer. A run that was not made here is confirmed like a new plan, which is shown whole."""
-        if self.shown is None or not self.shown.foreign:
+        """Ask, then answer. A run that was not made here, or is taken over, is confirmed whole, with a reason."""
+        if self.shown is None or not (self.shown.foreign or self.shown.take_over):
             self._question(title, words, lambda: self._answer(choice, said))
             return
         from screens.plan import PlanScreen

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import signal
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from console.cli.output import UNFINISHED, Exit, clock, give, give_json, iso, say, table, yes_typed
+from console.cli.output import UNFINISHED, Exit, ask_tty, clock, give, give_json, iso, say, table
 
 if TYPE_CHECKING:
     from console.session import RunShown, Session
@@ -49,8 +49,8 @@ def follow_to_end(
 ) -> int:
     """Print steps and output until the run has ended or waits for a person; its exit code, 6 while it has none.
 
-    Ctrl-C asks whether to cancel where `may_cancel`; a second one, or the first of somebody who only watches, leaves
-    the run alone and ends with 6. `ctrl_c`: what held it back until here.
+    Ctrl-C asks whether to cancel, and then to undo or leave, where `may_cancel`; a second one, or the first of somebody
+    who only watches, leaves the run alone and ends with 6. `ctrl_c`: what held it back until here.
     """
     follower, stopped = _Follower(session, run_id), False
     while True:
@@ -120,15 +120,25 @@ class _Follower:
         return "resume" in shown.can or bool(shown.question)
 
 
+QUESTION = """
+The run goes on by itself. Cancel the run?
+  u  yes, and undo what it did
+  l  yes, and leave what it did as it is
+  c  yes, and choose once it has stopped, as its step allows
+Enter, or Ctrl-C again: no, stop following it. [u/l/c/Enter] """
+
+
 def _asked_to_stay(session: Session, run_id: str) -> bool:
-    """Ask whether to cancel; whether to go on following. Ctrl-C again, or no terminal: no."""
+    """Ask whether to cancel, and what then; whether to go on following. Ctrl-C again, or no terminal: no."""
     try:
-        cancel = yes_typed("\nCancel the run? It stops as its step allows. [y/N, Ctrl-C again to leave it running] ")
+        typed = ask_tty(QUESTION).strip().lower()
     except (KeyboardInterrupt, Exit):
         return False
-    if cancel:
-        session.cancel(run_id)
-        say("asked it to stop")
+    chosen: dict[str, Literal["undo", "leave"] | None] = {"u": "undo", "l": "leave", "c": None}
+    if typed not in chosen:
+        return False
+    session.cancel(run_id, chosen[typed])
+    say("asked it to stop")
     return True
 
 

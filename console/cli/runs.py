@@ -211,6 +211,7 @@ def _choose(obj: dict[str, Any], run_id: str, choice: Literal["undo", "leave", "
     with cli_session(obj) as session:
         shown = session.run(run_id)
         word, digest = session.confirmation(shown.line.environment), shown.digest
+        reason = given.reason
         expected(given.expect, digest, (f"look at it: quarterdeck runs show {run_id}",))
         if shown.foreign:
             plan = session.plan_of(run_id)
@@ -231,6 +232,10 @@ def _choose(obj: dict[str, Any], run_id: str, choice: Literal["undo", "leave", "
                 confirmed = yes_typed(f"\n{choice.capitalize()} it? [y/N] ", "say --yes")
             if not confirmed:
                 fail(REFUSED, "Not confirmed; nothing was changed.")
+        if shown.take_over and not reason.strip() and not given.yes:
+            otherwise = "say --reason TEXT"
+            reason = ask_tty(f"Its lock is that of {shown.take_over}. Why do you take it over? ", otherwise)
         with HeldBack() as ctrl_c:
-            session.answer(run_id, choice, digest, given.reason, session_bound=given.session_bound)
-            raise Exit(follow_to_end(session, run_id, as_json=given.as_json, may_cancel=False, ctrl_c=ctrl_c))
+            session.answer(run_id, choice, digest, reason, session_bound=given.session_bound)
+            may_cancel = choice == "resume"
+            raise Exit(follow_to_end(session, run_id, as_json=given.as_json, may_cancel=may_cancel, ctrl_c=ctrl_c))

@@ -46,6 +46,8 @@ class Elsewhere:
         self._lock = threading.Lock()
         self._known: dict[str, _There] | None = None
         self._told: set[str] = set()
+        self._unbelieved: dict[str, str] = {}
+        """Run to the newest record there with which it was not believed: it is not read over and over."""
 
     def look(self, environments: Iterable[Environment], *, again: bool = False) -> None:
         """Look at every environment's first host. What cannot be seen, or is not believed, is told.
@@ -68,12 +70,15 @@ class Elsewhere:
                 last = records.last(run)
                 if (last is not None and newest.seq <= last.seq) or self._current(run, newest):
                     continue
+                if again and self._unbelieved.get(run) == newest.hash:
+                    continue
                 try:
                     self.note(known.seen(run, environment))
                 except (ChainBroken, RunUnknown) as error:
                     if not again or str(error) not in self._told:
                         self._ground.tell(str(error), "bad")
                     self._told.add(str(error))
+                    self._unbelieved[run] = newest.hash
 
     def note(self, seen: Seen) -> None:
         """Keep the line of a run of which the hosts were seen to know more than the store."""

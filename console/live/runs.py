@@ -198,8 +198,8 @@ class RunsDesk:
 
     # -- deciding --------------------------------------------------------------------------------------------------
 
-    def cancel(self, run: str) -> None:
-        """Ask a run that is executed here to stop as its step allows. Raises AskFailed."""
+    def cancel(self, run: str, then: Literal["undo", "leave"] | None = None) -> None:
+        """Ask a run that is executed here to stop as its step allows, `then` what is chosen already. AskFailed."""
         seen = self.seen(run)
         if seen.view.state == "closed":
             raise AskFailed(f"The run has ended already: {seen.state}.", exit_code=4)
@@ -213,8 +213,8 @@ class RunsDesk:
                 ways,
                 exit_code=4,
             )
-        self._ground.known_runs.cancel(run, self._ground.who())
-        self._ground.record("asked.cancel", {"run": run})
+        self._ground.known_runs.cancel(run, self._ground.who(), then)
+        self._ground.record("asked.cancel", {"run": run, **({"then": then} if then else {})})
 
     def answer(
         self,
@@ -238,6 +238,12 @@ class RunsDesk:
             raise AskFailed(f"The run is {seen.state}; {choice} is not possible now. Possible: {can}.", exit_code=4)
         if seen.foreign:
             self._may_be_answered(seen, choice, digest)
+        if seen.take_over and not reason.strip():
+            raise AskFailed(
+                f"The run's lock is that of {seen.take_over}. Taking it over wants a reason; the audit keeps it.",
+                (f"quarterdeck runs {choice} {run} --reason TEXT",),
+                exit_code=4,
+            )
         records, who = self._ground.records, self._ground.who()
         if seen.holder is None and choice != "leave":
             self._may_log_in_again(view, session_bound=session_bound)
@@ -251,6 +257,8 @@ class RunsDesk:
         else:
             decide(records, run, choice, who)
         why = {"reason": reason} if reason else {}
+        if seen.take_over:
+            why["taken_from"] = seen.take_over
         self._ground.record(f"asked.{choice}", {"run": run, **why, **({"digest": digest} if seen.foreign else {})})
         if seen.holder is None:
             # A run from elsewhere is executed with the profile of who answers for it, not with one that it names.

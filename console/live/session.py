@@ -255,8 +255,8 @@ class LiveSession:
         return self._runs.plan_of(id)
 
     @answers
-    def cancel(self, id: str) -> None:  # noqa: A002
-        self._runs.cancel(id)
+    def cancel(self, id: str, then: Literal["undo", "leave"] | None = None) -> None:  # noqa: A002
+        self._runs.cancel(id, then)
 
     @answers
     def answer(

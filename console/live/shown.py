@@ -240,6 +240,7 @@ def run_shown(seen: Seen) -> RunShown:
         where=where,
         digest=str(view.body.get("digest", "")),
         foreign=seen.foreign,
+        take_over=clean(seen.take_over),
         without=tuple(clean(name) for name in plan.without) if plan is not None else (),
     )
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from console.credentials.unlock import SessionKey
     from console.environment import Environment
     from console.runs.launch import Start
+    from console.runs.locks import Held
     from console.runs.spool import Chunk
     from console.runs.waiting import WaitingRunner
 
@@ -62,6 +63,8 @@ class Seen:
     """Its chain as the hosts have it, where that is more than the store's: shown, and not taken into the store."""
     gives_way: int = 0
     """How many of the store's records the hosts have others for, if that chain is taken into the store."""
+    lock: Held | None = None
+    """Its lock on the hosts, where that was looked at and is there."""
 
     @property
     def state(self) -> str:
@@ -76,6 +79,19 @@ class Seen:
         if view.state == "created":
             return "created, not begun"
         return "waiting for you" if view.question else "interrupted"
+
+    @property
+    def take_over(self) -> str:
+        """Whose dead lock whoever goes on with it takes over, in words; empty where it is nobody else's.
+
+        What a runner of this store and this machine left is nobody else's, also after the machine was started anew.
+        """
+        if self.lock is None or self.elsewhere or self.holder is not None or self.view.state == "closed":
+            return ""
+        owner = self.lock.owner
+        if owner.gone or (owner.machine == socket.gethostname() and not self.foreign and not self.there):
+            return ""
+        return f"{owner.who}, of whom nothing was heard for {self.lock.age_s:.0f} s"
 
     @property
     def rebooted(self) -> bool:
@@ -131,14 +147,15 @@ class Runs:
         # In this order: a runner that is gone has written its last record, so what is read after that is the end.
         holder = self.leases.holder(run)
         records = self.records.read(run)
-        elsewhere, gives_way = False, 0
+        lock: Held | None = None
+        gives_way = 0
         there: tuple[Record, ...] = ()
         if environment is not None and holder is None and _worth_a_look(records):
             from console.runs.journal import chain_there, seen_together
 
             known = records[-1] if records else None
             if not records or fold(records).state != "closed":
-                elsewhere = self._elsewhere(run, environment, fold(records).hosts if records else ())
+                lock = self._lock(run, environment, fold(records).hosts if records else ())
             chain = chain_there(run, environment, environment.hosts, known)
             together, gives_way = seen_together(records, chain)
             if len(together) > len(records) or gives_way:
@@ -148,11 +165,12 @@ class Runs:
         from console.runs.create import made_key
 
         foreign = self.records.remembered(made_key(run)) != records[0].hash
+        elsewhere = lock is not None and not lock.dead and not lock.owner.gone
         first = self.records.remembered(pruned_key(run)) if records[0].body is None else None
-        return Seen(fold(records, first), holder, elsewhere, foreign, there, gives_way)
+        return Seen(fold(records, first), holder, elsewhere, foreign, there, gives_way, lock)
 
-    def _elsewhere(self, run: str, environment: Environment, hosts: Sequence[str]) -> bool:
-        """Whether somebody else's runner beats its lock. `hosts`: that take part, if that is known here.
+    def _lock(self, run: str, environment: Environment, hosts: Sequence[str]) -> Held | None:
+        """Its lock, beaten by somebody else's runner or dead. `hosts`: that take part, if that is known here.
 
         The first of them that answers says so: a run has the locks of all its hosts.
         """
@@ -164,11 +182,11 @@ class Runs:
                 held = look(environment.hosts[name], environment.directory, environment.timing)
             except (HostError, KeyError):  # KeyError: a host that the profile does not have any more
                 continue
-            if held is not None and held.owner.run == run and not held.dead and not held.owner.gone:
-                return True
+            if held is not None and held.owner.run == run:
+                return held
             if hosts:
-                return False
-        return False
+                return None
+        return None
 
     def take_in(self, seen: Seen) -> int:
         """Take into the store what was seen on the hosts; how many records were new. Raises ChainBroken, Forked."""
@@ -340,6 +358,8 @@ def _worth_a_look(records: Sequence[Record]) -> bool:
     """Whether hosts may know more of a run: one that ended a while ago may have been undone from another store."""
     if not records or (view := fold(records)).state != "closed":
         return True
+    if view.pruned:
+        return False
     return Seen(view, None).can != () and not 0 <= time.time() - view.closed_at < JUST_CLOSED_S
 
 

@@ -609,7 +609,7 @@ class FixedSession:
         self._ask("plan_of", id)
         return plan()._replace(foreign="This run was not made here.") if self.shown[id].foreign else plan()
 
-    def cancel(self, id: str) -> None:  # noqa: A002
+    def cancel(self, id: str, then: Literal["undo", "leave"] | None = None) -> None:  # noqa: A002
         self._ask("cancel", id)
 
     def answer(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,7 +18,7 @@ from console.live.runs import RunsDesk
 from console.runs import client
 from console.runs.api import Plan, plan_digest
 from console.runs.create import decide, reopen_to_undo
-from console.runs.lease import ClaimHeld
+from console.runs.lease import ClaimHeld, Process
 from console.store.records import GENESIS, Record, made
 from tests.console.runs.test_foreign import put_chain
 from tests.console.runs.world import World
@@ -187,3 +189,67 @@ def test_a_foreign_run_of_an_older_version_keeps_the_digest_that_it_was_made_wit
     assert other.records.read(run) == []
     desk.answer(run, "leave", old["digest"])
     assert other.view(run).ending == "cancelled-undone", other.log(run)
+
+
+def test_whoever_takes_a_colleagues_dead_lock_over_says_why(worlds: tuple[World, World], desk_of: DeskOf) -> None:
+    mine, other = worlds
+    run = mine.create("do", "do")
+    mine.carry(run, "--die", "after", "6")
+    owner = mine.app / ".quarterdeck" / "lock" / "owner.json"
+    owner.write_text(owner.read_text().replace(Process.me().machine, "another-machine"))
+    os.utime(mine.app / ".quarterdeck" / "lock" / "beat", (0, 0))
+    desk, digest = desk_of(other), mine.view(run).body["digest"]
+    assert "of whom nothing was heard" in desk.shown(run).take_over
+    with pytest.raises(AskFailed, match="wants a reason"):
+        desk.answer(run, "resume", digest, " ")
+    assert dump(other) == []
+    desk.answer(run, "resume", digest, "her laptop is shut")
+    assert other.view(run).ending == "succeeded", other.log(run)
+    asked = next(record for record in other.records.read("audit") if record.kind == "asked.resume")
+    assert (asked.body or {})["reason"] == "her laptop is shut" and "taken_from" in (asked.body or {})
+
+
+def test_what_a_runner_of_ones_own_left_wants_no_reason(worlds: tuple[World, World], desk_of: DeskOf) -> None:
+    mine, _ = worlds
+    run = mine.create("do", "do")
+    mine.carry(run, "--die", "after", "6")
+    desk = desk_of(mine)
+    assert desk.shown(run).take_over == ""
+    desk.answer(run, "resume")
+    assert mine.view(run).ending == "succeeded"
+
+
+def test_a_run_that_a_reboot_interrupted_is_said_so(
+    worlds: tuple[World, World], desk_of: DeskOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, _ = worlds
+    run = mine.create("do", "do")
+    mine.carry(run, "--die", "after", "6")
+    assert not mine.runs.seen(run).rebooted  # control: its runner only died
+    assert "Its runner died" in desk_of(mine).shown(run).question
+    monkeypatch.setattr(client, "boot_id", lambda: "another-boot pid:[1]")
+    assert mine.runs.seen(run).rebooted
+    shown = desk_of(mine).shown(run)
+    assert "This machine was started anew under it" in shown.question and "resume" in shown.can
+
+
+def test_the_store_of_one_of_two_bastions_is_gone(worlds: tuple[World, World], desk_of: DeskOf, tmp_path: Path) -> None:
+    """Whoever comes back with an empty store finds the run on its hosts and ends it, like any colleague."""
+    mine, _ = worlds
+    run = mine.create("do", "stay", "do")
+    digest = mine.view(run).body["digest"]
+    mine.carry(run, "--die", "after", "8")
+    assert mine.locked()
+    mine.records.database.close()
+    shutil.rmtree(mine.state)
+    again = World(tmp_path)
+    desk = desk_of(again)
+    assert [line.state for line in desk.everywhere()] == ["interrupted"]
+    with pytest.raises(AskFailed, match="was not made here"):
+        desk.answer(run, "undo")
+    desk.answer(run, "undo", digest)
+    assert again.view(run).state == "closed" and again.view(run).ending in ("undone", "failed-code-undone"), again.log(
+        run
+    )
+    assert again.made() in ([], ["s2"]) and not again.locked()
+    again.records.database.close()

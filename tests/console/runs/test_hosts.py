@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from console.answers import AskFailed
 from console.environment import Environment
 from console.hosts.base import GroundMissing, Guard, Host, OutputSink, Result, StepOnHost
 from console.hosts.command import Command
@@ -293,15 +294,51 @@ def test_a_lock_that_a_run_left_on_a_host_that_was_away_can_be_taken_away(pair: 
     two.down = False
     lock = pair.folder / "two" / ".quarterdeck" / "lock"
     assert lock.exists() and not (pair.folder / "one" / ".quarterdeck" / "lock").exists()
-    later = pair.create("do")
     os.utime(lock / "beat", (0, 0))
-    assert pair.execute(later) == 4
-    assert "if it has ended: quarterdeck unlock here --reason" in pair.view(later).text
     ground: Any = SimpleNamespace(timing=FAST, who=lambda: "me@desk", bound=lambda _: pair.bound(), tell=print)
     ground.record = lambda kind, body: pair.records.append("audit", kind, body)
+    with pytest.raises(AskFailed, match=f"held on two by the run {run}"):
+        locked.unlock(ground, "here", "")
     locked.unlock(ground, "here", "it was away when the run ended")
     assert not lock.exists()
-    assert pair.execute(pair.create("do")) == 0
+
+
+@pytest.mark.parametrize("lets_go", [True, False])
+def test_whatever_ends_a_runner_that_changed_nothing_leaves_no_lock(
+    pair: PairWorld, monkeypatch: pytest.MonkeyPatch, lets_go: bool
+) -> None:
+    run = pair.create("do", "do")
+    engine = pair.engine(run)
+
+    def fails(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(engine, "_read_credentials", fails)
+    if not lets_go:
+        monkeypatch.setattr(engine, "_let_go", lambda: None)
+    with pytest.raises(KeyboardInterrupt):
+        engine.execute()
+    left = [name for name in ("one", "two") if (pair.folder / name / ".quarterdeck" / "lock").exists()]
+    assert left == ([] if lets_go else ["one", "two"])  # control: it had both of them
+    assert pair.runs.leases.holder(run) is None
+
+
+def test_a_runner_that_was_taken_over_closes_nothing(pair: PairWorld) -> None:
+    run = pair.create("do")
+    engine = pair.engine(run)
+    give_back = engine.owned.give_back
+
+    def taken(*args: Any, **more: Any) -> list[str]:
+        owner = locks.Owner(run, "anna@desk", 1, "hers", 1.0)
+        held = locks.look(pair.pair["two"], str(pair.app), FAST)
+        assert held is not None
+        locks.seize(pair.pair["two"], str(pair.app), owner, held, FAST, environment="here")
+        return give_back(*args, **more)
+
+    engine.owned.give_back = taken  # type: ignore[method-assign]
+    assert engine.execute() == 6
+    assert pair.view(run).state == "closing" and "run.closed" not in pair.kinds(run)
+    assert (pair.folder / "two" / ".quarterdeck" / "lock").exists()
 
 
 def test_a_fork_stops_the_run_and_changes_nothing(pair: PairWorld) -> None:
