@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from console.answers import AskFailed
-from console.runs.client import Runs, RunUnknown, looked_key
+from console.runs.client import LAST_WAKE, Runs, RunUnknown, looked_key
 from console.runs.unattended import Left, Next, progress, verdict
 from console.timing import DEFAULT
 
@@ -94,6 +94,7 @@ class Waker:
 
         `system`: only runs of that one. Raises StoreUnusable.
         """
+        self._records.remember(LAST_WAKE, {"at": time.time()})
         woken = []
         for run in self._runs.unfinished():
             found = self._one(run, wait_s, system)

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 JUST_CLOSED_S = 30.0
 """A run that ended here so short a time ago is not looked for on its hosts: who follows it wants its end at once."""
+LAST_WAKE = "wake"
+"""Under this key the store keeps when `quarterdeck wake` last looked."""
 START_S = 30.0
 """How long a runner may take until it has its lease; half of it to see that the one before is frozen."""
 
