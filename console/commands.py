@@ -82,6 +82,7 @@ COMMANDS: tuple[ConsoleCommand, ...] = (
     _c("next_pane", "Next pane", "Move to the next pane.", "tab", "dashboard", footer=True),
     _c("previous_pane", "Previous pane", "Move to the pane before.", "shift+tab", "dashboard"),
     _c("zoom", "Zoom", "Give the pane the whole screen, or give it back.", "z", "dashboard", footer=True),
+    _c("waiting", "Run that waits", "Open the run that nobody executes, or that asks something.", "r", "dashboard"),
     _c("deploy", "Deploy", "Plan a release for this environment.", "d", "app", "writes", footer=True, action="deploy"),
     _c("rollback", "Roll back", "Plan a way back to a release.", "b", "app", "writes", footer=True, action="rollback"),
     _c("action", "Other actions", "Every action there is, with what it does.", "a", "app", "writes"),

@@ -156,6 +156,11 @@ class Policy(Shape):
     confirm: Literal["name", "key"] | None = Field(
         default=None, description="name: type its name; key: one key. Default: name in production, else key."
     )
+    wake: Literal["finish", "go-on"] = Field(
+        default="finish",
+        description="What `quarterdeck wake` may do, with nobody there, about a run whose runner died. finish: bring "
+        "what was decided to its end; go-on: go on with the change too, within 15 minutes.",
+    )
 
 
 class Environment(Shape):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from textual.containers import Container
+from textual.widget import Widget
 
 from screens.base import Deck
 from screens.known import Bridge, News
@@ -18,6 +19,10 @@ from screens.strip import EnvironmentStrip
 if TYPE_CHECKING:
     from textual import events
     from textual.app import ComposeResult
+
+    from console.commands import ConsoleCommand
+    from console.watch.views import RunLine
+    from screens.waiting import WaitingLine
 
 PANES = ("services", "metrics", "checklist", "logs")
 ORDER = ("services", "checklist", "metrics", "logs")
@@ -47,6 +52,9 @@ class Dashboard(Deck[None]):
     def __init__(self, bridge: Bridge, environment: str) -> None:
         super().__init__(bridge, environment)
         self.strip = EnvironmentStrip(symbols=bridge.symbols, id="strip")
+        self.waits: list[RunLine] = []
+        """Runs that nobody executes, or that ask something."""
+        self._waiting: WaitingLine | None = None
         self.panes: dict[str, Pane] = {
             "services": ServicesPane("services", bridge.symbols),
             "metrics": MetricsPane("metrics", bridge.symbols),
@@ -83,6 +91,23 @@ class Dashboard(Deck[None]):
         known = self.bridge.known
         running = {name: run.action for name in known.order if (run := known.running(name)) is not None}
         self.strip.show(known.all(), self.environment, running)
+        self._offer_waiting()
+
+    def _offer_waiting(self) -> None:
+        """The line of runs that wait: made when there is the first one, which is never before the first paint."""
+        known = self.bridge.known
+        if not known.runs or not isinstance(self.strip.parent, Widget):
+            return
+        from screens.waiting import WaitingLine, waiting
+
+        before, self.waits = self.waits, waiting(known.runs, self.environment)
+        if self.waits and self._waiting is None:
+            self._waiting = WaitingLine(symbols=self.bridge.symbols, id="waiting")
+            self.strip.parent.mount(self._waiting, after=self.strip)
+        if self._waiting is not None:
+            self._waiting.show(self.waits, self.bridge.clock())
+        if bool(before) is not bool(self.waits):
+            self.draw_keys()
 
     # -- panes ---------------------------------------------------------------------------------------------------
 
@@ -121,6 +146,20 @@ class Dashboard(Deck[None]):
             self.remove_class("zoomed")
         else:
             self._zoom(self.pane())
+
+    def offers(self, command: ConsoleCommand) -> bool | None:
+        """The run that waits, where there is one."""
+        if command.id == "waiting":
+            return bool(self.waits)
+        return super().offers(command)
+
+    def do_waiting(self) -> None:
+        """Open the run that waits for somebody."""
+        from screens.run import RunScreen
+
+        if self.waits:
+            first = self.waits[0]
+            self.app.push_screen(RunScreen(self.bridge, first.environment, first.id))
 
     def do_back(self) -> None:
         """Back from a zoomed pane."""

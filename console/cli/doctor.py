@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from console.answers import AskFailed
-from console.cli.output import DONE, FAILED, Exit, give
+from console.cli.output import DONE, FAILED, Exit, clock, give
 
 if TYPE_CHECKING:
     from console.live.session import LiveSession
@@ -21,11 +21,20 @@ PACKAGES = ("console", "screens", "actions", "profiles")
 
 @click.command()
 @click.argument("environment", required=False)
+@click.option("--timer", is_flag=True, help="Print a timer for `quarterdeck wake`, and look at nothing.")
 @click.pass_obj
-def doctor(obj: dict[str, Any], environment: str | None) -> None:
+def doctor(obj: dict[str, Any], environment: str | None, timer: bool) -> None:
     """Look at this machine, and at ENVIRONMENT's hosts if one is named. Exit code 1 if something needs mending."""
     from console.cli.opening import cli_session
 
+    if timer:
+        import os
+        import sys
+
+        from console.cli.timer import program, timer_text
+
+        give(timer_text(program(sys.argv[0]), os.environ.get("QUARTERDECK_STATE_DIR", "")))
+        raise Exit(DONE)
     with cli_session(obj, profile_needed=environment is not None) as session:
         if environment is None:
             with suppress(AskFailed):  # without a profile that is trusted there is less to look at
@@ -61,6 +70,7 @@ def here(session: LiveSession) -> Iterator[tuple[bool, str]]:
     from console.runs.prune import still_kept
 
     yield from interrupted(session)
+    yield from woken(session)
     yield True, f"kept: {still_kept(session.ground.records, session.ground.places)}"
     yield from uploaded(session)
     bad, counted = session.verify_records()
@@ -93,11 +103,28 @@ def interrupted(session: LiveSession) -> Iterator[tuple[bool, str]]:
         except ChainBroken:
             continue  # said with the records below
         if seen.holder is None and seen.view.state != "closed" and name not in ended:
-            found.append(name)
+            found.append(f"{name} ({seen.state}, last heard of at {clock(seen.heard)})")
             rebooted += seen.rebooted
     if found:
         why = f" This machine was started anew under {rebooted} of them." if rebooted else ""
-        yield False, f"runs that nobody executes: {', '.join(found)}.{why} Look: quarterdeck runs show ID"
+        yield (
+            False,
+            f"runs that nobody executes: {', '.join(found)}.{why} What can be done: quarterdeck runs show ID",
+        )
+
+
+def woken(session: LiveSession) -> Iterator[tuple[bool, str]]:
+    """Whether something looks after runs that wait, with nobody there."""
+    from console.runs.client import LAST_WAKE
+
+    last = session.ground.records.remembered(LAST_WAKE)
+    if last is None:
+        yield (
+            True,
+            "nothing looks after runs that wait while no console is open; a timer could: quarterdeck doctor --timer",
+        )
+    else:
+        yield True, f"`quarterdeck wake` last looked at {clock(float(last['at']))}"
 
 
 def uploaded(session: LiveSession) -> Iterator[tuple[bool, str]]:

@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "hosts": ("console.cli.hosts:hosts", "Reach the hosts and say how that went; trust a host key."),
     "audit": ("console.cli.audit:audit", "Show the audit and verify its chain."),
     "profile": ("console.cli.profile:profile", "Check a profile, print its schema, begin one."),
+    "wake": ("console.cli.wake:wake", "Go on with runs that nobody executes, as far as that needs no person."),
     "doctor": ("console.cli.doctor:doctor", "Look for what would go wrong at night."),
 }
 

@@ -195,6 +195,8 @@ def run_line(seen: Seen) -> RunLine:
         ),
         step=clean(pointed.title) if pointed is not None else "",
         local=not seen.elsewhere,
+        heard=seen.heard if seen.idle else view.last_at,  # of a living one it would change all the time
+        looked=seen.looked,
     )
 
 
@@ -260,7 +262,9 @@ def _waits(seen: Seen) -> str:
             why = "This machine was started anew while it went on."
         else:
             why = "Its runner died before it had ended."
-        return f"{why} Go on with it, take it back, or leave it as it is."
+        heard = time.strftime("%H:%M:%S on %Y-%m-%d", time.localtime(max(seen.heard, seen.looked)))
+        looked = f"`quarterdeck wake` looked at {heard}" if seen.looked > seen.heard else f"Not looked at since {heard}"
+        return f"{why} Go on with it, take it back, or leave it as it is.\n{looked}."
     return ""
 
 

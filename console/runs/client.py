@@ -19,6 +19,7 @@ from console.runs.lease import Leases, Process, boot_id
 from console.runs.model import CANCEL, CLOSED, CREATED, REOPENED, WORDS, RunView, fold, pruned_key
 from console.store.places import Places
 from console.store.records import Record, Records, parse_line
+from console.timing import DEFAULT
 
 if TYPE_CHECKING:
     import subprocess
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 JUST_CLOSED_S = 30.0
 """A run that ended here so short a time ago is not looked for on its hosts: who follows it wants its end at once."""
+LAST_WAKE = "wake"
+"""Under this key the store keeps when `quarterdeck wake` last looked."""
 START_S = 30.0
 """How long a runner may take until it has its lease; half of it to see that the one before is frozen."""
 
@@ -65,6 +68,15 @@ class Seen:
     """How many of the store's records the hosts have others for, if that chain is taken into the store."""
     lock: Held | None = None
     """Its lock on the hosts, where that was looked at and is there."""
+    heard: float = 0.0
+    """When its runner was last heard of, unix seconds: a record of it, or its lease renewed."""
+    looked: float = 0.0
+    """When `quarterdeck wake` last looked at it without being able to go on; 0: never."""
+
+    @property
+    def idle(self) -> bool:
+        """Whether it has no end, and nobody executes it as far as is known."""
+        return self.view.state != "closed" and self.holder is None and not self.elsewhere
 
     @property
     def state(self) -> str:
@@ -99,8 +111,7 @@ class Seen:
         owner = self.view.owner or {}
         boot = str(owner.get("boot", "")).partition(" ")[0]
         here = owner.get("machine") == socket.gethostname()
-        unfinished = self.holder is None and not self.elsewhere and self.view.state != "closed"
-        return bool(unfinished and here and boot and boot != boot_id().partition(" ")[0])
+        return bool(self.idle and here and boot and boot != boot_id().partition(" ")[0])
 
     @property
     def _asks(self) -> bool:
@@ -167,7 +178,15 @@ class Runs:
         foreign = self.records.remembered(made_key(run)) != records[0].hash
         elsewhere = lock is not None and not lock.dead and not lock.owner.gone
         first = self.records.remembered(pruned_key(run)) if records[0].body is None else None
-        return Seen(fold(records, first), holder, elsewhere, foreign, there, gives_way, lock)
+        view = fold(records, first)
+        heard = max(view.last_at, self.leases.heard(run, DEFAULT.lease_s))
+        looked = self.records.remembered(looked_key(run)) if holder is None and view.state != "closed" else None
+        at = float(looked["at"]) if looked else 0.0
+        return Seen(view, holder, elsewhere, foreign, there, gives_way, lock, heard, at)
+
+    def unfinished(self) -> list[str]:
+        """Ids of the runs in the store that have no end, newest first."""
+        return [run for run in self.here() if (last := self.records.last(run)) is not None and last.kind != CLOSED]
 
     def _lock(self, run: str, environment: Environment, hosts: Sequence[str]) -> Held | None:
         """Its lock, beaten by somebody else's runner or dead. `hosts`: that take part, if that is known here.
@@ -361,6 +380,11 @@ def _worth_a_look(records: Sequence[Record]) -> bool:
     if view.pruned:
         return False
     return Seen(view, None).can != () and not 0 <= time.time() - view.closed_at < JUST_CLOSED_S
+
+
+def looked_key(run: str) -> str:
+    """Where the store keeps when a run was last looked at, and what came of it."""
+    return f"looked:{run}"
 
 
 def tail(log: Path) -> str:

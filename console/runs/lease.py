@@ -157,6 +157,11 @@ class Leases:
         holder = _process(rows[0][0])
         return holder if _lives(holder, float(rows[0][1])) else None
 
+    def heard(self, run: str, lease_s: float) -> float:
+        """When the run's runner last renewed its lease, unix seconds; 0 where it gave the lease back, or had none."""
+        rows = self._database.rows("SELECT until FROM lease WHERE run = ?", (run,))
+        return max(0.0, float(rows[0][0]) - lease_s) if rows else 0.0
+
 
 def _lives(holder: Process, until: float) -> bool:
     """Whether a holder may still live. Of a process of another boot or machine only its lease is known."""

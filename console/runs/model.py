@@ -122,7 +122,7 @@ class RunView:
     owner: Mapping[str, Any] | None = None
     planned: bool = False
     interrupted: Mapping[str, Any] | None = None
-    """Why its last runner stopped before the end, where that one could still say so: `why`, and `asked` by SIGTERM."""
+    """What its last runner could still say: `why` it stopped, and whether it was `asked` to by SIGTERM."""
     pruned: bool = False
     """Contents of its records are not kept any more: which steps it had, and what they said."""
 

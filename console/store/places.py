@@ -11,7 +11,9 @@ from console.store.mounts import network_type
 
 LOCAL = Path("/var/tmp")
 """Local on any Linux, writable by all, and kept over a reboot (File Hierarchy Standard)."""
-_OURS = frozenset({"store.sqlite3", "spool", "runner-logs", "keyring", "demo", "screens", "damaged", "audit-key"})
+_OURS = frozenset(
+    {"store.sqlite3", "spool", "runner-logs", "keyring", "demo", "screens", "damaged", "audit-key", "wake.lock"}
+)
 """What lies in a state directory."""
 
 

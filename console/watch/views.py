@@ -160,6 +160,10 @@ class RunLine(NamedTuple):
     took_s: float
     step: str = ""
     local: bool = True
+    heard: float = 0.0
+    """When its runner was last heard of, unix seconds; 0: not known."""
+    looked: float = 0.0
+    """When `quarterdeck wake` last looked at it and could not go on; 0: never."""
 
 
 class SystemView(NamedTuple):

@@ -307,6 +307,7 @@ RUNS: tuple[RunLine, ...] = (
         environment=STAGING,
         title="Deploy 1.5.0-rc3",
         local=False,
+        heard=NOW - 5300,
     ),
     line("r-0041", "failed, NEEDS A HUMAN", "bad", step="migrate", age=86_000, took=41.0),
     line("r-0040", "failed, undone", "warn", age=172_000, took=74.0, title="Deploy 1.4.3"),

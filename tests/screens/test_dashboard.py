@@ -13,7 +13,7 @@ from screens.dashboard import Dashboard
 from screens.panes.logs import LogsPane
 from screens.panes.metrics import MetricsPane
 from tests.screens.driving import Driver, driven
-from tests.screens.fixed import MONITORING, NOW, PRODUCTION, STAGING, FixedSession, environments
+from tests.screens.fixed import MONITORING, NOW, PRODUCTION, RUNS, STAGING, FixedSession, environments, line
 
 
 def logs_of(console: Driver) -> LogsPane:
@@ -367,5 +367,32 @@ def test_a_demo_that_does_not_stop_says_so_and_can_be_left() -> None:
             await console.shows("Somebody else holds the demo.")
             await console.press("escape")
             await console.at("Dashboard")
+
+    asyncio.run(drive())
+
+
+def test_a_run_that_nobody_executes_is_offered_and_one_key_opens_it() -> None:
+    async def drive() -> None:
+        session = FixedSession()
+        async with driven(session) as console:
+            await console.shows("! r Deploy 1.5.0-rc3 on staging: interrupted, not looked at since")
+            await console.press("r")
+            await console.at("RunScreen")
+            await console.shows("r-0042")
+            await console.press("escape")
+            await console.at("Dashboard")
+            assert session.listener is not None
+            session.listener.runs(tuple(one for one in RUNS if one.state != "interrupted"))
+            await console.until(lambda: "not looked at" not in console.text, "the line goes")
+            await console.press("r")
+            await console.at("Dashboard")
+            mine = line("r-0050", "created, not begun", "warn")
+            asks = line("r-0051", "waiting for you", "warn", environment=STAGING)
+            looked = line("r-0052", "interrupted", "warn", heard=NOW - 600, looked=NOW - 60)
+            session.listener.runs((asks, mine, looked))
+            await console.shows("Deploy 1.5.0 on production: confirmed and never begun, not looked at since")
+            await console.shows(", and 2 more (w)")
+            session.listener.runs((looked,))
+            await console.shows("needs you")
 
     asyncio.run(drive())

@@ -15,6 +15,8 @@ from console.runs.api import Action, Command, FactsContext, Frozen, Gate, Op, Op
 
 DO = 'printf "do %s\\n" "$2" >>"$1/effects"; : >"$1/made.$2"'
 WAIT = 'printf "begin %s\\n" "$2" >>"$1/effects"; while [ ! -e "$1/go" ]; do sleep 0.02; done; ' + DO
+COUNT = 'printf "begin %s\\n" "$2" >>"$1/effects"; n=0; while [ ! -e "$1/go" ]; do n=$((n + 1)); echo "line $n"; '
+COUNT += "sleep 0.01; done; " + DO
 BREAK = 'printf "do %s\\n" "$2" >>"$1/effects"; echo "it broke" >&2; exit 3'
 FLAKY = 'printf "try %s\\n" "$2" >>"$1/effects"; [ "$(grep -cx "try $2" "$1/effects")" -ge 2 ] || exit 3; ' + DO
 UNDO = 'if [ -e "$1/made.$2" ]; then printf "undo %s\\n" "$2" >>"$1/effects"; rm -- "$1/made.$2"; fi'
@@ -23,7 +25,12 @@ UNDO = 'if [ -e "$1/made.$2" ]; then printf "undo %s\\n" "$2" >>"$1/effects"; rm
 class TallyParams(Params):
     """What the steps do."""
 
-    kinds: tuple[Literal["do", "wait", "detach", "break", "flaky", "stay", "op", "gate", "look", "doubt"], ...]
+    kinds: tuple[
+        Literal[
+            "do", "wait", "detach", "count", "count-detach", "break", "flaky", "stay", "op", "gate", "look", "doubt"
+        ],
+        ...,
+    ]
     side_by_side: bool = False
     cancel: Literal["now", "boundary", "ask"] = "boundary"
     undo: Literal["yes", "fails"] = "yes"
@@ -80,8 +87,16 @@ def _sh(text: str, facts: TallyFacts, name: str, **more: Any) -> Command:
 
 
 def _step(id_: str, kind: str, host: str, facts: TallyFacts, params: TallyParams, needs: tuple[str, ...]) -> Step:
-    text = {"do": DO, "wait": WAIT, "detach": WAIT, "break": BREAK, "flaky": FLAKY}.get(kind, DO)
-    run: Command | Op = _sh(text, facts, id_, writes=True, detach=kind == "detach", deadline_s=20.0)
+    text = {
+        "do": DO,
+        "wait": WAIT,
+        "detach": WAIT,
+        "count": COUNT,
+        "count-detach": COUNT,
+        "break": BREAK,
+        "flaky": FLAKY,
+    }.get(kind, DO)
+    run: Command | Op = _sh(text, facts, id_, writes=True, detach=kind in ("detach", "count-detach"), deadline_s=20.0)
     if kind in ("look", "gate"):
         run = _sh(f": {facts.basis}", facts, id_)
         gates = (Gate(id="open", title="it is open", check=_sh('test ! -e "$1/closed"', facts, id_)),)

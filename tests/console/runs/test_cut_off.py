@@ -22,6 +22,7 @@ from console.live.shown import run_shown
 from console.runs import ownership
 from console.runs.client import Seen
 from console.runs.engine import Engine
+from console.runs.journal import fetch
 from console.runs.ownership import CutOff, Ownership
 from tests.console.runs.test_hosts import PairWorld, Rooted, _none
 from tests.console.runs.world import FAST
@@ -111,7 +112,7 @@ def test_it_ends_interrupted_and_a_colleague_goes_on(
     assert "no" not in {step.state for step in seen.view.steps.values()}
 
     colleague = CutWorld(tmp_path, state="theirs")
-    colleague.runs.adopt(run, colleague.bound())
+    fetch(colleague.records, run, colleague.bound(), ["one", "two"])
     for beat in tmp_path.glob("*/.quarterdeck/lock/beat"):
         os.utime(beat, (1, 1))  # so old that the lock is dead
     assert colleague.execute(run) == colleague.view(run).exit_code
@@ -120,7 +121,7 @@ def test_it_ends_interrupted_and_a_colleague_goes_on(
     assert colleague.view(run).interrupted is None
     assert not any((tmp_path / name / ".quarterdeck" / "lock").exists() for name in ("one", "two"))
     world.pair.scripted["two"].locked_out = False
-    world.runs.adopt(run, world.bound())  # the own end gives way, and is not a fork
+    fetch(world.records, run, world.bound(), ["one", "two"])  # the own end gives way, and is not a fork
     assert world.view(run).ending == ending
     for one in (world, colleague):
         one.pair.close()
