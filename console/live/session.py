@@ -373,7 +373,7 @@ class LiveSession:
         checked = self.check_audit(hosts=False)
         return checked.bad, checked.records
 
-    @asked()
+    @answers
     def check_audit(self, *, hosts: bool) -> Checked:
         """*Blocking.* Every chain, every checkpoint; with `hosts` also what they hold of our head. Raises AskFailed."""
         from console.runs.audit_check import check_here, check_hosts
@@ -383,4 +383,6 @@ class LiveSession:
             check_hosts(
                 self.ground.records, [self.ground.bound(name) for name in self.ground.profile.environments], checked
             )
+        for told in (checked.bad, checked.notes, checked.silent):
+            told[:] = map(self.redacted, told)
         return checked
