@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import json
 import os
+import pty
+import signal
 import statistics
 import subprocess
 import sys
@@ -279,9 +281,62 @@ def _timed(call: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
+BARE = """
+from textual.app import App
+from textual.widgets import Static
+class Bare(App):
+    def compose(self):
+        yield Static("ready to be looked at")
+Bare().run()
+"""
+OURS = "import sys; sys.argv[0] = 'quarterdeck'; from console.cli import main; main()"
+GIVEN_UP_S = 10.0
+
+
+def lost(folder: Path) -> None:
+    """Seconds from the loss of the terminal to the end of the process, beside a bare Textual app."""
+    file = folder / "profile.yaml"
+    file.write_text(json.dumps(PROFILE))
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm-256color", "QUARTERDECK_STATE_DIR": str(folder / "st")}
+    rows = []
+    for name, words, until in (
+        ("a bare Textual app (floor)", ("-c", BARE), b"ready"),
+        ("the console", ("-c", OURS, "-p", str(file)), b"Metrics"),
+    ):
+        for hangup, trap in (("SIGHUP as usual", ""), ("SIGHUP ignored", "trap '' HUP; ")):
+            ended = [_lost([sys.executable, "-P", *words], trap, env, until) for _ in range(3)]
+            never = sum(one is None for one in ended)
+            took = [one for one in ended if one is not None]
+            rows.append(
+                [f"{name}, {hangup}", spread(took, digits=2) if took else f"not within {GIVEN_UP_S:g} s ({never})"]
+            )
+    show(("the terminal is gone", "ended after"), rows)
+
+
+def _lost(argv: list[str], trap: str, env: dict[str, str], until: bytes) -> float | None:
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.execvpe("sh", ["sh", "-c", f'{trap}exec "$@"', "sh", *argv], env)
+    seen, began, ended = b"", time.monotonic(), False
+    while until not in seen and time.monotonic() - began < 60:
+        seen += os.read(fd, 65536)
+    time.sleep(1.0)
+    os.close(fd)
+    gone = time.monotonic()
+    while not ended and time.monotonic() - gone < GIVEN_UP_S:
+        ended = os.waitpid(pid, os.WNOHANG)[0] == pid
+        time.sleep(0.01)
+    took = time.monotonic() - gone
+    if not ended:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    return took if ended else None
+
+
 def main() -> None:
     """Print the tables."""
     with tempfile.TemporaryDirectory(prefix="quarterdeck-bench-") as folder:
         steps(Path(folder))
+        lost(Path(folder))
         many(Path(folder))
         output(Path(folder))

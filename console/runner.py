@@ -152,6 +152,7 @@ def execute(
     from console.runs.lease import LeaseHeld
     from console.runs.model import fold
     from console.runs.prune import daily
+    from console.runs.sinks import tell
     from console.runs.spool import Spool
     from console.store.database import Database, StoreUnusable
     from console.store.places import places
@@ -200,6 +201,8 @@ def execute(
             engine = Engine(run, tools)
             signal.signal(signal.SIGTERM, lambda *_: engine.stopping.set())
             code = engine.execute()
+            for sentence in tell(records, profile.audit, secret, who_am_i()):
+                spool.say("", 0, sentence)
             daily(records, where, who_am_i())
             return code
         except LeaseHeld as error:
@@ -226,6 +229,8 @@ def only_its_own(profile: Profile, environment: str, get: Callable[[str], str]) 
 
     config = profile.environments.get(environment)
     own = {one.secret for one in secret_names(config.model_dump(mode="json"))} if config is not None else set()
+    if profile.audit is not None and profile.audit.webhook is not None:
+        own.add(profile.audit.webhook.secret)
     own |= {host.passphrase.secret for host in profile.hosts.values() if host.passphrase is not None}
 
     def limited(name: str) -> str:

@@ -83,7 +83,7 @@ def _credentials(data: Mapping[str, Any]) -> Iterator[Finding]:
             for number, inner in enumerate(value):
                 yield from walk((*loc, number), inner)
 
-    for group in ("hosts", "environments"):
+    for group in ("hosts", "environments", "audit"):
         yield from walk((group,), mapping(data, group))
 
 

@@ -69,6 +69,7 @@ from profiles.web import Auth, Basic, Expect, Match
 __all__ = [
     "COMMAND_WORDS",
     "AlertmanagerFeed",
+    "AuditSinks",
     "Auth",
     "Basic",
     "Checklist",
@@ -229,6 +230,18 @@ class Credential(Shape):
     )
 
 
+class AuditSinks(Shape):
+    """Where else the head of this machine's audit goes at the end of each run: its number, hash and signature."""
+
+    syslog: Flag = Field(default=False, description="To the system log of the machine that runs the console.")
+    syslog_socket: Annotated[str, Field(pattern=r"^/")] = Field(
+        default="/dev/log", description="The system log's socket."
+    )
+    webhook: SecretName | None = Field(
+        default=None, description="`{secret: NAME}` of an address to POST to; the address itself is the credential."
+    )
+
+
 class Source(Shape):
     """Where a profile came from. Written by the loader, never in a file."""
 
@@ -255,6 +268,7 @@ class Profile(Shape):
     credentials: Annotated[dict[Name, Credential], names_into] = Field(
         default_factory=dict, description="Every credential that the profile names."
     )
+    audit: AuditSinks | None = Field(default=None, description="Where else the head of the audit goes.")
     source: Source | None = Field(default=None, description="Where it came from; written by the loader.")
 
     def dumped(self) -> dict[str, Any]:

@@ -21,6 +21,7 @@ _PARTS: Final[tuple[tuple[str, str, str], ...]] = (
     ("", "The top of a profile", ""),
     ("Host", "hosts: NAME:", ""),
     ("Credential", "credentials: NAME:", ""),
+    ("AuditSinks", "audit:", ""),
     ("Environment", "environments: NAME:", "`defaults:` takes the same keys, except `inherit`."),
     ("ComposeStack", "stack: (kind: compose)", ""),
     ("Service", "stack: services: NAME: (compose)", ""),

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from console.cli.output import DONE, HUMAN, Exit, clock, give, give_json, iso, say, table
+from console.cli.output import DONE, HUMAN, UNREACHABLE, Exit, clock, give, give_json, iso, say, table
 
 
 @click.group()
@@ -42,19 +42,37 @@ def show(obj: dict[str, Any], as_json: bool, count: int) -> None:
 
 
 @audit.command()
+@click.option("--offline", is_flag=True, help="Do not ask the hosts what they hold of this machine's audit.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 @click.pass_obj
-def verify(obj: dict[str, Any], as_json: bool) -> None:
-    """Check every chain: the audit's and each run's. Names the first bad record."""
-    from console.cli.opening import cli_session
+def verify(obj: dict[str, Any], offline: bool, as_json: bool) -> None:
+    """Check every chain, every checkpoint, and what the hosts hold of both. Names the first bad record."""
+    from console.cli.opening import cli_session, unlocker
+    from console.session import AskFailed
 
+    unasked = ""
     with cli_session(obj, profile_needed=False) as session:
-        bad, counted = session.verify_records()
+        if not offline:
+            try:
+                session.load()
+                session.ground.keys.ask_by(unlocker(obj))
+            except AskFailed as error:
+                unasked = f"No host was asked what it holds of this audit: {error}"
+        checked = session.check_audit(hosts=not offline and not unasked)
     if as_json:
-        give_json({"records": counted, "broken": bad})
-        raise Exit(HUMAN if bad else DONE)
-    for sentence in bad:
-        say(sentence)
-    chains = "1 chain is" if len(bad) == 1 else f"{len(bad)} chains are"
-    give(f"{counted} records, {f'{chains} broken' if bad else 'every chain is whole'}.")
-    raise Exit(HUMAN if bad else DONE)
+        give_json(
+            {
+                "records": checked.records,
+                "checkpoints": checked.checkpoints,
+                "broken": checked.bad,
+                "notes": [*checked.notes, *checked.silent, *([unasked] if unasked else [])],
+                "hosts": checked.asked,
+            }
+        )
+    else:
+        for sentence in (*checked.bad, *checked.notes, *checked.silent, *([unasked] if unasked else [])):
+            say(sentence)
+        counted = f"{checked.records} records, {checked.checkpoints} checkpoints"
+        hosts = f", and {', '.join(checked.asked)} say the same" if checked.asked else ""
+        give(f"{counted}: NOT whole, see above." if checked.bad else f"{counted}, every chain is whole{hosts}.")
+    raise Exit(HUMAN if checked.bad else UNREACHABLE if checked.silent else DONE)

@@ -68,13 +68,17 @@ def here(session: LiveSession) -> Iterator[tuple[bool, str]]:
         yield False, str(error)
         return
     from console.runs.prune import still_kept
+    from console.runs.sinks import troubles
 
     yield from interrupted(session)
     yield from woken(session)
     yield True, f"kept: {still_kept(session.ground.records, session.ground.places)}"
     yield from uploaded(session)
-    bad, counted = session.verify_records()
-    yield (not bad), f"{counted} records" + (f": {bad[0]}" if bad else ", every chain is whole")
+    for sentence in troubles(session.ground.records):
+        yield False, sentence
+    checked = session.check_audit(hosts=False)
+    whole = f": {checked.bad[0]}" if checked.bad else f" and {checked.checkpoints} checkpoints, every chain is whole"
+    yield (not checked.bad), f"{checked.records} records{whole}"
 
 
 def under_the_store(session: LiveSession) -> Iterator[tuple[bool, str]]:

@@ -225,7 +225,9 @@ class Ground:
 
     def record(self, kind: str, body: Mapping[str, Any]) -> Record:
         """Write to the audit. Raises StoreUnusable."""
-        return self.records.append(AUDIT, kind, self.redactor.data({"who": self.who(), **body}))
+        from console.runs.audit import note
+
+        return note(self.records, kind, self.redactor.data({"who": self.who(), **body}))
 
     def close(self) -> None:
         """Close connections and store. What is detached goes on."""

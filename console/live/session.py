@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from console.live.plans import PlansDesk
     from console.live.runs import RunsDesk
     from console.live.watching import Watching
+    from console.runs.audit_check import Checked
     from console.session import ActionShown, FieldShown, Listener, OutputShown, PlanShown, ReleaseShown, RunShown
     from console.store.records import Record
     from console.timing import Timing
@@ -369,14 +370,19 @@ class LiveSession:
     @shows
     def verify_records(self) -> tuple[list[str], int]:
         """*Blocking.* Sentences about broken chains, each naming the first bad record; how many were looked at."""
-        from console.store.records import ChainBroken, check_chain
+        checked = self.check_audit(hosts=False)
+        return checked.bad, checked.records
 
-        bad, counted = [], 0
-        for stream in self.ground.records.every_stream():
-            try:
-                found = self.ground.records.read(stream)
-                counted += len(found)
-                check_chain(found)
-            except ChainBroken as error:
-                bad.append(str(error))
-        return bad, counted
+    @answers
+    def check_audit(self, *, hosts: bool) -> Checked:
+        """*Blocking.* Every chain, every checkpoint; with `hosts` also what they hold of our head. Raises AskFailed."""
+        from console.runs.audit_check import check_here, check_hosts
+
+        checked = check_here(self.ground.records)
+        if hosts:
+            check_hosts(
+                self.ground.records, [self.ground.bound(name) for name in self.ground.profile.environments], checked
+            )
+        for told in (checked.bad, checked.notes, checked.silent):
+            told[:] = map(self.redacted, told)
+        return checked

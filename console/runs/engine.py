@@ -225,7 +225,8 @@ class Engine:
         view = self.journal.view
         about = {"run": self.run_id, "action": view.action, "environment": view.environment, "who": self.tools.who}
         record = audit.note(self.tools.records, kind, self.tools.redactor.data({**about, **body}))
-        for sentence in audit.send(self.tools.environment, self.owned.fences, record):
+        tools, head = self.tools, kind == "run.closed"
+        for sentence in audit.send(tools.records, tools.environment, self.owned.fences, record, head=head):
             self.say(sentence)
 
     # -- ownership -------------------------------------------------------------------------------------------------

@@ -66,6 +66,7 @@ class Database:
             self._make_private()
             made = sqlite3.connect(self.path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
             made.execute("PRAGMA synchronous=EXTRA")
+            made.execute("PRAGMA journal_size_limit=-1")  # a build of SQLite may have another default
             made.execute("PRAGMA foreign_keys=ON")
             self._prepare(made)
         except sqlite3.Error as error:

@@ -38,16 +38,16 @@ def test_a_run_in_the_middle_asks_and_is_undone_on_a_full_disk(small: World) -> 
     """The disk fills up while the second step runs; the third is not begun, and the undo of the two is recorded."""
     run = small.create("do", "wait", "do")
     child = small.runner(run)
-    until(lambda: "begin s2" in small.effects(), "the second step")
+    until(lambda: "begin s2" in small.effects(), "the second step", 90)
     with filled(small.state):
         (small.app / "go").touch()
-        until(lambda: bool(small.view(run).question), "a question")
+        until(lambda: bool(small.view(run).question), "a question", 90)
         assert "the disk is full" in small.view(run).question
         assert small.effects() == ["do s1", "begin s2", "do s2"]
         with pytest.raises(StoreFull, match="No run and no step is begun"):
             small.create("do")
         decide(small.records, run, "undo", "me@here")
-        assert child.wait(60) == 0, small.log(run)
+        assert child.wait(90) == 0, small.log(run)
         assert small.view(run).ending == "undone"
         assert small.effects() == ["do s1", "begin s2", "do s2", "undo s2", "undo s1"]
     check_chain(small.records.read(run))
@@ -59,16 +59,16 @@ def test_without_the_reserve_not_even_the_answer_can_be_recorded(small: World) -
     """The control of the test above: the same, with the reserve used up."""
     run = small.create("do", "wait", "do")
     child = small.runner(run)
-    until(lambda: "begin s2" in small.effects(), "the second step")
+    until(lambda: "begin s2" in small.effects(), "the second step", 90)
     with filled(small.state):
         use_up(small)
         (small.app / "go").touch()
-        assert child.wait(60) == 6
+        assert child.wait(90) == 6
         with pytest.raises(StoreFull):
             decide(small.records, run, "undo", "me@here")
         assert small.view(run).state == "running"
     check_chain(small.records.read(run))
-    assert small.carry(run) == 0, small.log(run)  # with room it is found again, checked, and goes on
+    assert small.carry(run, timeout=120) == 0, small.log(run)  # with room it is found again, checked, and goes on
     assert small.view(run).ending == "succeeded"
     assert small.effects() == ["do s1", "begin s2", "do s2", "do s3"]
 
@@ -76,7 +76,7 @@ def test_without_the_reserve_not_even_the_answer_can_be_recorded(small: World) -
 def test_a_run_that_has_changed_nothing_is_refused(small: World) -> None:
     run = small.create("do")
     with filled(small.state):
-        assert small.carry(run) == 4
+        assert small.carry(run, timeout=120) == 4
         assert "Nothing was changed" in small.view(run).text
         assert not small.locked() and small.effects() == []
 
