@@ -188,6 +188,25 @@ def test_a_colleague_resumes_a_run_that_left_a_host_out(pair: PairWorld) -> None
     other.records.database.close()
 
 
+def test_who_looks_at_such_a_run_from_elsewhere_does_not_wait_for_the_host(pair: PairWorld) -> None:
+    run = pair.create("do", "do", without=["one"])
+    engine = pair.engine(run)
+    engine.stopping.set()
+    assert engine.execute() == 6
+    other = PairWorld(pair.folder, state="other")
+    assert list(other.runs.on_hosts(other.bound())) == [run], "known to the second host alone"
+    assert other.runs.seen(run, other.bound()).view.hosts == ("two",)
+    asked = len(other.pair.scripted["one"].asked)
+    other.pair.scripted["one"].down = True
+    assert other.runs.seen(run, other.bound()).state == "interrupted"
+    assert list(other.runs.on_hosts(other.bound())) == [run] and list(other.runs.on_hosts(other.bound(), hosts=["two"]))
+    with pytest.raises(HostUnreachable):
+        other.runs.on_hosts(other.bound(), hosts=["one", "two"])
+    assert len(other.pair.scripted["one"].asked) == asked
+    other.pair.close()
+    other.records.database.close()
+
+
 def test_an_undo_of_a_run_that_left_a_host_out_does_nothing_there(pair: PairWorld) -> None:
     pair.pair.scripted["two"].down = True
     run = pair.create("do", "break", without=["two"])
