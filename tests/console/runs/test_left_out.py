@@ -179,7 +179,7 @@ def test_a_colleague_resumes_a_run_that_left_a_host_out(pair: PairWorld) -> None
     assert engine.execute() == 6
     other = PairWorld(pair.folder, state="other")
     other.pair.scripted["two"].down = True
-    assert other.runs.adopt(run, other.bound()) > 0
+    assert other.runs.take_in(other.runs.seen(run, other.bound())) > 0
     assert other.view(run).body["plan"]["without"] == ["two"]
     decide(other.records, run, "resume", "other@there")
     assert other.execute(run) == 0
