@@ -89,6 +89,7 @@ class Pair:
             place = folder / "releases" / release
             place.mkdir(parents=True)
             (place / "start").write_text(START.format(python=sys.executable))
+        first = 18_100 + os.getpid() % 400 * 20  # no other test session takes them meanwhile
         words = ["sh", "{artifacts}/start", "{port}", "{directory}", "{artifacts}"]
         self.profile = Profile.model_validate(
             {
@@ -108,10 +109,7 @@ class Pair:
                                     "deadline": "10s",
                                 }
                             },
-                            "ports": {
-                                "first": 18_100 + os.getpid() % 400 * 20,
-                                "last": 18_119 + os.getpid() % 400 * 20,
-                            },
+                            "ports": {"first": first, "last": first + 19},
                         },
                     }
                 },
@@ -206,9 +204,6 @@ def test_left_out_behind_then_level(pair: Pair) -> None:
     assert pair.behind() == {}
     two.down = True
     assert pair.behind() == {}, "the others know that it has it"
-    two.down = False
-    assert pair.do("rollback").ending == "succeeded"
-    assert [pair.live("one"), pair.live("two")] == ["1.0.0", "1.0.0"]
 
 
 def pair_facts(pair: Pair) -> Any:
@@ -216,25 +211,3 @@ def pair_facts(pair: Pair) -> Any:
     site: Site = planned.facts.site  # type: ignore[union-attr] - those of a rollback
     assert [one.host for one in site.behind] == ["two"]
     return planned.facts
-
-
-def test_a_failed_deploy_without_a_host_leaves_nobody_behind(pair: Pair) -> None:
-    assert pair.do("deploy", candidate="1.0.0").ending == "succeeded"
-    (pair.folder / "one" / "sick").touch()
-    pair.hosts.scripted["two"].down = True
-    assert pair.do("deploy", "two", candidate="1.1.0").ending == "failed-undone"
-    pair.hosts.scripted["two"].down = False
-    assert [pair.live("one"), pair.live("two")] == ["1.0.0", "1.0.0"] and pair.behind() == {}
-
-
-def test_a_deploy_that_takes_the_host_in_again_brings_it_level(pair: Pair) -> None:
-    """The first one is left out: what it would prove is proved by the second."""
-    pair.hosts.scripted["one"].down = True
-    assert pair.do("deploy", "one", candidate="1.0.0").ending == "succeeded"
-    pair.hosts.scripted["one"].down = False
-    assert [pair.live("one"), pair.live("two")] == ["", "1.0.0"] and pair.behind() == {"one": None}
-    again = pair.planned("deploy", candidate="1.0.0")
-    assert again.refusal is not None and again.refusal.reason.endswith("but one is behind.")
-    done = pair.do("deploy", candidate="1.1.0")
-    assert done.ending == "succeeded"
-    assert [pair.live("one"), pair.live("two")] == ["1.1.0", "1.1.0"] and pair.behind() == {}
