@@ -211,3 +211,21 @@ def test_who_is_behind_and_who_holds_the_lock_is_known_from_any_host(tmp_path: A
     assert view.hosts[0].behind == "lab1 is behind: it was left out of r2 (1.1) by ann@desk; it was not seen since."
     assert view.hosts[1].behind == "" and view.lock is not None and view.lock.who == "ann@desk"
     assert view.release == "1.1"
+
+
+def test_while_a_host_is_behind_records_are_read_at_every_look(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mark that it is level is made beside a release that has not changed, on hosts where nothing else changes."""
+    from console.hosts.scripted import ScriptedHost
+    from console.watch.services import _look, _Shared
+
+    bound: Any = environment(tmp_path, hosts={"lab1": ScriptedHost("lab1")}, own=("lab1",))
+    monkeypatch.setattr(type(bound.stack), "live", lambda *_: Live(host="lab1"))
+    reads: list[str] = []
+    monkeypatch.setattr("console.stacks.release.read_releases", lambda host, _: reads.append(host.name) or ())
+    shared = _Shared()
+    _, _, at, seen = _look(bound, "lab1", shared, 0.0, "")
+    _look(bound, "lab1", shared, at, seen)
+    assert reads == ["lab1"]
+    shared.late = True
+    _look(bound, "lab1", shared, at, seen)
+    assert reads == ["lab1", "lab1"]
