@@ -7,7 +7,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from console.runs.api import Action, Command, FactsContext, Frozen, Params, Plan, Refusal, Step
+from actions.site import read_behind
+from console.runs.api import Action, Command, FactsContext, Frozen, Params, Plan, Refusal, Step, TextBlock
 
 
 class CommandParams(Params):
@@ -27,6 +28,8 @@ class CommandFacts(Frozen):
     changes: bool = True
     sudo: bool = False
     deadline_s: float = 60.0
+    behind: tuple[str, ...] = ()
+    """Sentences about hosts that were left out of the live release."""
 
 
 class ReviewedCommand(Action[CommandParams, CommandFacts]):
@@ -54,6 +57,7 @@ class ReviewedCommand(Action[CommandParams, CommandFacts]):
                 "changes": command.danger == "changes",
                 "sudo": command.become == "sudo",
                 "deadline_s": command.deadline,
+                "behind": read_behind(ctx) if len(hosts) > 1 else (),
             }
         )
 
@@ -94,6 +98,7 @@ class ReviewedCommand(Action[CommandParams, CommandFacts]):
             claims=(f"environment:{facts.environment}",),
             hosts=facts.hosts,
             steps=tuple(steps),
+            blocks=tuple(TextBlock(title="Behind", text=text, tone="warn") for text in facts.behind),
         )
 
     def suggest(self, ctx: FactsContext, field: str) -> Sequence[tuple[str, str]]:

@@ -12,7 +12,7 @@ from console.hosts.base import HostError, HostUnreachable
 from console.runs.api import FactsContext, Frozen, Refusal, RefusalError
 from console.stacks.base import Ground, Live, ServiceSpec, Stack, StackError, StackSpec, stack_of
 from console.stacks.behind import Behind, behind, counted, on_any_host
-from console.stacks.release import Release
+from console.stacks.release import Release, read_releases
 from console.stacks.release import next_id as after
 from profiles.models import secret_names
 
@@ -148,6 +148,22 @@ def read_site_and_ask(ctx: FactsContext, question: Question | None) -> tuple[Sit
         moved=tuple(step["name"] for step in smoke if step["via"] in environment.left_out),
     )
     return site, said
+
+
+def read_behind(ctx: FactsContext) -> tuple[str, ...]:
+    """Sentences about hosts that take part and are behind, for an action that reads no site of its own.
+
+    One round trip a host, side by side. Raises HostError, StackError.
+    """
+    environment = ctx.environment
+    names = tuple(environment.hosts)
+    with ThreadPoolExecutor(min(8, len(names)), thread_name_prefix="records") as pool:
+        read = pool.map(lambda name: read_releases(ctx.host(name), environment.config.state_directory), names)
+        records = dict(zip(names, read, strict=True))
+    return tuple(
+        f"{one.host} was left out of {one.release.shown()}, which is live on the others, and does not have it."
+        for one in behind(names, records, {})
+    )
 
 
 def asked_from(smoke: Sequence[JsonValue], hosts: Collection[str], instead: str) -> tuple[JsonValue, ...]:

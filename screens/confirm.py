@@ -41,6 +41,8 @@ class ConfirmScreen(Sheet[str]):
             f"{len(self.plan.steps)} steps, {changes} of them change something. Digest {self.plan.digest[:12]}.\n"
             f"What runs is exactly this plan{known}."
         )
+        if self.plan.without:
+            yield Words((f"Without {', '.join(self.plan.without)}: nothing is done there.", "warn"))
         yield Words("Why? It is kept in the journal and shown to whoever finds the lock.", classes="label")
         yield Entry(placeholder="reason (a ticket, a sentence)", id="reason")
         yield Words("Type ", (self.wanted, "strong"), " to run it. Anything else is No.", classes="label")

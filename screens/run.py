@@ -128,8 +128,13 @@ class RunScreen(Deck[None]):
         where = f", runner: {shown.where}" if shown.where else ""
         began = f"began {moment(line.started, now)} by {line.who}{where}"
         place = "" if line.environment in line.title else f" in {line.environment}"
+        left_out = f" without {', '.join(shown.without)}" if shown.without else ""
         self.query_one("#title", Words).say(
-            (line.title, "strong"), f"{place}   ", (line.state, tone), (f"   {began}{why}", "dim")
+            (line.title, "strong"),
+            (left_out, "warn"),
+            f"{place}   ",
+            (line.state, tone),
+            (f"   {began}{why}", "dim"),
         )
         self._draw_ending(shown)
         tree = self.query_one("#steps", StepTree)

@@ -155,6 +155,7 @@ def run_text(shown: RunShown) -> str:
         f"run {line.id}, by {line.who}{f', {shown.where}' if shown.where else ''}, began {clock(line.started)}"
         + (f": {shown.reason}" if shown.reason else ""),
         f"state: {line.state}",
+        *([f"without {', '.join(shown.without)}: nothing is done there"] if shown.without else []),
     ]
     rows = [
         (

@@ -165,9 +165,12 @@ class Runs:
             from console.runs.journal import chain_there, seen_together
 
             known = records[-1] if records else None
+            # Hosts that were left out know nothing of it, and are likely not to answer: they are not waited for.
+            hosts = fold(records).hosts if records else ()
             if not records or fold(records).state != "closed":
-                lock = self._lock(run, environment, fold(records).hosts if records else ())
-            chain = chain_there(run, environment, environment.hosts, known)
+                lock = self._lock(run, environment, hosts)
+            own = [name for name in environment.hosts if not hosts or name in hosts]
+            chain = chain_there(run, environment, own, known)
             together, gives_way = seen_together(records, chain)
             if len(together) > len(records) or gives_way:
                 there, records = tuple(chain), together

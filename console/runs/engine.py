@@ -25,7 +25,7 @@ from console.runs.foreign import believe, is_run_id
 from console.runs.forward import Way, forward
 from console.runs.journal import Journal
 from console.runs.lease import Leases, Process, unclaim
-from console.runs.model import DECISION, INTERRUPTED, LEASED, LOCKED, PLANNED, UNFINISHED_CODE, Ending, fold
+from console.runs.model import CLOSED, DECISION, INTERRUPTED, LEASED, LOCKED, PLANNED, REOPENED, UNFINISHED_CODE, Ending
 from console.runs.ownership import CutOff, Ownership, OwnershipLost
 from console.runs.recovery import recover
 from console.runs.undo import Undoing, undo_all
@@ -283,8 +283,8 @@ class Engine:
                 believe(owner.run, copies[-1], environment)
             except (HostError, ChainBroken):
                 return False
-        newest = max(copies, key=len)
-        return bool(newest) and fold(newest).state == "closed"
+        ends = [record.kind for record in max(copies, key=len) if record.kind in (CLOSED, REOPENED)]
+        return ends[-1:] == [CLOSED]
 
     def _laying(self, fresh: bool) -> Callable[[], int | None]:
         """Put plan, records and audit on the hosts beside what comes next; what is given back waits for that.

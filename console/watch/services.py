@@ -39,6 +39,8 @@ class _Shared:
     releases: dict[str, tuple[Release, ...]] = field(default_factory=dict)
     locks: dict[str, LockView | None] = field(default_factory=dict)
     """Who holds the lock on each host: a run that left the first one out holds none there."""
+    late: bool = False
+    """Whether a host is behind: its end is in the releases of any host, so they are read at every look meanwhile."""
     mutex: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -114,7 +116,7 @@ def _look(
     now = time.monotonic()
     runs = repr(sorted(live.images.items()))
     releases = shared.releases.get(name, ())
-    if runs != seen or now - releases_at > RELEASES_EVERY_S or not releases_at:
+    if runs != seen or now - releases_at > RELEASES_EVERY_S or not releases_at or shared.late:
         releases = read_releases(host, environment.config.state_directory)
         releases_at = now
     return place(live, releases), releases, releases_at, runs
@@ -150,6 +152,7 @@ def _view(environment: Environment, shared: _Shared) -> EnvironmentView:
     with shared.mutex:
         releases = [release for releases in shared.releases.values() for release in releases]
         late = behind(names, shared.releases, {name: live.release for name, live in shared.lives.items()})
+        shared.late = bool(late)
         answering = [name for name in names if name not in shared.problems] or list(names)
         return environment_view(
             environment.config,

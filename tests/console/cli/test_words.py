@@ -23,6 +23,13 @@ REFUSED = [
     (("plan", "deploy", "staging", "--set", "candidat=1"), 2, "Did you mean candidate?"),
     (("plan", "deploy", "staging", "--set", "x"), 2, "--set takes NAME=VALUE, not 'x'."),
     (("plan", "deploy", "staging", "--set", "a=1", "--set", "a=2"), 2, "--set gives a twice"),
+    (
+        ("plan", "deploy", "staging", "--set", "candidate=1.1.0", "--without", "nope"),
+        2,
+        "has no host 'nope' that could",
+    ),
+    (("run", "deploy", "staging", "--set", "candidate=1.1.0", "--without", "here"), 2, "All hosts of staging are left"),
+    (("run", "deploy", "staging", "--set", "--without=here"), 2, "a host is left out with --without HOST"),
     (("plan", "deploy", "staging", "--set", "candidate=9.9.9"), 4, "has no release 9.9.9"),
     (("run", "deploy", "staging", "--set", "candidate=9.9.9"), 4, "has no release 9.9.9"),
     (("run", "deploy", "staging", "--set", "candidate=1.1.0"), 4, "no terminal to ask on"),

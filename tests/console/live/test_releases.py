@@ -75,3 +75,18 @@ def test_what_only_another_host_knows_is_listed_and_hosts_that_differ_are_named(
     told = Told(one=((release(1),), "r1"), two=((release(1), release(2)), "r2"))
     assert releases_of(told, monkeypatch) == {"r2": (True, "it is live on two"), "r1": (True, "it is live on one")}
     assert told.told == []
+
+
+def test_a_host_that_is_behind_does_not_make_its_own_release_live(monkeypatch: pytest.MonkeyPatch) -> None:
+    newer = release(2, without=("two",))
+    told = Told(one=((release(1), newer), "r2"), two=((release(1),), "r1"))
+    assert releases_of(told, monkeypatch) == {"r2": (True, "it is live"), "r1": (False, "")}
+    ground: Any = told
+    assert [one.without for one in locked.releases(ground, "here")] == [("two",), ()]
+    later = Told(one=((release(1), newer, release(3)), "r3"), two=((release(1), release(3)), "r3"))
+    assert releases_of(later, monkeypatch)["r2"] == (False, "two never had it")
+    level = newer.model_copy(update={"level": ("two",)})
+    noted = Told(one=((release(1), level), "r2"), two=HostUnreachable("two", "gone"))
+    monkeypatch.setattr("console.stacks.release.read_releases", noted.read)
+    ground = noted
+    assert [one.without for one in locked.releases(ground, "here")] == [(), ()]

@@ -179,11 +179,30 @@ def test_a_colleague_resumes_a_run_that_left_a_host_out(pair: PairWorld) -> None
     assert engine.execute() == 6
     other = PairWorld(pair.folder, state="other")
     other.pair.scripted["two"].down = True
-    assert other.runs.adopt(run, other.bound()) > 0
+    assert other.runs.take_in(other.runs.seen(run, other.bound())) > 0
     assert other.view(run).body["plan"]["without"] == ["two"]
     decide(other.records, run, "resume", "other@there")
     assert other.execute(run) == 0
     assert other.effects() == ["do s1", "do s2"]
+    other.pair.close()
+    other.records.database.close()
+
+
+def test_who_looks_at_such_a_run_from_elsewhere_does_not_wait_for_the_host(pair: PairWorld) -> None:
+    run = pair.create("do", "do", without=["one"])
+    engine = pair.engine(run)
+    engine.stopping.set()
+    assert engine.execute() == 6
+    other = PairWorld(pair.folder, state="other")
+    assert list(other.runs.on_hosts(other.bound())) == [run], "known to the second host alone"
+    assert other.runs.seen(run, other.bound()).view.hosts == ("two",)
+    asked = len(other.pair.scripted["one"].asked)
+    other.pair.scripted["one"].down = True
+    assert other.runs.seen(run, other.bound()).state == "interrupted"
+    assert list(other.runs.on_hosts(other.bound())) == [run] and list(other.runs.on_hosts(other.bound(), hosts=["two"]))
+    with pytest.raises(HostUnreachable):
+        other.runs.on_hosts(other.bound(), hosts=["one", "two"])
+    assert len(other.pair.scripted["one"].asked) == asked
     other.pair.close()
     other.records.database.close()
 

@@ -163,3 +163,69 @@ def test_times_without_an_answer_are_gaps() -> None:
 def test_the_grid_is_that_of_the_query() -> None:
     assert grid(12.0, 45.0, 10.0) == (10.0, 20.0, 30.0, 40.0)
     assert grid(1_795_486_495.3, 1_795_486_500.0, 2.5)[0] == 1_795_486_495.0
+
+
+def test_a_host_that_is_behind_is_said_and_the_release_is_that_of_the_others(tmp_path: Any) -> None:
+    config = environment(tmp_path, hosts={}, own=("lab1", "lab2")).config
+    ours = {"backend": "r2", "web": "r2"}
+    lives = {
+        host: Live(
+            host=host,
+            release=release,
+            services=tuple(service(name, release=release, health="healthy") for name in ours),
+        )
+        for host, release in (("lab1", "r2"), ("lab2", "r1"))
+    }
+    one: dict[str, Any] = {"addresses": {}, "releases": (), "lock": None, "at": 1.0}
+    view = environment_view(config, lives=lives, problems={}, behind={"lab2": "lab2 is \x1b[31mbehind."}, **one)
+    assert (view.state, view.word, view.release) == ("warn", "lab2 is behind", "r2")
+    assert [(host.name, host.state, bool(host.behind)) for host in view.hosts] == [
+        ("lab1", "ok", False),
+        ("lab2", "warn", True),
+    ]
+    assert "\x1b" not in view.hosts[1].behind
+    away = environment_view(config, lives=lives, problems={"lab2": "gone"}, behind={"lab2": "lab2 is behind."}, **one)
+    assert (away.state, away.word, away.release) == ("unknown", "lab2 not reached", "r2")
+    assert (away.hosts[1].problem, away.hosts[1].behind) == ("gone", "lab2 is behind.")
+    same = environment_view(config, lives=lives, problems={}, **one)
+    assert same.release == "" and same.state == "ok", "the control: two releases, and nobody was left out"
+
+
+def test_who_is_behind_and_who_holds_the_lock_is_known_from_any_host(tmp_path: Any) -> None:
+    from console.hosts.scripted import ScriptedHost
+    from console.stacks.release import Release
+    from console.watch.services import _Shared, _view
+    from console.watch.views import LockView
+
+    hosts = {name: ScriptedHost(name) for name in ("lab1", "lab2")}
+    bound = environment(tmp_path, hosts=hosts, own=("lab1", "lab2"))
+    shared = _Shared(lives={"lab2": Live(host="lab2", release="r2")}, problems={"lab1": "gone"})
+    shared.releases["lab2"] = (
+        Release(
+            id="r2", environment="staging", candidate="1.1", action="deploy", project="shop", images={"web": "x"},
+            verified="2026-11-24T02:14:55Z", without=("lab1",), who="ann@desk",
+        ),
+    )  # fmt: skip
+    shared.locks["lab2"] = LockView("ann@desk", "run", "why", 1.0, 0.0, False)
+    view = _view(bound, shared)
+    assert view.hosts[0].behind == "lab1 is behind: it was left out of r2 (1.1) by ann@desk; it was not seen since."
+    assert view.hosts[1].behind == "" and view.lock is not None and view.lock.who == "ann@desk"
+    assert view.release == "1.1"
+
+
+def test_while_a_host_is_behind_records_are_read_at_every_look(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mark that it is level is made beside a release that has not changed, on hosts where nothing else changes."""
+    from console.hosts.scripted import ScriptedHost
+    from console.watch.services import _look, _Shared
+
+    bound: Any = environment(tmp_path, hosts={"lab1": ScriptedHost("lab1")}, own=("lab1",))
+    monkeypatch.setattr(type(bound.stack), "live", lambda *_: Live(host="lab1"))
+    reads: list[str] = []
+    monkeypatch.setattr("console.stacks.release.read_releases", lambda host, _: reads.append(host.name) or ())
+    shared = _Shared()
+    _, _, at, seen = _look(bound, "lab1", shared, 0.0, "")
+    _look(bound, "lab1", shared, at, seen)
+    assert reads == ["lab1"]
+    shared.late = True
+    _look(bound, "lab1", shared, at, seen)
+    assert reads == ["lab1", "lab1"]
