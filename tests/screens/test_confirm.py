@@ -6,9 +6,10 @@ import asyncio
 
 from console.runs.said import in_short
 from console.session import AskFailed, Locked, StepShown
+from screens.plan import PlanScreen
 from screens.run import RunScreen, _row
 from tests.screens.driving import Driver, driven
-from tests.screens.fixed import PRODUCTION, STAGING, FixedSession
+from tests.screens.fixed import NOW, PRODUCTION, STAGING, FixedSession, plan
 
 
 async def to_confirmation(console: Driver) -> None:
@@ -312,5 +313,27 @@ def test_the_same_is_asked_before_a_run_is_gone_on_with() -> None:
             await console.type("session-bound")
             await console.press("enter")
             await console.until(lambda: session.last("answer")[-1] == "session-bound", "the answer")
+
+    asyncio.run(drive())
+
+
+def test_a_run_that_is_being_started_says_since_when_and_where_it_can_be_seen() -> None:
+    async def drive() -> None:
+        session = FixedSession()
+        gate = session.hang("start")
+        async with driven(session, size=(80, 24)) as console:
+            console.app.push_screen(PlanScreen(console.app.bridge, plan(), answer=None))
+            await console.at("PlanScreen")
+            session.arm(PRODUCTION, True)
+            await console.press("end", "g")
+            await console.at("ConfirmScreen")
+            await console.type(PRODUCTION)
+            await console.press("enter")
+            await console.at("PlanScreen")
+            await console.shows("asked at 02:14:15")
+            console.app.bridge.clock = lambda: NOW + 9
+            console.screen.draw()
+            await console.shows("asked at 02:14:15")
+            gate.set()
 
     asyncio.run(drive())
