@@ -337,3 +337,22 @@ def test_a_run_that_is_being_started_says_since_when_and_where_it_can_be_seen() 
             gate.set()
 
     asyncio.run(drive())
+
+
+def test_what_is_typed_before_the_form_is_read_is_kept_for_it() -> None:
+    async def drive() -> None:
+        session = FixedSession()
+        gate = session.hang("form")
+        async with driven(session) as console:
+            await console.press("A", "d")
+            await console.at("FormScreen")
+            await console.type("1.5.0x")
+            await console.press("backspace", *"-sick", "enter")
+            assert type(console.app.screen).__name__ == "FormScreen"
+            assert "shell" not in session.names()
+            gate.set()
+            await console.shows("@staging")
+            await console.shows("1.5.0-sick")
+            assert "plan" not in session.names(), "what was not seen is not sent"
+
+    asyncio.run(drive())
