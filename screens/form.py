@@ -107,11 +107,15 @@ class FormScreen(Deck[None]):
 
     def _first(self) -> None:
         empty = [one for one in self.fields if one.required and not self._entry(one.name).value]
-        entry = self._entry((empty or list(self.fields))[0].name)
+        self._entry((empty or list(self.fields))[0].name).focus()
+
+    def _take_ahead(self, entry: Entry) -> None:
+        """What was typed before this field had the focus comes first; the focus comes later than it is asked for."""
         typed, self._ahead = (self._ahead or "").partition("\r")[0], None
-        entry.focus()
         if typed:
-            entry.value = typed
+            field = self._field()
+            since = "" if field is None or entry.value == self.given.get(field.name, field.default) else entry.value
+            entry.value = typed + since
             entry.cursor_position = len(entry.value)
 
     def _entry(self, name: str) -> Entry:
@@ -124,6 +128,7 @@ class FormScreen(Deck[None]):
         focused = self.focused
         if isinstance(focused, Entry) and focused.id is not None:
             self.at = focused.id.removeprefix("field-")
+            self._take_ahead(focused)
             self._suggest()
 
     def on_input_changed(self, event: Entry.Changed) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from console.runs.said import in_short
 from console.session import AskFailed, Locked, StepShown
+from screens.entry import Entry
 from screens.plan import PlanScreen
 from screens.run import RunScreen, _row
 from tests.screens.driving import Driver, driven
@@ -354,5 +357,21 @@ def test_what_is_typed_before_the_form_is_read_is_kept_for_it() -> None:
             await console.shows("@staging")
             await console.shows("1.5.0-sick")
             assert "plan" not in session.names(), "what was not seen is not sent"
+
+    asyncio.run(drive())
+
+
+def test_what_is_typed_until_the_first_field_really_has_the_focus_is_kept_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def drive() -> None:
+        async with driven(FixedSession(), size=(80, 24)) as console:
+            with monkeypatch.context() as late:
+                late.setattr(Entry, "focus", lambda self, scroll_visible=True: self)  # it comes later than it is asked
+                await console.press("A", "d")
+                await console.at("FormScreen")
+                await console.shows("Candidate *")
+                await console.type("1.2.0-sick")
+                assert type(console.app.screen).__name__ == "FormScreen"
+            console.screen.query(Entry).first().focus()
+            await console.shows("1.2.0-sick")
 
     asyncio.run(drive())
