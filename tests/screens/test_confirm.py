@@ -9,6 +9,7 @@ import pytest
 from console.runs.said import in_short
 from console.session import AskFailed, Locked, StepShown
 from screens.entry import Entry
+from screens.panes.output import OutputPane
 from screens.plan import PlanScreen
 from screens.run import RunScreen, _row
 from tests.screens.driving import Driver, driven
@@ -373,5 +374,23 @@ def test_what_is_typed_until_the_first_field_really_has_the_focus_is_kept_too(mo
                 assert type(console.app.screen).__name__ == "FormScreen"
             console.screen.query(Entry).first().focus()
             await console.shows("1.2.0-sick")
+
+    asyncio.run(drive())
+
+
+def test_a_run_that_is_undone_has_no_tick_and_another_steps_output_is_gone_at_once() -> None:
+    async def drive() -> None:
+        session = FixedSession()
+        session.listed = (session.listed[0]._replace(state="undoing"), *session.listed[1:])
+        async with driven(session) as console:
+            await console.press("w")
+            await console.shows("↶  undoing")
+            console.app.push_screen(RunScreen(console.app.bridge, PRODUCTION, "r-0043"))
+            await console.at("RunScreen")
+            await console.shows("frontend-training-1    Starting")
+            pane = console.screen.query_one(OutputPane)
+            before = pane.view
+            pane.begin("smoke", "of smoke")
+            assert not before.display and pane.view is not before
 
     asyncio.run(drive())
