@@ -42,6 +42,7 @@ class Suggested(RowTable):
 class FormScreen(Deck[None]):
     """One field below the other; the list at the bottom suggests values for the field with the focus."""
 
+    AUTO_FOCUS = ""
     ONLY = frozenset({"back", "help", "arm", "quit", "screenshot", "keyring"})
     SCOPED_CSS = False
     DEFAULT_CSS = """
@@ -59,6 +60,8 @@ class FormScreen(Deck[None]):
         self.fields: tuple[FieldShown, ...] = ()
         self.at = ""
         self.planned: PlanScreen | None = None
+        self._ahead: str | None = ""
+        """What was typed before the first field was there; None once it is, or cannot be."""
 
     def words(self) -> str:
         return self.action
@@ -84,6 +87,7 @@ class FormScreen(Deck[None]):
         self.query_one("#state", Words).say(*pieces)
 
     def _failed(self, error: AskFailed) -> None:
+        self._ahead = None
         self._say((" ".join((str(error), *error.ways_out)), "bad"))
 
     def _show(self, fields: tuple[FieldShown, ...]) -> None:
@@ -98,11 +102,21 @@ class FormScreen(Deck[None]):
         if fields:
             self.call_after_refresh(self._first)
         else:
+            self._ahead = None
             self._plan()
 
     def _first(self) -> None:
         empty = [one for one in self.fields if one.required and not self._entry(one.name).value]
         self._entry((empty or list(self.fields))[0].name).focus()
+
+    def _take_ahead(self, entry: Entry) -> None:
+        """What was typed before this field had the focus comes first; the focus comes later than it is asked for."""
+        typed, self._ahead = (self._ahead or "").partition("\r")[0], None
+        if typed:
+            field = self._field()
+            since = "" if field is None or entry.value == self.given.get(field.name, field.default) else entry.value
+            entry.value = typed + since
+            entry.cursor_position = len(entry.value)
 
     def _entry(self, name: str) -> Entry:
         return self.query_one(f"#field-{name}", Entry)
@@ -114,6 +128,7 @@ class FormScreen(Deck[None]):
         focused = self.focused
         if isinstance(focused, Entry) and focused.id is not None:
             self.at = focused.id.removeprefix("field-")
+            self._take_ahead(focused)
             self._suggest()
 
     def on_input_changed(self, event: Entry.Changed) -> None:
@@ -144,7 +159,16 @@ class FormScreen(Deck[None]):
             table.select(table.rows[0].key)
 
     def on_key(self, event: events.Key) -> None:
-        """Arrows choose a suggestion while the field keeps the focus."""
+        """Arrows choose a suggestion while the field keeps the focus.
+
+        What is typed before the first field is there is kept for it: `1.5.0-rc` must not go back at its hyphen and open
+        a shell with what follows.
+        """
+        if self._ahead is not None and (event.is_printable or event.key in ("enter", "backspace")):
+            event.stop()
+            event.prevent_default()
+            self._ahead = self._ahead[:-1] if event.key == "backspace" else self._ahead + (event.character or "")
+            return
         table = self.query_one("#suggested", RowTable)
         if event.key in ("down", "up") and table.rows and (field := self._field()) is not None:
             event.stop()

@@ -40,7 +40,8 @@ class PlanScreen(Deck[None]):
     def __init__(self, bridge: Bridge, plan: PlanShown, *, done: bool = False, answer: Answer | None = None) -> None:
         super().__init__(bridge, plan.environment)
         self.plan, self.done, self.answer = plan, done, answer
-        self.starting = False
+        self.starting = 0.0
+        """Since when its run is being started (unix seconds); 0: it is not."""
         self.begun = False
         """Whether its run was started."""
 
@@ -76,8 +77,9 @@ class PlanScreen(Deck[None]):
         if reason is None:
             self.say("No: nothing was started.")
             return
-        self.starting = True
+        self.starting = self.bridge.clock()
         self.draw()
+        self.query_one("#page", Page).scroll_home(animate=False)
         session, known = self.bridge.session, bool(self.plan.session_bound)
         if self.answer is not None:
             run, choice = self.answer
@@ -97,15 +99,15 @@ class PlanScreen(Deck[None]):
         self.dismiss()
 
     def _refused(self, error: Exception) -> None:
-        self.starting = False
+        self.starting = 0.0
         self.draw()
         self.say(" ".join((str(error), *getattr(error, "ways_out", ()))), "bad")
 
 
-def plan_lines(plan: PlanShown, now: float, width: int, starting: bool = False) -> Iterator[Content]:
+def plan_lines(plan: PlanShown, now: float, width: int, starting: float = 0.0) -> Iterator[Content]:
     """The plan as paragraphs."""
     if starting:
-        yield text((f"Starting the run, asked at {moment(now, now)}. Its runner takes the locks first.", "accent"))
+        yield text((f"Starting the run, asked at {moment(starting, now)}. Its runner takes the locks first.", "accent"))
         yield text("")
     yield text((plan.title, "head"), (f"   planned {moment(plan.made_at, now)}", "dim"))
     if plan.refusal:

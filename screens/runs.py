@@ -30,6 +30,10 @@ COLUMNS = (
 )
 
 
+KNOWN = ("running", "undoing", "waiting for you", "parked")
+"""States that have a mark of their own; of the others it tells how they ended, or stand."""
+
+
 class RunsScreen(Deck[None]):
     """Enter opens a run; `/` filters."""
 
@@ -71,7 +75,7 @@ class RunsScreen(Deck[None]):
 
     def _row(self, one: RunLine) -> Row:
         known = mark(one.state, self.bridge.symbols)
-        shown = known if one.state in ("running", "parked") else mark(one.tone, self.bridge.symbols)
+        shown = known if one.state in KNOWN else mark(one.tone, self.bridge.symbols)
         loud: Tone = shown.tone if one.tone in ("bad", "warn") or one.state in UNFINISHED else "dim"
         return Row(
             one.id,

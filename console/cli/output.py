@@ -148,6 +148,15 @@ def clock(at: float) -> str:
     return time.strftime("%H:%M:%S" if same_day else "%Y-%m-%d %H:%M", local)
 
 
+def clock_of(said: str) -> str:
+    """The same of a time as services say it: RFC 3339, in UTC where it names no zone; other words as they are."""
+    try:
+        at = datetime.fromisoformat(said)
+    except ValueError:
+        return said
+    return clock((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp())
+
+
 def iso(at: float) -> str | None:
     """RFC 3339 in UTC for machines; None for 0."""
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds") if at else None

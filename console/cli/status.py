@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from console.cli.output import DONE, FAILED, UNFINISHED, Exit, ago, clock, give, give_json, say, table
+from console.cli.output import DONE, FAILED, UNFINISHED, Exit, ago, clock, clock_of, give, give_json, say, table
 from console.watch.kept import dumped
 from console.watch.views import EnvironmentView
 
@@ -44,7 +44,7 @@ def environment_text(view: EnvironmentView) -> str:
     lines = [head + (f", seen {clock(view.at)}" if view.at else "")]
     if view.services:
         rows = [
-            (WORDS[row.state], row.name, row.host, row.word, row.release or "-", row.since[:19])
+            (WORDS[row.state], row.name, row.host, row.word, row.release or "-", clock_of(row.since))
             for row in view.services
         ]
         lines.append(table(("", "SERVICE", "HOST", "STATE", "RELEASE", "SINCE"), rows))
@@ -81,7 +81,7 @@ def releases(obj: dict[str, Any], environment: str, as_json: bool) -> None:
                 one.id,
                 one.candidate,
                 one.action,
-                one.when,
+                clock_of(one.when),
                 one.who,
                 ("verified" if one.verified else "undone" if one.undone else "-")
                 + (f", not on {', '.join(one.without)}" if one.without else ""),

@@ -13,6 +13,7 @@ from console.text.sanitise import clean_lines
 
 if TYPE_CHECKING:
     from console.environment import Environment
+    from profiles.feeds import Metric
     from profiles.models import Profile
 
 
@@ -29,11 +30,27 @@ def explain(environment: Environment, kind: str, name: str) -> str:
             panel = next((one for one in environment.config.panels if one.title == name), None)
             if panel is None:
                 return f"There is no panel {name}."
-            parts = [panel.title, panel.help, panel.query or (panel.scrape.model_dump_json() if panel.scrape else "")]
+            parts = [panel.title, panel.help, panel.query or (metric_words(panel.scrape) if panel.scrape else "")]
             return "\n\n".join(part for part in parts if part)
     except (HostError, StackError, OSError) as error:
         return str(error)
     return f"Nothing more is known of {name}."
+
+
+def metric_words(metric: Metric) -> str:
+    """How a figure is made of what targets answer, in a sentence without its full stop."""
+    over = f" over {metric.window:g} s"
+    kinds = {
+        "value": metric.metric,
+        "rate": f"increase a second of {metric.metric}{over}",
+        "quantile": f"the value below which {metric.quantile:.0%} of {metric.metric} lie{over}",
+    }
+    words = kinds[metric.function]
+    if metric.function != "quantile":
+        words += f", {metric.combine} of all samples"
+    if metric.match:
+        words += " with " + ", ".join(f"{label} like {value}" for label, value in metric.match.items())
+    return f"{words}\ndivided by: {metric_words(metric.divide_by)}" if metric.divide_by is not None else words
 
 
 def _service(environment: Environment, name: str) -> str:

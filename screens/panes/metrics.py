@@ -13,7 +13,8 @@ from screens.panes.pane import Pane
 from screens.theme import BRAILLE, Symbols
 from screens.widgets.chart import Chart
 from screens.widgets.chart_data import ChartData, Series, Threshold, tone_of
-from screens.words import age
+from screens.widgets.words import quantity
+from screens.words import age, moment
 
 if TYPE_CHECKING:
     from textual import events
@@ -103,7 +104,8 @@ class MetricsPane(Pane):
         """Explain the chosen chart."""
         if self.panels:
             panel = self.panels[min(self.chosen, len(self.panels) - 1)]
-            self.deck.explain("panel", panel.title, panel.problem or panel.help)
+            source = view.source if (view := self.known.metrics.get(self.environment)) is not None else ""
+            self.deck.explain("panel", panel.title, said_of(panel, source, self.deck.bridge.clock()))
 
     def draw(self) -> None:
         view = self.known.metrics.get(self.environment)
@@ -176,6 +178,28 @@ def limits(panel: PanelView) -> tuple[Threshold, ...]:
 def badness(panel: PanelView) -> str:
     """What a panel means now: `bad`, `warn`, `plain` or `unknown`."""
     return "unknown" if panel.stale or panel.problem else tone_of(last_value(panel), limits(panel))
+
+
+def said_of(panel: PanelView, source: str, now: float) -> str:
+    """What a chart shows, in words: its newest value and what that means, its limits, its range, where it is from."""
+    rows: list[str] = []
+    value, marks = last_value(panel), {"bad": "bad", "warn": "a warning", "unknown": "not known to be so now"}
+
+    def amount(number: float | None) -> str:
+        return quantity(number, panel.unit, panel.decimals)
+
+    if value is not None:
+        means = marks.get(badness(panel), "")
+        rows.append(f"{amount(value)} at {moment(panel.at, now)}" + (f": {means}" if means else ""))
+    given = [(word, limit) for word, limit in (("warning", panel.warn), ("bad", panel.bad)) if limit is not None]
+    if given:
+        rows.append(", ".join(f"{word} {panel.direction} {amount(limit)}" for word, limit in given))
+    seen = [number for _, number in panel.points if number is not None]
+    if len(seen) > 1:
+        rows.append(f"since {moment(panel.points[0][0], now)} from {amount(min(seen))} to {amount(max(seen))}")
+    rows += [panel.problem] if panel.problem else []
+    rows += [f"from {source}"] if source else []
+    return "\n".join(rows)
 
 
 def chart_of(panel: PanelView, now: float) -> ChartData:

@@ -44,6 +44,7 @@ class OutputPane(LogPane):
         old, self.view = self.view, self.new_view()
         self.view.set_options(sources=step is None)
         self.view.set_over(old.over)
+        old.display = False  # at once: it is removed later, and is not what the head says
         self.mount(self.view)
         old.remove()
         if focused:

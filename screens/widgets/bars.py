@@ -38,4 +38,13 @@ def fitting(pieces: Sequence[Piece], width: int, between: int = 2) -> list[Piece
         if taken() > width and kept[i] is not None:
             least = pieces[i].least
             kept[i] = Piece(least, pieces[i].tone, pieces[i].priority) if least else None
+    for i in reversed(order):  # what was cut in vain, before something longer went, gets its room back
+        for text in (pieces[i].text, pieces[i].short):
+            now = kept[i]
+            if now is None or now.text == text:
+                break
+            kept[i] = now._replace(text=text or now.text)
+            if taken() <= width:
+                break
+            kept[i] = now
     return [piece for piece in kept if piece is not None]

@@ -95,7 +95,7 @@ class TopLine(EdgeLine):
         name, screen = self._state.system, self._state.screen
         cut = f" {fit(name, 8, self.symbols.ellipsis)}" if name else ""
         system = Piece(f" {name}" if name else "", "strong", 2, cut, cut)
-        bar = f"{self.symbols.bar} "
+        bar = f"{self.symbols.bar} " if name else " "
         word = bar + screen.split(" ")[0] if screen else ""
         where = Piece(bar + screen if screen else "", "strong", 8, word, word)
         shown = fitting([system, where, environment, *rest], width - 1)

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from console.runs.said import in_short
 from console.session import AskFailed, Locked, StepShown
+from screens.entry import Entry
+from screens.panes.output import OutputPane
+from screens.plan import PlanScreen
 from screens.run import RunScreen, _row
 from tests.screens.driving import Driver, driven
-from tests.screens.fixed import PRODUCTION, STAGING, FixedSession
+from tests.screens.fixed import NOW, PRODUCTION, STAGING, FixedSession, plan
 
 
 async def to_confirmation(console: Driver) -> None:
@@ -312,5 +317,80 @@ def test_the_same_is_asked_before_a_run_is_gone_on_with() -> None:
             await console.type("session-bound")
             await console.press("enter")
             await console.until(lambda: session.last("answer")[-1] == "session-bound", "the answer")
+
+    asyncio.run(drive())
+
+
+def test_a_run_that_is_being_started_says_since_when_and_where_it_can_be_seen() -> None:
+    async def drive() -> None:
+        session = FixedSession()
+        gate = session.hang("start")
+        async with driven(session, size=(80, 24)) as console:
+            console.app.push_screen(PlanScreen(console.app.bridge, plan(), answer=None))
+            await console.at("PlanScreen")
+            session.arm(PRODUCTION, True)
+            await console.press("end", "g")
+            await console.at("ConfirmScreen")
+            await console.type(PRODUCTION)
+            await console.press("enter")
+            await console.at("PlanScreen")
+            await console.shows("asked at 02:14:15")
+            console.app.bridge.clock = lambda: NOW + 9
+            console.screen.draw()
+            await console.shows("asked at 02:14:15")
+            gate.set()
+
+    asyncio.run(drive())
+
+
+def test_what_is_typed_before_the_form_is_read_is_kept_for_it() -> None:
+    async def drive() -> None:
+        session = FixedSession()
+        gate = session.hang("form")
+        async with driven(session) as console:
+            await console.press("A", "d")
+            await console.at("FormScreen")
+            await console.type("1.5.0x")
+            await console.press("backspace", *"-sick", "enter")
+            assert type(console.app.screen).__name__ == "FormScreen"
+            assert "shell" not in session.names()
+            gate.set()
+            await console.shows("@staging")
+            await console.shows("1.5.0-sick")
+            assert "plan" not in session.names(), "what was not seen is not sent"
+
+    asyncio.run(drive())
+
+
+def test_what_is_typed_until_the_first_field_really_has_the_focus_is_kept_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def drive() -> None:
+        async with driven(FixedSession(), size=(80, 24)) as console:
+            with monkeypatch.context() as late:
+                late.setattr(Entry, "focus", lambda self, scroll_visible=True: self)  # it comes later than it is asked
+                await console.press("A", "d")
+                await console.at("FormScreen")
+                await console.shows("Candidate *")
+                await console.type("1.2.0-sick")
+                assert type(console.app.screen).__name__ == "FormScreen"
+            console.screen.query(Entry).first().focus()
+            await console.shows("1.2.0-sick")
+
+    asyncio.run(drive())
+
+
+def test_a_run_that_is_undone_has_no_tick_and_another_steps_output_is_gone_at_once() -> None:
+    async def drive() -> None:
+        session = FixedSession()
+        session.listed = (session.listed[0]._replace(state="undoing"), *session.listed[1:])
+        async with driven(session) as console:
+            await console.press("w")
+            await console.shows("↶  undoing")
+            console.app.push_screen(RunScreen(console.app.bridge, PRODUCTION, "r-0043"))
+            await console.at("RunScreen")
+            await console.shows("frontend-training-1    Starting")
+            pane = console.screen.query_one(OutputPane)
+            before = pane.view
+            pane.begin("smoke", "of smoke")
+            assert not before.display and pane.view is not before
 
     asyncio.run(drive())

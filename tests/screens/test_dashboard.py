@@ -396,3 +396,16 @@ def test_a_run_that_nobody_executes_is_offered_and_one_key_opens_it() -> None:
             await console.shows("needs you")
 
     asyncio.run(drive())
+
+
+def test_a_red_chart_opens_its_value_its_limits_and_from_when_it_is() -> None:
+    async def drive() -> None:
+        async with driven(FixedSession()) as console:
+            await console.press("tab", "tab", "down", "enter")
+            await console.at("DetailScreen")
+            await console.shows("at 02:14:10: a warning")
+            await console.shows("warning above 1.00%, bad above 5.00%")
+            await console.shows("since 01:15:15 from 0.")
+            await console.shows("from Prometheus on mon-1 via app-1")
+
+    asyncio.run(drive())

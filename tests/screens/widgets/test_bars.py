@@ -79,6 +79,11 @@ LOCKED = BUSY._replace(running="", running_state="", armed=False, mode="read-onl
         (BUSY, 120, ("Routing ML", "│ run", BUSY.running)),
         (BUSY, 100, ("Routing ML", "│ run", "◆ PRODUCTION", "! armed until 02:31", BUSY.running.split(":")[0])),
         (BUSY, 80, ("Routing ML", "│ run", "◆ PRODUCTION", "! armed", "Deploy 1.5.0 to production running")),
+        (
+            BUSY._replace(running="Deploy 1.5.0 to production created, not begun", running_state="created, not begun"),
+            80,
+            (" Routing ML ", "│ run", "! armed until 02:31", "created, not begun"),
+        ),
         (BUSY, 60, ("Routing", "│ run", "◆ PRODUCTION", "! armed", "running")),
         (BUSY, 50, ("Routing", "│ run", "◆ PRODUCTION", "! armed", "run")),
         (LOCKED, 100, ("Routing ML", "│ run", "◆ PRODUCTION", "read-only", "locked by ada@bastion: CHG-9")),
