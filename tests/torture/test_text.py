@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.torture import corpus
-from tests.torture.text import FEW, foreign_in, hostile_text
+from tests.torture.text import FEW, console, foreign_in, hostile_text, system
 
 SEED = int(os.environ.get("QUARTERDECK_TORTURE_SEED", "1"))
-BYTES = int(os.environ.get("QUARTERDECK_TORTURE_BYTES", "200000"))
+BYTES = int(os.environ.get("QUARTERDECK_TORTURE_BYTES", "100000"))
 """conftest takes settings away from tests; these are read before."""
 
 
@@ -23,11 +23,12 @@ def test_nothing_foreign_reaches_the_terminal(tmp_path: Path) -> None:
 
 
 def test_control_without_the_sanitiser_it_does(tmp_path: Path) -> None:
-    found = hostile_text(tmp_path, seed=SEED, size=20_000, guarded=False, pressed=FEW[:3])
+    with system(tmp_path, SEED) as there:
+        found = console(there, 20_000, guarded=False, pressed=FEW[:3])
     assert found.foreign > 100, found
 
 
-@pytest.mark.parametrize("piece", [one for one in corpus.PIECES if b"\x1b" in one or one[0] < 0x20 and one != b"\t"])
+@pytest.mark.parametrize("piece", [one for one in corpus.PIECES if b"\x1b" in one or (one[0] < 0x20 and one != b"\t")])
 def test_control_the_recorder_sees_every_sequence_of_the_corpus(piece: bytes) -> None:
     assert foreign_in(b"\x1b[1;1H\x1b[38;5;3mtext" + piece + b" more\r\n")[0] > 0
 
@@ -39,4 +40,4 @@ def test_control_the_recorder_knows_what_is_ours() -> None:
 
 def test_the_corpus_is_made_from_its_seed() -> None:
     one, two, other = (corpus.lines(random.Random(seed), 50_000) for seed in (1, 1, 2))
-    assert one == two != other and b"\x1b]52" in one and len(max(one.split(b"\n"), key=len)) > 1000
+    assert one == two != other and b"\x1b]52" in one and len(max(one.split(b"\n"), key=len)) > 500

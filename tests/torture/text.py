@@ -83,7 +83,7 @@ KEYS: tuple[bytes, ...] = (
     b"\t\t\t", b"z", b"E", b"\r", b"-", b"y", b"w", b"z", b"\t", b"\r", b"-", b"n", b"-", b"R", b"\r", b"-", b"-",
     b"w", b"-", b"A", b"d", b"\x1b", b"L", b"\x1b", b":", b"\x1b", b"]", b"\t\t", b"\r", b"-", b"n", b"-", b"[",
 )  # fmt: skip
-"""Zooms the logs, opens lines, copies; reports, releases, runs, a form, the lock, the palette; the other environment."""
+"""Zooms the logs, opens lines, copies; reports, releases, runs, form, lock, palette; the other environment."""
 FEW: tuple[bytes, ...] = (b"\t\t\t", b"z", b"\r", b"-", b"z", b"R", b"\r", b"-", b"-", b"n", b"-", b"]")
 
 
@@ -374,7 +374,8 @@ def command_line(there: System, *, guarded: bool = True) -> Figures:
         ("status",), ("status", "--json"), ("status", "one"), ("releases", "one"), ("releases", "one", "--json"),
         ("checklist", "show", "one"), ("checklist", "tick", hostile), ("checklist", "import"), ("runs",),
         ("runs", "show", hostile), ("runs", "follow", hostile), ("plan", "deploy", "one", "--set", candidate),
-        ("plan", hostile, "one"), ("plan", "rollback", "one"), ("plan", "restart", "one", "--set", f"services={hostile}"),
+        ("plan", hostile, "one"), ("plan", "rollback", "one"),
+        ("plan", "restart", "one", "--set", f"service={hostile}"),
         ("run", "deploy", "one", "--set", candidate, "--yes"), ("lock", "one", "--reason", hostile),
         ("unlock", "one", "--reason", hostile), ("hosts",), ("doctor", "one"), ("audit", "show"), ("audit", "verify"),
         ("credentials", "list"), ("credentials", "check", hostile), ("profile", "check"), ("status", hostile),
