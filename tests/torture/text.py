@@ -32,6 +32,8 @@ from pathlib import Path
 from tests.torture import corpus
 
 ROOT = Path(__file__).parents[2]
+ENDS_S = 300.0
+"""A program that has not ended by itself after that is counted as a crash. Generous: megabytes wait to be read."""
 OURS = re.compile(
     r"\x1b\[[0-9;:]*m"  # colours
     r"|\x1b\[[0-9]*;?[0-9]*H"  # where to draw
@@ -358,7 +360,7 @@ def console(there: System, size: int, *, guarded: bool = True, pressed: Sequence
     recorder.press(b"\x1b")
     recorder.quiet(0.6)
     recorder.press(b"----q")
-    code = recorder.ended(30)
+    code = recorder.ended(ENDS_S)
     wrong = code != 0 or not begun or b"fault of Quarterdeck" in recorder.seen
     foreign, first = foreign_in(bytes(recorder.seen))
     return Figures(
@@ -385,7 +387,7 @@ def command_line(there: System, *, guarded: bool = True) -> Figures:
     words = json.dumps(commands)
     script = COMMANDS.format(root=str(ROOT), unguarded=not guarded, profile=str(there.profile), words=words)
     recorder = Recorder(script, there.folder)
-    code = recorder.ended(120)
+    code = recorder.ended(ENDS_S)
     ran = recorder.seen.count(b"ENDED ")
     faults = recorder.seen.count(b"fault of Quarterdeck") + recorder.seen.count(b"Traceback")
     wrong = (code != 0) + (len(commands) - ran) + faults
