@@ -63,7 +63,8 @@ class Redactor:
 
     def add_all(self, secrets: Mapping[str, Secret]) -> None:
         """The same for many at once, which costs no more than one."""
-        if any([self._register(name, secret) for name, secret in secrets.items()]):
+        new = [self._register(name, secret) for name, secret in secrets.items()]
+        if any(new):
             self._index()
 
     @property
