@@ -267,6 +267,11 @@ class QuarterdeckApp(App[Any], inherit_bindings=False):
         """End the console; the message is printed once the terminal is as it was. Only ever text."""
         super().exit(result, return_code, None if message is None else visible(message))
 
+    def _handle_exception(self, error: Exception) -> None:
+        """What goes wrong once the console is ending is of screens that are being taken away: a key that came late."""
+        if not self._exit:
+            super()._handle_exception(error)
+
     def _fatal_error(self) -> None:
         """A fault of ours ends the console: its trace for a report, without the values of variables.
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 from textual.message import Message
 from textual.widget import Widget
 
-from console.answers import Happening
+from console.answers import AskFailed, Happening
 from console.commands import ConsoleCommand, Scope
 from screens.asking import Asking, Declined
 from screens.commanded import Commanded
@@ -257,9 +257,14 @@ class Deck(Commanded, Asking, Generic[R]):
             self.give(kind)
 
     def go_to(self, environment: str) -> None:
-        """Show this screen for another environment."""
+        """Show this screen for another environment; nothing while none is known yet."""
+        if environment not in self.bridge.known.order:
+            return
         self.environment = environment
-        self.bridge.session.watch(environment)
+        try:
+            self.bridge.session.watch(environment)
+        except AskFailed as error:
+            self.declined(error)
         self.draw_frame()
         self.draw()
 

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from screens.base import Deck
 
 KEYRING = {"locked": "keyring locked", "unavailable": "no keyring", "unlocked": "keyring open"}
+UNMASKED = "secrets masked by their form only"
+"""Said while the keyring is not open: the redactor knows no value then, and finds only what looks like a secret."""
 
 
 def top_state(screen: Deck[Any]) -> TopState:
@@ -21,6 +23,7 @@ def top_state(screen: Deck[Any]) -> TopState:
     until = bridge.armed_until(screen.environment)
     run = bridge.known.running(screen.environment)
     ring = bridge.session.keyring()
+    wrong = ring.state in ("locked", "unavailable")
     now = bridge.clock()
     lock = ""
     if view.lock is not None and run is None:
@@ -34,8 +37,8 @@ def top_state(screen: Deck[Any]) -> TopState:
         production=view.production,
         mode="read-only" if until is None else f"armed until {moment(until, now)[:5]}",
         armed=until is not None,
-        keyring=KEYRING.get(ring.state, ""),
-        keyring_wrong=ring.state in ("locked", "unavailable"),
+        keyring=(f"{KEYRING[ring.state]}: {UNMASKED}" if wrong else KEYRING.get(ring.state, "")),
+        keyring_wrong=wrong,
         lock=lock,
         running=running,
         running_state=run.state if run is not None else "",

@@ -120,6 +120,7 @@ def copy(app: App[Any], body: str) -> str:
     """
     import base64
 
+    body = visible(body)
     lines = body.count("\n") + 1
     path = pictures_folder() / "copied.txt"
     try:

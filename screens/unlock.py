@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from console.session import AskFailed
 
 
+BEFORE = (
+    "Until it is open the values of secrets are not known here: in logs and output only what looks like a secret "
+    "is masked."
+)
+
+
 class UnlockScreen(Sheet[bool]):
     """True once the keyring is open; None if it was left."""
 
@@ -25,6 +31,7 @@ class UnlockScreen(Sheet[bool]):
         where = self.bridge.session.keyring().where
         yield Words(("Unlock the keyring", "head"), (f"  {where}" if where else "", "dim"))
         yield Words("The passphrase stays in this console and is asked for once a session.")
+        yield Words((BEFORE, "dim"))
         yield Entry(password=True, placeholder="passphrase", id="passphrase")
         yield Words(id="problem")
         yield Words(("enter", "key"), " unlock   ", ("esc", "key"), " not now")

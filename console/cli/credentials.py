@@ -92,6 +92,7 @@ def _due(set_at: datetime, days: int) -> datetime:
 def set_(obj: dict[str, Any], name: str, file: str | None, from_stdin: bool, where: str) -> None:
     """Store the value of NAME; asked for on the terminal unless --file or --stdin is given."""
     from console.cli.opening import cli_session
+    from console.text.encodings import MIN_DERIVED, MIN_RAW, WEAK, short_parts
 
     if file and from_stdin:
         raise click.UsageError("Give --file or --stdin, not both.")
@@ -99,6 +100,13 @@ def set_(obj: dict[str, Any], name: str, file: str | None, from_stdin: bool, whe
         if name not in session.ground.profile.credentials:
             say(f"Note: this profile does not name a credential {name}; it is stored all the same.")
         value = _value(name, file, from_stdin)
+        session.ground.redactor.add(name, value)
+        for part in short_parts(value.reveal()):
+            say(
+                f"Note: {name + ', field ' + part if part else name} is shorter than {WEAK} characters. Where it is "
+                f"printed it may not be masked: below {MIN_RAW} bytes never, below {MIN_DERIVED} only as it is, not "
+                "as base64, hexadecimal or in a URL; and ordinary words may be masked for it. Choose a longer one."
+            )
         keys = session.ground.keys
         keys.open_now(make=True)
         keys.credentials().set(name, value, meta={"where": where})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Literal, NamedTuple
 
 Level = Literal["debug", "info", "warn", "error"]
@@ -23,6 +24,8 @@ class LogLine(NamedTuple):
     level: Level | None = None
 
 
+_NEEDLESS = re.compile(r"\\u00(?:3[0-9]|4[1-9a-f]|5[0-9a]|6[1-9a-f]|7[0-9a])", re.IGNORECASE)
+"""A letter or a digit written as its number."""
 _MESSAGES = ("msg", "message", "event", "log")
 _SAID_ELSEWHERE = ("ts", "time", "timestamp", "@timestamp", "level", "levelname", "severity", "lvl", "service")
 
@@ -34,6 +37,8 @@ def readable(text: str) -> str:
     """
     if not (text.startswith("{") and text.endswith("}")):
         return text
+    if _NEEDLESS.search(text):
+        return text  # no encoder writes letters so: unpacked, it could be a secret that nobody could find before
     from console.text.sanitise import clean
 
     try:

@@ -6,6 +6,7 @@ Used by the live session and by the command line. A value goes to the redactor b
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from console.credentials.store import Credentials
     from console.credentials.unlock import SessionKey, Unlocker
     from console.text.redact import Redactor
+    from console.text.secret import Secret
     from profiles.models import Profile
 
 
@@ -65,6 +67,19 @@ class Keys:
             secret = self.credentials().get(name)
         self._redactor.add(name, secret)
         return secret.reveal()
+
+    def learn(self) -> None:
+        """Tell the redactor every value that the profile names, as far as the keyring is open; nobody is asked.
+
+        Without it a value would be masked only from its first use on, and what is printed before that shows it.
+        """
+        from console.credentials.errors import CredentialError
+
+        found: dict[str, Secret] = {}
+        for name in self._profile.credentials:
+            with suppress(CredentialError):  # locked or not set: whoever wants to use it is told
+                found[name] = self.credentials().get(name)
+        self._redactor.add_all(found)
 
     def ask_by(self, unlocker: Unlocker) -> None:
         """From now on a locked keyring asks this way, at most once."""
@@ -134,6 +149,7 @@ class Keys:
                 return False
             unlocker, self._unlocker = self._unlocker, None
             ring.unlock_by(unlocker)
+            self.learn()
             return True
 
     def shown(self) -> KeyringShown:
@@ -160,12 +176,14 @@ class Keys:
             ring.unlock(Secret(passphrase))
         else:
             ring.create(Secret(passphrase))
+        self.learn()
 
     def take_key(self, key: SessionKey) -> None:
         """Open the sealed file with a key that another process handed over. Raises CredentialError."""
         ring = self._sealed()
         if ring is not None:
             ring.take_key(key)
+            self.learn()
 
     def session_key(self) -> SessionKey | None:
         """The key to hand to a runner, where the keyring is a sealed file that is open; else None."""

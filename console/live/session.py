@@ -5,6 +5,7 @@ It only puts the parts together and keeps the door: whatever is expected to go w
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
@@ -117,6 +118,8 @@ class LiveSession:
         self._watching = Watching(
             listener, self.desk, self._runs, self.ground.redactor.text, system, bound, self.troubles
         )
+        if self.ground.keys.shown().state == "unlocked":  # one that needs no passphrase of ours
+            threading.Thread(target=self.ground.keys.learn, name="secrets", daemon=True).start()
         listener.system(system)
         self._watching.start()
 

@@ -31,6 +31,24 @@ GAPS: Final = (
 )
 
 
+def short_parts(value: str) -> tuple[str, ...]:
+    """What of a credential is too short to be found in output for certain: `""` for all of it, or names of its fields.
+
+    The name of an account is no secret, however short.
+    """
+    try:
+        fields = json.loads(value) if value.lstrip().startswith("{") else None
+    except ValueError:
+        fields = None
+    if not isinstance(fields, dict):
+        return ("",) if len(value) < WEAK else ()
+    return tuple(
+        name
+        for name, part in fields.items()
+        if isinstance(part, str) and len(part) < WEAK and name.lower() not in ("user", "username", "login", "name")
+    )
+
+
 def forms(value: str) -> Iterator[bytes]:
     """Every form of `value` to look for, as UTF-8 bytes; the value itself first, repetitions possible."""
     raw = _bytes(value)

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from console.text.encodings import WEAK, forms
+from console.text.encodings import MIN_RAW, WEAK, forms
 from console.text.finder import Finder, Span, may_be_by_form
 from console.text.secret import Secret, SecretRef
 
@@ -22,6 +22,7 @@ LINE_LIMIT: Final = 64 * 1024
 _KEY_LIMIT: Final = 32 * 1024
 _VALUE_LIMIT: Final = 256 * 1024
 _WINDOW: Final = 8 * 1024
+_CUT: Final = re.compile(r"[^\n]*\u2026(?: \(\+[0-9]+ characters\))?$", re.MULTILINE)
 _LAST_WORD: Final = re.compile(rb"\S*\Z")
 # Keys of structured data whose text is masked whatever it is. Not "secret" and "token": the first is how a
 # SecretRef is written, the second names fences and leases.
@@ -60,6 +61,12 @@ class Redactor:
         if self._register(name, secret):
             self._index()
 
+    def add_all(self, secrets: Mapping[str, Secret]) -> None:
+        """The same for many at once, which costs no more than one."""
+        new = [self._register(name, secret) for name, secret in secrets.items()]
+        if any(new):
+            self._index()
+
     @property
     def weak(self) -> tuple[str, ...]:
         """Names of secrets that are too short to be found for certain, or at all."""
@@ -69,13 +76,13 @@ class Redactor:
         """`text` without secrets; the same object if there are none in it."""
         data = text.encode("utf-8", "surrogatepass")
         spans = self._finder.find(data)
-        return _render(data, spans).decode("utf-8", "surrogatepass") if spans else text
+        return self._ends(_render(data, spans).decode("utf-8", "surrogatepass") if spans else text)
 
     def known(self, text: str) -> str:
         """`text` without registered secrets. What only looks like one stays: for a text that a person must judge."""
         data = text.encode("utf-8", "surrogatepass")
         spans = self._finder.find(data, known=True)
-        return _render(data, spans).decode("utf-8", "surrogatepass") if spans else text
+        return self._ends(_render(data, spans).decode("utf-8", "surrogatepass") if spans else text)
 
     def bytes(self, data: bytes) -> bytes:
         """A whole output without secrets. For output that comes in parts use `stream`."""
@@ -99,6 +106,21 @@ class Redactor:
             shown = self.text(written)
             return value if shown == written else shown
         return value
+
+    def _ends(self, text: str) -> str:
+        """`text` without the beginning of a secret before a place where a line was cut (`…`, see the sanitiser)."""
+        if "\u2026" not in text or not self._secrets:
+            return text
+        return _CUT.sub(lambda found: self._before_cut(found[0]), text)
+
+    def _before_cut(self, line: str) -> str:
+        mark = line.rindex("\u2026")
+        head = line[max(0, mark - self._finder.longest) : mark].encode("utf-8", "surrogatepass")
+        at = self._finder.begins_at_end(head)
+        if len(head) - at < MIN_RAW:
+            return line
+        kept = line[: max(0, mark - self._finder.longest)] + head[:at].decode("utf-8", "surrogatepass")
+        return kept + line[mark:]
 
     def stream(self) -> RedactingStream:
         """A redactor for the bytes of one stream."""

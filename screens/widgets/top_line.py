@@ -29,7 +29,7 @@ class TopState(NamedTuple):
     """`read-only`, or `armed until 02:31`."""
     armed: bool = False
     keyring: str = ""
-    """`keyring locked`, `keyring unlocked`; empty: nothing to say."""
+    """`keyring locked: …`, `keyring open`; what stands before the colon is the short form. Empty: nothing to say."""
     keyring_wrong: bool = False
     lock: str = ""
     """Who holds the lock and why, or empty."""
@@ -85,7 +85,9 @@ class TopLine(EdgeLine):
             Piece(state.lock, "plain" if state.lock_mine else "warn", 6, lock, "locked" if lock else ""),
             Piece(state.running, "accent", 7, running, state.running_state or running[:7]),
             Piece(state.stale, "unknown", 3, state.stale.split(",")[0], state.stale.split(",")[0]),
-            Piece(state.keyring, "warn" if state.keyring_wrong else "dim", 5 if state.keyring_wrong else 9),
+            Piece(state.keyring, "warn", 5, state.keyring.partition(":")[0])
+            if state.keyring_wrong
+            else Piece(state.keyring, "dim", 9),
         ]
         return environment, rest
 

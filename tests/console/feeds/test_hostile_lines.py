@@ -37,3 +37,10 @@ def test_strange_json_is_shown_quickly(line: str) -> None:
     began = time.monotonic()
     assert readable(line)
     assert time.monotonic() - began < 0.2
+
+
+def test_a_secret_that_json_hides_is_not_unpacked_for_the_screen() -> None:
+    hidden = '{"msg":"' + "".join(f"\\u{ord(letter):04x}" for letter in "hunter2") + '"}'
+    assert json.loads(hidden)["msg"] == "hunter2", "the control: any reader would see it"
+    assert readable(hidden) == hidden
+    assert readable('{"msg":"a \\u003cb\\u003e \\u00e9"}') == "a <b> é"

@@ -128,3 +128,12 @@ def test_the_consoles_field_opens_or_makes_it(stored: Path, tmp_path: Path) -> N
         opened.unlock("wrong")
     opened.unlock(PASSPHRASE)
     assert opened.get("api").startswith("a-value")
+
+
+def test_an_open_keyring_masks_every_value_before_its_first_use(stored: Path) -> None:
+    redactor = Redactor()
+    opened = keys(stored, redactor)
+    opened.learn()
+    assert redactor.text("a-value-that-nobody-may-see") == "a-value-that-nobody-may-see", "locked: nothing is known"
+    opened.unlock(PASSPHRASE)
+    assert redactor.text("a-value-that-nobody-may-see") == "<redacted:api>"

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from console.text.encodings import short_parts
 from console.text.redact import LINE_LIMIT, RedactingStream, Redactor, mask
 from console.text.sanitise import Sanitiser
 from console.text.secret import Secret, SecretRef
@@ -363,3 +364,35 @@ def test_output_without_secrets_is_untouched_however_it_is_cut(data, cuts):
     chunks = [data[a:b] for a, b in zip([0, *at], [*at, len(data)], strict=True)]
     for idle in (False, True):
         assert through(REDACTOR.stream(), chunks, idle) == data
+
+
+def test_the_beginning_of_a_secret_before_a_cut_is_not_shown():
+    value = CANARIES["plain"]
+    for kept in range(4, len(value)):
+        cut = f"see {value[:kept]}\u2026"
+        assert OFF.text(cut) == cut
+        assert REDACTOR.text(cut) == "see \u2026"
+        assert REDACTOR.text(f"{cut} (+12 characters)\nnext") == "see \u2026 (+12 characters)\nnext"
+    long = Sanitiser().feed(b"x" * (16 * 1024 - 6) + value.encode() + b"\n")[0]
+    assert value[:6] in long and value[:6] not in REDACTOR.text(long)
+    assert REDACTOR.text("nothing of it\u2026") == "nothing of it\u2026"
+
+
+def test_many_secrets_are_learnt_at_once():
+    redactor = Redactor()
+    redactor.add_all({name: Secret(value) for name, value in CANARIES.items()})
+    assert redactor.text(CANARIES["medium"]) == mask("medium")
+
+
+@pytest.mark.parametrize(
+    ("value", "parts"),
+    [
+        ("1234567", ("",)),
+        ("12345678", ()),
+        ('{"username": "ci", "token": "abc"}', ("token",)),
+        ('{"username": "ci", "token": "long-enough"}', ()),
+        ("{not json", ()),
+    ],
+)
+def test_what_is_too_short_is_named(value, parts):
+    assert short_parts(value) == parts
