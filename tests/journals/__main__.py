@@ -6,14 +6,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-from actions import baseline, command, rollback, services
+from actions import baseline, command, level, rollback, services
 from actions.deploy import ACTION as DEPLOY
 from console import __version__
 from console.runs.api import Plan
 from console.runs.create import create_run
 from console.store.database import Database
 from console.store.records import Records
-from tests.actions import test_deploy, test_others, test_rollback
+from tests.actions import test_behind, test_deploy, test_others, test_rollback
 from tests.actions.sites import ground, site, spec
 from tests.journals.kept import HERE, STATES, keep
 
@@ -29,6 +29,7 @@ PLANNED = (
     (services.RESTART, WEB, RUNNING),
     (services.STOP, WEB, RUNNING),
     (services.START, WEB, STOPPED),
+    (level.ACTION, level.LevelParams(), level.LevelFacts(site=test_behind.late())),
     (command.ACTION, command.CommandParams(name="trim"), test_others.COMMAND),
 )
 """An action, its parameters and facts, as tests/actions plans them."""

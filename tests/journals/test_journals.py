@@ -37,7 +37,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def test_every_state_of_every_version_is_here() -> None:
     versions = {folder.parent.name for folder in KEPT}
     assert versions and set(NAMES) >= {f"{version}/{name}" for version in versions for name in STATES}
-    shipped = {"baseline", "deploy", "rollback", "restart", "stop", "start", "command"}
+    shipped = {"baseline", "deploy", "rollback", "restart", "stop", "start", "command", "level"}
     assert all({file.stem for file in PLANS if file.parts[-3] == version} >= shipped for version in versions)
 
 
