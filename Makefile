@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 APP := $(VENV)/.app
 DEV := $(VENV)/.dev
 
-.PHONY: demo test check bench lock snapshots clean
+.PHONY: demo test torture check bench lock snapshots clean
 
 demo: $(APP)
 	$(BIN)/quarterdeck demo
@@ -13,6 +13,10 @@ demo: $(APP)
 # Two workers: one owns the lab (tests marked lab), the other runs everything else.
 test: $(DEV)
 	PYTHON=$(BIN)/python sh tests/run.sh
+
+# The fault matrix, all of it: hours. ARGS="kills --count 5 --limit 300 --seed 7" for less; it writes docs/reliability.md.
+torture: $(DEV)
+	$(BIN)/python -m tests.torture $(ARGS)
 
 check: $(DEV)
 	$(BIN)/ruff check .

@@ -91,6 +91,11 @@ class HostCore(ABC):
         began = time.monotonic()
         result = self.script(scripts.text("facts"), deadline_s=self._timing.auth_s)
         took = time.monotonic() - began
+        if result.ended != "exited":
+            raise HostUnreachable(
+                self.name,
+                f"{self.name} did not answer a first script within {self._timing.auth_s:g} s; is it overloaded?",
+            )
         if result.rc != 0:
             raise HostError(self.name, f"{self.name} does not run a plain script: {said(result.err)}")
         found: dict[str, str] = {}

@@ -18,7 +18,7 @@ from pydantic import Field
 from console.hosts.command import Command, Frozen
 
 if TYPE_CHECKING:
-    from console.hosts.base import Host
+    from console.hosts.base import Host, Result
     from console.stacks.release import Release, StoredFile
 
 LABEL_RELEASE = "quarterdeck.release"
@@ -44,6 +44,13 @@ class StackError(Exception):
 
         super().__init__(clean_text(sentence))
         self.ways_out = tuple(clean_text(way) for way in ways_out)
+
+
+def why(result: Result) -> str:
+    """Why a command that reads gave nothing, to follow a colon: its last words, else how it ended."""
+    if result.ended == "exited":
+        return result.err.decode("utf-8", "replace").strip() or f"it ended with {result.rc}"
+    return f"it was not done within {result.took_s:.0f} s" if result.ended == "deadline" else f"it was {result.ended}"
 
 
 class ServiceSpec(Frozen):

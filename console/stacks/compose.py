@@ -17,6 +17,7 @@ from console.stacks.base import (
     Live,
     Problem,
     StackError,
+    why,
 )
 from console.stacks.commands import on_host
 from console.stacks.detect import MEND_ENGINE, MEND_V1, compose_found, engine_version
@@ -59,8 +60,7 @@ class ComposeStack:
         words = ("sh", "-c", GROUND_SCRIPT, "quarterdeck-ground", spec.directory, spec.state, env, *paths)
         result = host.run(self._docker(host.name, Command(argv=words, deadline_s=30)))
         if result.rc != 0:
-            said = result.err.decode("utf-8", "replace").strip() or f"it ended with {result.rc}"
-            raise StackError(f"{host.name} could not be looked at: {said}.")
+            raise StackError(f"{host.name} could not be looked at: {why(result)}.")
         ground = read_ground(spec, host.name, result.text())
         if not ground.engine:
             return ground

@@ -25,6 +25,7 @@ from console.stacks.base import (
     ProcessSpec,
     ServiceSpec,
     StackError,
+    why,
 )
 from console.stacks.process_scripts import (
     GROUND_SCRIPT,
@@ -103,8 +104,7 @@ class ProcessStack:
     def _read(self, host: Host, words: tuple[str, ...]) -> str:
         result = host.run(Command(argv=words, deadline_s=20))
         if result.rc != 0:
-            said = result.err.decode("utf-8", "replace").strip() or f"it ended with {result.rc}"
-            raise StackError(f"{host.name} could not be looked at: {said}.")
+            raise StackError(f"{host.name} could not be looked at: {why(result)}.")
         return result.text()
 
     def _parse_live(self, text: str) -> list[LiveService]:

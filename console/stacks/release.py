@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field, ValidationError
 
 from console.hosts.command import Command, Frozen, InputText
-from console.stacks.base import QUICK_S, Ground, Live, StackError
+from console.stacks.base import QUICK_S, Ground, Live, StackError, why
 from console.stacks.scripts import (
     MARK_SCRIPT,
     READ_RELEASES,
@@ -208,8 +208,7 @@ def read_releases(host: Host, state: str) -> tuple[Release, ...]:
     command = Command(argv=("sh", "-c", READ_RELEASES, "quarterdeck-releases", state), deadline_s=20)
     result = host.run(command)
     if result.rc != 0:
-        words = result.err.decode("utf-8", "replace").strip() or f"it ended with {result.rc}"
-        raise StackError(f"The releases in {state} on {host.name} could not be read: {words}.")
+        raise StackError(f"The releases in {state} on {host.name} could not be read: {why(result)}.")
     return parse_releases(result.text(), where=f"{host.name}:{state}")
 
 

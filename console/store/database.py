@@ -188,7 +188,7 @@ class Database:
             except OSError:
                 return self._full(0)
         if "locked" in text or "busy" in text:
-            why = f"another process has held it for more than {BUSY_S:g} s. Try again"
+            why = _who_holds(self.path)
         elif "readonly" in text or "unable to open" in text:
             why = (
                 "it cannot be written: the file or its directory belongs to somebody else, or the file system is "
@@ -222,3 +222,26 @@ def _writer(connection: sqlite3.Connection) -> str:
         return f", {json.loads(row[0])}" if row else ""
     except (sqlite3.Error, ValueError, TypeError):
         return ""
+
+
+def _who_holds(path: Path) -> str:
+    """Which process keeps others from the file, as the kernel knows: one that was stopped in a write never lets go.
+
+    The file is not opened for that: closing it again would drop this process's own locks on it.
+    """
+    waited = f"for more than {BUSY_S:g} s"
+    try:
+        inode = path.stat().st_ino
+        lines = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
+        pid = next(
+            int(words[4]) for words in lines if words[3:4] == ["WRITE"] and words[5].rpartition(":")[2] == str(inode)
+        )
+        stopped = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[0] in "Tt"
+    except (OSError, ValueError, IndexError, StopIteration):
+        return f"another process has held it {waited}"
+    if stopped:
+        return (
+            f"the process {pid}, which was stopped in the middle of a write, has held it {waited}. Let it go on (kill "
+            f"-CONT {pid}) or end it (kill -KILL {pid}): what it had not finished writing is taken back"
+        )
+    return f"the process {pid} has held it {waited}"

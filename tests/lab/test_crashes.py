@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from tests.lab.counted import SLOW, services_started, starts
 from tests.lab.lab import Lab, LabError, System
 from tests.lab.person import Begun, Done, Person, no_leftovers, person, until
 from tests.lab.routing_ml import profile
@@ -27,8 +28,6 @@ from tests.lab.routing_ml import profile
 pytestmark = pytest.mark.timeout(1800 if os.environ.get("QUARTERDECK_LAB_MOMENTS") else 300)
 MOMENTS = int(os.environ.get("QUARTERDECK_LAB_MOMENTS", "1"))
 SEED = int(os.environ.get("QUARTERDECK_LAB_SEED", "20261124"))
-SLOW = {"pull": 0.4, "pull-rest": 0.4, "schema-before": 0.8, "migrate": 2.0, "schema-after": 0.8, "up": 1.2}
-"""Seconds after a step's beginning within which it is killed; 0.1 for the others."""
 UNDONE_FROM = ("migrate", "up")
 
 
@@ -59,16 +58,6 @@ def begun_steps(one: Person, run: str) -> list[str]:
 def spool_end(one: Person, run: str) -> str:
     """The last of a run's output, for a failure's report."""
     return (one.state / "spool" / f"{run}.log").read_bytes()[-4000:].decode("utf-8", "replace")
-
-
-def starts(system: System, release: str) -> Counter[str]:
-    """What each image of a release was started with, and how often, as the images themselves wrote down."""
-    return Counter(f"{one['service']}: {one['command']}" for one in system.host.effects() if one["release"] == release)
-
-
-def services_started(starts: list[dict[str, str]]) -> Counter[str]:
-    """How often the engine says that it started each container of the system, one-off ones left out."""
-    return Counter(one["name"] for one in starts if one.get("com.docker.compose.oneoff") == "False")
 
 
 def deploy(one: Person, candidate: str) -> tuple[str, list[dict[str, Any]]]:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from console.hosts import scripts
-from console.hosts.base import AttemptExists, EngineError, FenceRefused
+from console.hosts.base import AttemptExists, EngineError, FenceRefused, HostUnreachable
 from console.hosts.local import LocalHost
 from tests.console.hosts.contract import RUN, TIMING, Ground, HostContract, sh
 from tests.console.hosts.sshd import poll
@@ -173,3 +173,9 @@ def test_the_scripts_are_clean() -> None:
         )
         done = subprocess.run([program, "-s", "sh", "-e", "SC2317", "-"], input=text, text=True, capture_output=True)
         assert done.returncode == 0, done.stdout
+
+
+def test_a_host_too_slow_for_a_first_script_is_told_as_that() -> None:
+    host = LocalHost("here", dataclasses.replace(TIMING, auth_s=0.0))
+    with pytest.raises(HostUnreachable, match="did not answer a first script within 0 s"):
+        host.connect()

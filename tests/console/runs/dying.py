@@ -1,74 +1,67 @@
-"""The runner, with a tenth of its waits, that dies (SIGKILL) or is stopped at one record: a program for the tests.
+"""The runner, with a tenth of its waits, that is struck at one moment: a program for the tests.
 
-python dying.py [--die before|after N] [--scale X] [--unguarded] -- RUNNER ARGUMENTS
+python dying.py [--die WHEN WHAT…] [--signal STOP] [--dead S] [--acks FILE] [--off GUARD] -- RUNNER ARGUMENTS
+python dying.py --serve        for each line of standard input (JSON words, a log file last) such a runner, by a fork
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import functools
 import importlib
 import json
 import os
 import signal
 import sys
-from typing import Any
+from pathlib import Path
 
 import console.environment
 from console import runner
-from console.hosts import scripts
-from console.store.records import Records
-from console.timing import DEFAULT
+from console.timing import DEFAULT, Timing
+from tests.torture import moments
+
+HUNG_S = 300
+"""A runner of a server that has not ended by then is ended by SIGALRM: that is a fault of its own."""
 
 
 def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--die", nargs=2)
+    parser.add_argument("--die", nargs="+", help="see moments.install")
     parser.add_argument("--signal", default="KILL")
     parser.add_argument("--scale", type=float, default=0.1)
-    parser.add_argument("--unguarded", action="store_true", help="the guard does not compare its fence")
+    parser.add_argument("--dead", type=float, help="seconds after which a lock is dead; lease and heartbeat go with it")
+    parser.add_argument("--acks", type=Path)
+    parser.add_argument("--off", action="append", default=[])
     parser.add_argument("rest", nargs=argparse.REMAINDER)
     given = parser.parse_args(argv)
     runner.stamp = tuple  # who edits a file while tests run does not want their runners to begin anew
     bind = console.environment.bind
-    console.environment.bind = functools.partial(bind, timing=DEFAULT.scaled(given.scale))
-    if given.unguarded:
-        text = scripts.text
-        compared = '[ "$(cat fence)" = "$fence" ]'
-        assert text("guard").count(compared) == 2
-
-        def loose(name: str) -> str:
-            return text(name).replace(compared, "true")
-
-        scripts.text = loose  # type: ignore[assignment]
+    console.environment.bind = functools.partial(bind, timing=timing(given.scale, given.dead))
+    for name in given.off:
+        moments.off(name)
     if given.die:
-        when, number = given.die[0], int(given.die[1])
-        fault = getattr(signal, f"SIG{given.signal}")
-        append = Records.append
-
-        def dying(self: Records, stream: str, kind: str, body: Any, **more: Any) -> Any:
-            last = self.last(stream)
-            at = (last.seq if last else 0) + 1
-            if when == "before" and at == number:
-                os.kill(os.getpid(), fault)
-            record = append(self, stream, kind, body, **more)
-            if when == "after" and record.seq == number:
-                os.kill(os.getpid(), fault)
-            return record
-
-        Records.append = dying  # type: ignore[method-assign]
+        moments.install(given.die, moments.struck(given.signal))
+    if given.acks is not None:
+        moments.acknowledge(given.acks)
     return runner.main([word for word in given.rest if word != "--"])
 
 
+def timing(scale: float, dead: float | None) -> Timing:
+    """A tenth of all waits, and ownership that is lost after `dead` seconds."""
+    made = DEFAULT.scaled(scale)
+    if dead is None:
+        return made
+    return dataclasses.replace(made, lock_dead_s=dead, lease_s=dead / 2, heartbeat_s=dead / 5, proof_s=dead / 4)
+
+
 def serve() -> int:
-    """Fork for each line of standard input."""
     import console.assembly
 
-    for late in ("engine", "fence", "planning"):
-        importlib.import_module(f"console.runs.{late}")
+    for late in ("console.runs.engine", "console.runs.fence", "console.runs.planning", *runner.LATE):
+        importlib.import_module(late)
     console.assembly.op_handlers()
-    children: dict[int, int] = {}
-    for number, line in enumerate(sys.stdin):
+    for line in sys.stdin:
         argv = json.loads(line)
         pid = os.fork()
         if pid == 0:
@@ -76,12 +69,13 @@ def serve() -> int:
             for descriptor in (1, 2):
                 os.dup2(log, descriptor)
             os.setsid()
-            runner.LATE = ("console.hosts.local",)
+            signal.alarm(HUNG_S)
             sys.stdout.flush()
             os._exit(main(argv))
-        children[pid] = number
-        ended, status = os.wait()
-        sys.stdout.write(json.dumps([children.pop(ended), os.waitstatus_to_exitcode(status)]) + "\n")
+        sys.stdout.write(f"{pid}\n")
+        sys.stdout.flush()
+        _, status = os.waitpid(pid, 0)
+        sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
         sys.stdout.flush()
     return 0
 

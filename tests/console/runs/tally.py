@@ -20,6 +20,10 @@ COUNT += "sleep 0.01; done; " + DO
 BREAK = 'printf "do %s\\n" "$2" >>"$1/effects"; echo "it broke" >&2; exit 3'
 FLAKY = 'printf "try %s\\n" "$2" >>"$1/effects"; [ "$(grep -cx "try $2" "$1/effects")" -ge 2 ] || exit 3; ' + DO
 UNDO = 'if [ -e "$1/made.$2" ]; then printf "undo %s\\n" "$2" >>"$1/effects"; rm -- "$1/made.$2"; fi'
+UNDO_WAIT = (
+    'if [ -e "$1/made.$2" ]; then printf "begin undo %s\\n" "$2" >>"$1/effects"; '
+    'while [ ! -e "$1/go" ]; do sleep 0.02; done; rm -- "$1/made.$2"; printf "undo %s\\n" "$2" >>"$1/effects"; fi'
+)
 
 
 class TallyParams(Params):
@@ -33,7 +37,7 @@ class TallyParams(Params):
     ]
     side_by_side: bool = False
     cancel: Literal["now", "boundary", "ask"] = "boundary"
-    undo: Literal["yes", "fails"] = "yes"
+    undo: Literal["yes", "fails", "waits"] = "yes"
     on_failure: Literal["undo", "ask"] = "undo"
     secret: str = ""
 
@@ -105,7 +109,7 @@ def _step(id_: str, kind: str, host: str, facts: TallyFacts, params: TallyParams
         run = Op(name="tally.add@1", args={"directory": facts.directory, "name": id_}, writes=True, deadline_s=20.0)
     if kind == "doubt":
         run = Op(name="tally.doubt@1", args={"directory": facts.directory, "name": id_}, writes=True, deadline_s=20.0)
-    undo_text = UNDO if params.undo == "yes" else "exit 9"
+    undo_text = {"yes": UNDO, "fails": "exit 9", "waits": UNDO_WAIT}[params.undo]
     stays = kind == "stay"
     return Step(
         id=id_,

@@ -1,11 +1,12 @@
-"""One owner: races, locks that are held, dead or a person's, take-over, and a runner that wakes up after one."""
+"""One owner: locks that are held, dead or a person's, take-over, and a runner that wakes up after one.
+
+Races of two starters are in tests/torture.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -37,45 +38,6 @@ def _take(owned: Ownership) -> bool:
     except locks.LockHeld:
         return False
     return True
-
-
-def test_of_two_starters_exactly_one_wins_200_times(world: World) -> None:
-    other = World(world.folder, state="other")
-    none, both = 0, 0
-    with world.environment() as mine, other.environment() as theirs, ThreadPoolExecutor(2) as pool:
-        for number in range(200):
-            pair = (_ownership(mine, world, f"a{number}"), _ownership(theirs, other, f"b{number}"))
-            ready = threading.Barrier(2)
-
-            def race(owned: Ownership, ready: threading.Barrier = ready) -> bool:
-                ready.wait(10)
-                return _take(owned)
-
-            won = list(pool.map(race, pair))
-            none, both = none + (won == [False, False]), both + (won == [True, True])
-            for owned, has in zip(pair, won, strict=True):
-                if has:
-                    assert owned.give_back() == []
-    assert (none, both) == (0, 0)
-
-
-def test_control_without_the_mutex_both_win(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same script without its mutex, with pauses between looking and taking: the race is lost."""
-    loose = locks.script("take")
-    for strong, weak in (
-        ('flock -x -w 10 9 || { echo "mutex"; exit 0; }', ""),
-        ("read -r count", "case $run in *a) sleep 1 ;; *b) sleep 2 ;; esac\nread -r count"),
-    ):
-        assert loose.count(strong) == 1
-        loose = loose.replace(strong, weak)
-    with world.environment() as environment:
-        first = _ownership(environment, world, "first")
-        assert _take(first)  # makes the ground
-        first.give_back()
-        monkeypatch.setattr(locks, "script", lambda name: loose)
-        with ThreadPoolExecutor(2) as pool:
-            won = list(pool.map(_take, (_ownership(environment, world, A), _ownership(environment, world, B))))
-    assert won == [True, True]
 
 
 def test_who_comes_second_is_told_who_holds_it_and_why(world: World) -> None:
@@ -161,7 +123,7 @@ def test_a_runner_that_wakes_up_after_a_take_over_changes_nothing(world: World) 
 def test_one_that_was_stopped_between_its_proof_and_its_effect_changes_nothing(world: World, fenced: bool) -> None:
     """Stopped for longer than lease and lock live, taken over, its run undone, then continued."""
     run = world.create("do", "do")
-    extra = () if fenced else ("--unguarded",)
+    extra = () if fenced else ("--off", "fence")
     child = world.runner(run, "--die", "before", "7", "--signal", "STOP", *extra)
     until(lambda: start_state(child.pid) == "T", "the stop before the intent of the second step")
     assert world.effects() == ["do s1"]

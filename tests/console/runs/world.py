@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -33,24 +33,42 @@ ENTRY_POINTS = "[quarterdeck.actions]\ntally = tests.console.runs.tally:ACTION\n
 
 
 class Server:
-    """A process that has imported everything and forks a runner for each request; two at most work side by side."""
+    """A process that has imported everything and forks a runner for each request, one at a time."""
 
-    def __init__(self, plugin: Path) -> None:
+    def __init__(
+        self, plugin: Path, wrap: Callable[..., list[str]] | None = None, env: Mapping[str, str] = os.environ
+    ) -> None:
+        argv = [sys.executable, "-P", str(HERE / "dying.py"), "--serve"]
         self._child = subprocess.Popen(
-            [sys.executable, "-P", str(HERE / "dying.py"), "--serve"],
+            wrap(*argv) if wrap is not None else argv,
             cwd="/",
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONPATH": f"{ROOT}:{plugin}"},
+            env={**env, "PYTHONPATH": f"{ROOT}:{plugin}"},
         )
 
     def carry(self, argv: list[str]) -> int:
         """The exit code of a runner; negative for a signal."""
-        assert self._child.stdin is not None and self._child.stdout is not None
+        self.begin(argv)
+        return self.end()
+
+    def begin(self, argv: list[str]) -> int:
+        """Start a runner; its number."""
+        assert self._child.stdin is not None
         self._child.stdin.write(json.dumps(argv) + "\n")
         self._child.stdin.flush()
-        return int(json.loads(self._child.stdout.readline())[1])
+        return self._word()
+
+    def end(self) -> int:
+        """Wait for the runner that was begun; its exit code."""
+        return self._word()
+
+    def _word(self) -> int:
+        assert self._child.stdout is not None
+        word = self._child.stdout.readline()
+        assert word, f"the server {self._child.pid} of runners has ended"
+        return int(word)
 
     def close(self) -> None:
         """End it."""
@@ -63,14 +81,24 @@ class Server:
 class World:
     """One operator's state directory and the environment `here`, whose host is this machine."""
 
-    def __init__(self, folder: Path, *, state: str = "state", timing: Any = FAST) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        state: str = "state",
+        timing: Any = FAST,
+        hosts: Mapping[str, Any] | None = None,
+        directory: str | None = None,
+    ) -> None:
+        """`hosts`, `directory`: of a profile whose environment is not in `folder` on this machine."""
         self.folder = folder
         self.app = folder / "app"
-        self.app.mkdir(exist_ok=True)
+        if directory is None:
+            self.app.mkdir(exist_ok=True)
         self.state = folder / state
         self.places = Places(self.state, folder / "config")
-        for directory in (self.state, self.places.spools, self.places.logs):
-            directory.mkdir(mode=0o700, exist_ok=True)
+        for place in (self.state, self.places.spools, self.places.logs):
+            place.mkdir(mode=0o700, exist_ok=True)
         install_plugin(folder / "plugin")
         self.records = Records(Database(self.places.database))
         self.runs = Runs(self.records, self.places)
@@ -78,11 +106,11 @@ class World:
             {
                 "system": "world",
                 "keyring": "sealed",
-                "hosts": {"one": {"local": True}},
+                "hosts": hosts or {"one": {"local": True}},
                 "environments": {
                     "here": {
-                        "hosts": ["one"],
-                        "directory": str(self.app),
+                        "hosts": list(hosts or ("one",)),
+                        "directory": directory or str(self.app),
                         "stack": {
                             "kind": "compose",
                             "project": "w",
@@ -150,8 +178,12 @@ class World:
 
     def carry_by(self, server: Server, run: str, *extra: str) -> int:
         """The same by a server: no start of Python."""
+        return server.carry(self.words(run, *extra))
+
+    def words(self, run: str, *extra: str) -> list[str]:
+        """What a server is told to carry a run on."""
         log = str(self.places.logs / f"{run}.log")
-        return server.carry([*extra, "--", "--run", run, "--state", str(self.state), log])
+        return [*extra, "--", "--run", run, "--state", str(self.state), log]
 
     def view(self, run: str) -> RunView:
         """The run as its records say."""

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from console.hosts.base import Result
 from console.hosts.command import Command, InputText
 from console.hosts.local import LocalHost
+from console.hosts.scripted import ScriptedHost
 from console.stacks.base import Ground, Live, LiveService, StackError
 from console.stacks.behind import on_any_host
 from console.stacks.release import (
@@ -196,3 +198,9 @@ def test_a_broken_record_is_named_with_its_file(body: str, reason: str) -> None:
     with pytest.raises(StackError, match=reason) as caught:
         parse_releases(text, "prod1:/opt/app/.quarterdeck")
     assert "prod1:/opt/app/.quarterdeck/releases/r1" in str(caught.value)
+
+
+def test_a_host_that_is_too_slow_to_say_its_releases_is_told_as_that() -> None:
+    slow = ScriptedHost("one").on("sh", answer=Result(None, b"", b"", "deadline", 20.0))
+    with pytest.raises(StackError, match="could not be read: it was not done within 20 s"):
+        read_releases(slow, "/opt/app/.quarterdeck")

@@ -287,6 +287,27 @@ def test_a_store_that_somebody_holds_is_a_sentence(records: Records, monkeypatch
         other.append("run", "k", {})
 
 
+def test_a_store_whose_writer_was_stopped_names_it(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("console.store.database.BUSY_S", 0.1)
+    chain(records, 1)
+    code = (
+        "import os, signal, sqlite3, sys\n"
+        "made = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
+        "made.execute('BEGIN EXCLUSIVE')\n"
+        "os.kill(os.getpid(), signal.SIGSTOP)\n"
+    )
+    child = subprocess.Popen([sys.executable, "-P", "-c", code, str(records.database.path)])
+    try:
+        os.waitid(os.P_PID, child.pid, os.WSTOPPED)
+        other = Records(Database(records.database.path))
+        with pytest.raises(StoreUnusable, match=f"process {child.pid}, which was stopped .*kill -CONT {child.pid}"):
+            other.append("run", "k", {})
+    finally:
+        child.kill()
+        child.wait()
+    assert Records(Database(records.database.path)).append("run", "k", {}).seq == 2
+
+
 def test_importing_the_store_is_cheap() -> None:
     code = "import sys, console.store.places, console.store.records, console.runs.client; print(*sys.modules)"
     run = subprocess.run(

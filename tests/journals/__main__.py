@@ -1,0 +1,61 @@
+"""`python -m tests.journals`: keep runs, and plans of each shipped action, as the version of this checkout writes."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+from actions import baseline, command, level, rollback, services
+from actions.deploy import ACTION as DEPLOY
+from console import __version__
+from console.runs.api import Plan
+from console.runs.create import create_run
+from console.store.database import Database
+from console.store.records import Records
+from tests.actions import test_behind, test_deploy, test_others, test_rollback
+from tests.actions.sites import ground, site, spec
+from tests.journals.kept import HERE, STATES, keep
+
+RELEASES = (test_rollback.R1, test_rollback.R2, test_rollback.R3)
+ROLLED = test_rollback.facts(*RELEASES, the_spec=spec(migrations=test_rollback.MIGRATIONS), schema_now=("a2",))
+RUNNING = services.ServiceFacts(site=site(ground("a")))
+STOPPED = services.ServiceFacts(site=site(ground("a", state="exited")))
+WEB = services.ServiceParams(service="web")
+PLANNED = (
+    (DEPLOY, test_deploy.PARAMS, test_deploy.MIGRATING),
+    (rollback.ACTION, rollback.RollbackParams(to="1.1.0"), ROLLED),
+    (baseline.ACTION, baseline.BaselineParams(), baseline.BaselineFacts(site=site(ground("a")))),
+    (services.RESTART, WEB, RUNNING),
+    (services.STOP, WEB, RUNNING),
+    (services.START, WEB, STOPPED),
+    (level.ACTION, level.LevelParams(), level.LevelFacts(site=test_behind.late())),
+    (command.ACTION, command.CommandParams(name="trim"), test_others.COMMAND),
+)
+"""An action, its parameters and facts, as tests/actions plans them."""
+
+target = HERE / __version__
+if target.exists():
+    sys.exit(f"{target} is there: what was kept is never changed")
+for name, state in STATES.items():
+    keep(target / name, state)
+(target / "plans").mkdir()
+for action, params, facts in PLANNED:
+    plan = action.plan(facts, params)
+    assert isinstance(plan, Plan), plan
+    with tempfile.TemporaryDirectory() as made:
+        records = Records(Database(Path(made) / "store"))
+        who = "anna@bastion"
+        run = create_run(
+            records,
+            system="kept",
+            profile_key="profile:kept",
+            plan=plan,
+            params=params,
+            facts=facts,
+            draws={},
+            who=who,
+            reason="to be kept",
+        )
+        (target / "plans" / f"{action.name}.jsonl").write_text(records.read(run)[0].line() + "\n")
+        records.database.close()

@@ -1,0 +1,130 @@
+"""Writes docs/reliability.md of the results there are: figures of what ran, and by name what did not."""
+
+from __future__ import annotations
+
+import platform
+import sqlite3
+import statistics
+import subprocess
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from tests.torture.cells import ROOT, Cell, Part, Result, kept, results
+
+FILE = ROOT / "docs" / "reliability.md"
+HEAD = """# Reliability
+
+What happens when things die at the worst moment, in figures. `make torture` makes this page: it draws faults from a
+seed, runs them against real processes, sshd and Docker, and lets the target count what was done to it: lines in a
+file, rows in a table, the engine's events; never the program's own journal. Each zero stands beside a control, the
+same cells with one guard switched off, which must count more than zero.
+
+    make torture                                          all of it, with a new seed, which it prints
+    .venv/bin/python -m tests.torture --seed N            the same again; what that seed has done already is kept
+    .venv/bin/python -m tests.torture kills --count 10    one part, ten cells of each kind
+    .venv/bin/python -m tests.torture --seed N --cell "kills/after intent/17"    one cell
+
+Parts over SSH need the lab (`tests/lab/README.md`). A sample of the parts without it runs in `make test`.
+"""
+
+
+def write(parts: Sequence[Part], seed: int, file: Path = FILE) -> None:
+    """Write the page."""
+    found = {part.NAME: kept(results(part.NAME, seed)) for part in parts}
+    file.write_text(page(parts, found, seed, versions()))
+
+
+def page(
+    parts: Sequence[Part],
+    found: Mapping[str, Sequence[tuple[Cell, Result, str]]],
+    seed: int,
+    with_versions: Mapping[str, str],
+) -> str:
+    """The page as text."""
+    commits = sorted({commit for each in found.values() for _, _, commit in each})
+    lines = [HEAD, "## This run\n", "| | |", "|---|---|", f"| seed | {seed} |"]
+    lines.append(f"| commits | {', '.join(commits) or 'none'} |")
+    lines.append(f"| written | {time.strftime('%Y-%m-%d')} |")
+    lines += [f"| {name} | {value} |" for name, value in with_versions.items()]
+    for part in parts:
+        lines += ["", *_section(part, found[part.NAME])]
+    missing = [f"- {part.TITLE} (`{part.NAME}`)" for part in parts if not found[part.NAME]]
+    if missing:
+        lines += ["", "## Not run with this seed", "", *missing]
+    return "\n".join(lines) + "\n"
+
+
+def _section(part: Part, found: Sequence[tuple[Cell, Result, str]]) -> list[str]:
+    lines = [f"## {part.TITLE}", "", part.ABOUT, ""]
+    if not found:
+        return [*lines, "Not run with this seed."]
+    planned = part.cells(None)
+    sums: Mapping[str, str] = getattr(part, "FIGURES", {})
+    heads = ["", "cells run", *sums.values(), *part.COUNTS.values(), "otherwise wrong"]
+    timed = any("resume" in result.figures for _, result, _ in found)
+    if timed:
+        heads.append("gone on with: median, p95, s")
+    lines += [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
+    for group in dict.fromkeys(cell.group for cell in planned):
+        some = [result for cell, result, _ in found if cell.group == group and not cell.control]
+        many = sum(1 for cell in planned if cell.group == group and not cell.control)
+        summed = [f"{sum(one.figures.get(name, 0) for one in some):g}" for name in sums]
+        wrong = sum(bool(one.wrong) for one in some)
+        row = [group, f"{len(some)} of {many}", *summed, *_counts(part, some), str(wrong)]
+        if timed:
+            row.append(_spread([one.figures["resume"] for one in some if "resume" in one.figures]))
+        lines.append(f"| {' | '.join(row)} |")
+    controls = dict.fromkeys((cell.control, cell.group) for cell in planned if cell.control)
+    if controls:
+        lines += ["", "Controls, a guard switched off:", ""]
+        lines += [
+            f"| off | kind | cells run | {' | '.join(part.COUNTS.values())} |",
+            f"|{'---|' * (3 + len(part.COUNTS))}",
+        ]
+        for control, group in controls:
+            some = [result for cell, result, _ in found if (cell.control, cell.group) == (control, group)]
+            lines.append(f"| {control} | {group} | {len(some)} | {' | '.join(_counts(part, some))} |")
+    lines += _bad(found)
+    return lines
+
+
+def _counts(part: Part, some: Iterable[Result]) -> list[str]:
+    some = list(some)
+    return [str(sum(one.counts.get(name, 0) for one in some)) for name in part.COUNTS]
+
+
+def _spread(seconds: list[float]) -> str:
+    if len(seconds) < 2:
+        return ""
+    return f"{statistics.median(seconds):.1f}, {statistics.quantiles(seconds, n=20)[-1]:.1f}"
+
+
+def _bad(found: Sequence[tuple[Cell, Result, str]]) -> list[str]:
+    bad = [(cell, result) for cell, result, _ in found if not cell.control and result.bad]
+    if not bad:
+        return []
+    lines = ["", "Not as they must be:", ""]
+    for cell, result in bad[:20]:
+        counted = ", ".join(f"{name} {count}" for name, count in result.counts.items() if count)
+        why = (result.wrong or result.note).splitlines()[0][:200] if (result.wrong or result.note) else ""
+        lines.append(f"- `{cell.name}`: {'; '.join(filter(None, (counted, why)))}")
+    return lines
+
+
+def versions() -> dict[str, str]:
+    """What it ran on, as the programs themselves say."""
+    from importlib.metadata import version
+
+    made = {
+        "Quarterdeck": version("quarterdeck"),
+        "system": platform.platform(),
+        "Python, SQLite": f"{platform.python_version()}, {sqlite3.sqlite_version}",
+    }
+    for name, words in {"OpenSSH": ("ssh", "-V"), "Docker": ("docker", "--version")}.items():
+        try:
+            said = subprocess.run(words, capture_output=True, text=True, timeout=20, check=True)
+        except (OSError, subprocess.SubprocessError):
+            continue
+        made[name] = (said.stdout + said.stderr).strip().splitlines()[0]
+    return made
