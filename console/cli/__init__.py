@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -21,7 +22,8 @@ def main() -> None:
         raise SystemExit(0)
     from console.text.writer import SafeWriter
 
-    sys.stderr = SafeWriter(sys.stderr)
+    sys.stderr = safe = SafeWriter(sys.stderr)
+    atexit.register(safe.finish)
     options = console_alone(sys.argv[1:], os.environ)
     if options is not None:
         from console.cli.edge import open_console
