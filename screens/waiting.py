@@ -29,14 +29,14 @@ def words_of(run: RunLine, now: float) -> str:
     if run.state == "waiting for you":
         return f"asks something since {since}"
     if run.state != "interrupted":
-        return f"confirmed and never begun, not looked at since {since}"
+        return f"never begun, not looked at since {since}"
     if run.looked > run.heard:
         return f"interrupted at {moment(run.heard, now)}; looked at {since}: needs you"
     return f"interrupted, not looked at since {since}"
 
 
 class WaitingLine(LinesWidget):
-    """`! r Deploy 1.5.0 on production: interrupted, not looked at since 02:14:05, and 1 more (w)`."""
+    """`! r Deploy 1.5.0 on production: interrupted, not looked at since 02:14:05`; more of them as `(+2: w)`."""
 
     DEFAULT_CSS = """
     WaitingLine { height: 1; background: $surface; }
@@ -59,12 +59,12 @@ class WaitingLine(LinesWidget):
             return []
         first = self.runs[0]
         where = "" if first.environment in first.title else f" on {first.environment}"
-        more = f", and {len(self.runs) - 1} more (w)" if len(self.runs) > 1 else ""
+        more = f" (+{len(self.runs) - 1}: w)" if len(self.runs) > 1 else ""
         parts: list[Part] = [
             (" ! ", self.tone("warn")),
             ("r ", self.tone("key")),
-            (f"{first.title}{where}: ", self.tone("strong")),
-            (words_of(first, self.now), self.tone("warn")),
+            (f"{first.title}{where}", self.tone("strong")),
             (more, self.tone("dim")),
+            (f": {words_of(first, self.now)}", self.tone("warn")),
         ]
         return [strip_of(parts, width, self.tone("plain"))]

@@ -390,8 +390,7 @@ def test_a_run_that_nobody_executes_is_offered_and_one_key_opens_it() -> None:
             asks = line("r-0051", "waiting for you", "warn", environment=STAGING)
             looked = line("r-0052", "interrupted", "warn", heard=NOW - 600, looked=NOW - 60)
             session.listener.runs((asks, mine, looked))
-            await console.shows("Deploy 1.5.0 on production: confirmed and never begun, not looked at since")
-            await console.shows(", and 2 more (w)")
+            await console.shows("! r Deploy 1.5.0 on production (+2: w): never begun, not looked at since")
             session.listener.runs((looked,))
             await console.shows("needs you")
 

@@ -112,11 +112,11 @@ def test_only_of_one_system_and_not_what_has_just_begun(world: World) -> None:
     assert Waker(world.records, world.places, Nobody(), print, grace_s=60.0).wake(1.0) == []
 
 
-def test_a_run_that_was_asked_to_stop_says_so(world: World) -> None:
+def test_a_run_that_was_asked_to_stop_is_a_persons(world: World) -> None:
     let_it_go_on(world)
     run = killed(world, 6, "do", "do")
-    world.records.append(run, INTERRUPTED, {"why": "It was asked to stop (SIGTERM).", "asked": True, "boot": "x"})
-    assert woken(world)[0].next == "go on", "of another boot: the machine was restarted"
+    world.records.append(run, INTERRUPTED, {"why": "It was asked to stop (SIGTERM).", "asked": True})
+    assert woken(world)[0].why == "its runner was asked to stop"
 
 
 def wake(capsys: pytest.CaptureFixture[str], *more: str) -> Said:
