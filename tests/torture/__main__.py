@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import cast
 
 from tests.torture import report
-from tests.torture.cells import Part, commit, keep, kept, results, run
+from tests.torture.cells import Part, keep, kept, results, run, source
 
 PARTS = ("kills", "races", "frozen", "steps", "faults")
 
@@ -59,7 +59,7 @@ def _run(chosen: Part, seed: int, given: argparse.Namespace, until: float) -> in
         print(f"there is no cell {given.cell}")
         return 1
     print(f"{chosen.NAME}: {len(todo)} of {len(every)} cells", flush=True)
-    bad, at, version = 0, time.monotonic(), commit()
+    bad, at, version = 0, time.monotonic(), source()
     with tempfile.TemporaryDirectory(prefix="torture-") as folder:
         Path(folder).chmod(0o755)
         for count, (cell, result) in enumerate(run(chosen, todo, seed, Path(folder), until), 1):

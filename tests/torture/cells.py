@@ -141,38 +141,34 @@ def results(part: str, seed: int) -> Path:
 
 
 def kept(file: Path) -> list[tuple[Cell, Result, str]]:
-    """Results of earlier runs of the same seed, with the commit they are of."""
+    """Results of earlier runs of the same seed, with the source they are of."""
     if not file.exists():
         return []
     found = []
     for line in file.read_text().splitlines():
         raw = json.loads(line)
-        found.append((Cell(**raw["cell"]), Result(**raw["result"]), str(raw["commit"])))
+        found.append((Cell(**raw["cell"]), Result(**raw["result"]), str(raw["source"])))
     return found
 
 
-def keep(file: Path, cell: Cell, result: Result, commit: str) -> None:
+def keep(file: Path, cell: Cell, result: Result, version: str) -> None:
     """Add one result."""
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("a") as out:
         out.write(
-            json.dumps({"cell": asdict(cell), "result": asdict(result), "commit": commit, "at": time.time()}) + "\n"
+            json.dumps({"cell": asdict(cell), "result": asdict(result), "source": version, "at": time.time()}) + "\n"
         )
 
 
-def commit() -> str:
-    """The commit that is checked out, `+` for one with changes to the product; `unknown` outside a repository."""
+def source() -> str:
+    """What is tested: the name that Git gives to what is in console/, with `+` for changes; `unknown` without Git."""
     try:
-        head = subprocess.run(
-            ["git", "rev-parse", "--short=10", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
-        ).stdout.strip()
-        changed = subprocess.run(
-            ["git", "status", "--porcelain", "--", "console", "actions", "profiles"],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
+        head = _git("rev-parse", "--short=10", "HEAD:console").strip()
+        changed = _git("status", "--porcelain", "--", "console").strip()
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-    return head + ("+" if changed.strip() else "")
+    return head + ("+" if changed else "")
+
+
+def _git(*words: str) -> str:
+    return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=True).stdout

@@ -12,12 +12,13 @@ import signal
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from console.runs import locks
+from console.runs.journal import fetch
 from console.runs.lease import Process
-from tests.console.runs.world import Server, World, install_plugin, until
+from tests.console.runs.world import PATIENT, Server, World, install_plugin, until
 from tests.torture.cells import Cell, Result, Worker, drawn_up
 from tests.torture.stores import repeated
 
@@ -36,6 +37,7 @@ CONTROLS = 10
 MUST_COUNT = ("fence",)
 DEAD = "1.0"
 AUDIT = ".quarterdeck/audit.log"
+SETTLED_S = 10.0
 MOMENTS = {
     "before intent": ("before", "step.intent"),
     "after intent": ("after", "step.intent"),
@@ -77,9 +79,9 @@ def bench(folder: Path) -> Iterator[Sequence[Worker]]:
 
 def one(cell: Cell, chance: random.Random, first: Server, second: Server) -> Result:
     """One sleeper."""
-    with tempfile.TemporaryDirectory(prefix="torture-") as made:
-        world = World(Path(made))
-        other = World(Path(made), state="other")
+    with tempfile.TemporaryDirectory(prefix="torture-", ignore_cleanup_errors=True) as made:
+        world = World(Path(made), timing=PATIENT)
+        other = World(Path(made), state="other", timing=PATIENT)
         try:
             return _slept(cell, chance, first, second, world, other)
         finally:
@@ -99,7 +101,7 @@ def _slept(cell: Cell, chance: random.Random, first: Server, second: Server, wor
     if moment[-1].startswith(("step.", "undo.")):
         moment.append(step)
     off = ["--off", cell.control] if cell.control else []
-    pid = first.begin(world.words(run, "--die", *moment, "--signal", "STOP", "--dead", DEAD, *off))
+    pid = first.begin(world.words(run, "--die", *moment, "--signal", "STOP", "--dead", DEAD, "--patient", *off))
     ended = False
     try:
         until(lambda: _state(pid) in "TZ", f"the stop at {moment}", 300)
@@ -116,12 +118,13 @@ def _slept(cell: Cell, chance: random.Random, first: Server, second: Server, wor
         if not ended:
             os.kill(pid, signal.SIGKILL)
             first.end()
-    after = _files(world.app)
-    if cell.group == "closing: locks given back":
-        # It owned nothing any more when it was stopped: that its run was closed is a line of the audit, and true.
-        before.pop(AUDIT, None)
-        after.pop(AUDIT, None)
-    changed = sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
+    # It owned nothing any more when it was stopped: that its run was closed is a line of the audit, and true.
+    leave_out = {AUDIT} if cell.group == "closing: locks given back" else set()
+    ends = time.monotonic() + SETTLED_S
+    while changed := _difference(before, _files(world.app), leave_out):
+        if time.monotonic() > ends:
+            break
+        time.sleep(0.1)  # a guard that refuses takes away what it had laid down for its attempt
     return Result(
         counts={"changed": len(changed), "repeated": repeated(world.effects()) if same_run else 0},
         wrong=wrong,
@@ -152,7 +155,7 @@ def _taken_over(world: World, other: World, run: str, server: Server, *, same_ru
     """Go on with it from another store, or take the lock away and execute another run; what went wrong."""
     with other.environment() as environment:
         if same_run:
-            other.runs.adopt(run, environment)
+            fetch(other.records, run, environment, environment.hosts)
             taken = run
         else:
             host, directory = environment.hosts["one"], str(world.app)
@@ -162,11 +165,15 @@ def _taken_over(world: World, other: World, run: str, server: Server, *, same_ru
                 got = locks.seize(host, directory, me, held, environment.timing, environment="here")
                 locks.release(host, directory, "person-boris", got.fence)
             taken = other.create("look")
-    code = other.carry_by(server, taken, "--dead", DEAD)
+    code = other.carry_by(server, taken, "--dead", DEAD, "--patient")
     view = other.view(taken)
     if view.state == "closed" and view.ending in ("succeeded", "failed-undone"):
         return ""
     return f"the taker ended {code}: {view.text}\n{other.log(taken)}\n{other.places.spool(taken).read_text()[-800:]}"
+
+
+def _difference(before: dict[str, str], after: dict[str, str], leave_out: set[str]) -> list[str]:
+    return sorted(name for name in {*before, *after} - leave_out if before.get(name) != after.get(name))
 
 
 def _files(folder: Path) -> dict[str, str]:
@@ -174,5 +181,9 @@ def _files(folder: Path) -> dict[str, str]:
 
     An empty folder is none: a refused attempt takes its own away, and leaves the one that holds a run's attempts.
     """
-    paths = (path for path in sorted(folder.rglob("*")) if path.is_file())
-    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        with suppress(FileNotFoundError):
+            if path.is_file():
+                found[str(path.relative_to(folder))] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return found

@@ -17,8 +17,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from console.runs.create import decide
+from console.runs.journal import fetch
 from console.runs.lease import Process
-from tests.console.runs.world import Server, World, install_plugin, until
+from tests.console.runs.world import PATIENT, Server, World, install_plugin, until
 from tests.torture.cells import Cell, Result, Worker, drawn_up
 from tests.torture.stores import left, lost, lost_on_hosts, repeated
 
@@ -85,7 +86,7 @@ def bench(folder: Path) -> Iterator[Sequence[Worker]]:
 
 def one(cell: Cell, chance: random.Random, server: Server) -> Result:
     """Kill one run where the cell says, bring it to its end, and look."""
-    with tempfile.TemporaryDirectory(prefix="torture-") as made:
+    with tempfile.TemporaryDirectory(prefix="torture-", ignore_cleanup_errors=True) as made:
         return _Kill(cell, chance, server, Path(made)).result()
 
 
@@ -109,8 +110,9 @@ class _Kill:
             self.kinds = ("do", "op", "break") if self.back else ("do", "op")
         self.moment = self._moment(cell, chance, step)
         self.folder = folder
-        self.world = World(folder)
-        self.off = [word for name in (OFF[cell.control] if cell.control else ()) for word in ("--off", name)]
+        self.world = World(folder, timing=PATIENT)
+        off = OFF[cell.control] if cell.control else ()
+        self.off = ["--patient", *(word for name in off for word in ("--off", name))]
 
     def _moment(self, cell: Cell, chance: random.Random, step: str) -> list[str]:
         if cell.group in AROUND:
@@ -156,7 +158,7 @@ class _Kill:
         gone = lost_on_hosts(acknowledged, last.records, run) if self.elsewhere else []
         stays = left(last, run)
         if self.elsewhere:
-            code = world.carry_by(self.server, run)  # the first machine is back, with its old store
+            code = world.carry_by(self.server, run, "--patient")  # the first machine is back, with its old store
             wrong = wrong or (
                 f"the first machine's own runner: {code} {world.log(run)}" if code != self._code(last, run) else ""
             )
@@ -178,11 +180,11 @@ class _Kill:
         """Bring the run to its end, here or elsewhere; the world that did."""
         world = self.world
         if self.elsewhere:
-            world = World(self.folder, state="elsewhere")
+            world = World(self.folder, state="elsewhere", timing=PATIENT)
             _attempts_ended(self.world)
             self._of_another_machine()
             with world.environment() as environment:
-                world.runs.adopt(run, environment)
+                fetch(world.records, run, environment, environment.hosts)
             if not world.records.read(run):  # it died before any host knew of it: there is nothing to go on with there
                 self.elsewhere = False
                 world.records.database.close()

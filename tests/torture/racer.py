@@ -14,7 +14,7 @@ from console.hosts.base import Guard, HostError
 from console.hosts.command import Command
 from console.runs import locks
 from console.runs.lease import Leases
-from console.runs.ownership import Ownership
+from console.runs.ownership import Ownership, OwnershipLost
 from console.timing import DEFAULT
 from tests.console.runs.world import FAST, World
 from tests.torture import moments
@@ -50,7 +50,7 @@ def main(given: dict[str, object]) -> int:
                     said = " ".join(owned.give_back()) or "done"
             except locks.LockHeld:
                 said = "held"
-            except HostError as error:
+            except (HostError, OwnershipLost) as error:
                 said = f"{type(error).__name__}: {error}".replace("\n", " ")
             print(said, flush=True)
     return 0

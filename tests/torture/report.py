@@ -42,9 +42,9 @@ def page(
     with_versions: Mapping[str, str],
 ) -> str:
     """The page as text."""
-    commits = sorted({commit for each in found.values() for _, _, commit in each})
+    sources = sorted({source for each in found.values() for _, _, source in each})
     lines = [HEAD, "## This run\n", "| | |", "|---|---|", f"| seed | {seed} |"]
-    lines.append(f"| commits | {', '.join(commits) or 'none'} |")
+    lines.append(f"| source (`git rev-parse HEAD:console`) | {', '.join(sources) or 'none'} |")
     lines.append(f"| written | {time.strftime('%Y-%m-%d')} |")
     lines += [f"| {name} | {value} |" for name, value in with_versions.items()]
     for part in parts:

@@ -70,7 +70,11 @@ def test_the_page_says_what_ran_what_did_not_and_what_was_wrong() -> None:
         "races": [],
     }
     text = report.page([kills, races], found, 42, {"SQLite": "3"})
-    assert "| seed | 42 |" in text and "| commits | abc |" in text and "| SQLite | 3 |" in text
+    assert (
+        "| seed | 42 |" in text
+        and "| source (`git rev-parse HEAD:console`) | abc |" in text
+        and "| SQLite | 3 |" in text
+    )
     assert "| closing | 2 of 100 | 0 | 2 | 0 | 0 |" in text and "- `kills/closing/0`: repeated 2" in text
     assert "| starting | 0 of 100 |" in text
     assert "| intent and attempts | during the effect | 1 | 0 | 7 | 0 |" in text

@@ -19,6 +19,7 @@ from pathlib import Path
 import console.environment
 from console import runner
 from console.timing import DEFAULT, Timing
+from tests.console.runs.world import PATIENT
 from tests.torture import moments
 
 HUNG_S = 300
@@ -30,6 +31,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--die", nargs="+", help="see moments.install")
     parser.add_argument("--signal", default="KILL")
     parser.add_argument("--scale", type=float, default=0.1)
+    parser.add_argument("--patient", action="store_true", help="deadlines as they are, waits scaled")
     parser.add_argument("--dead", type=float, help="seconds after which a lock is dead; lease and heartbeat go with it")
     parser.add_argument("--acks", type=Path)
     parser.add_argument("--off", action="append", default=[])
@@ -37,7 +39,7 @@ def main(argv: list[str]) -> int:
     given = parser.parse_args(argv)
     runner.stamp = tuple  # who edits a file while tests run does not want their runners to begin anew
     bind = console.environment.bind
-    console.environment.bind = functools.partial(bind, timing=timing(given.scale, given.dead))
+    console.environment.bind = functools.partial(bind, timing=timing(given.scale, given.dead, given.patient))
     for name in given.off:
         moments.off(name)
     if given.die:
@@ -47,9 +49,9 @@ def main(argv: list[str]) -> int:
     return runner.main([word for word in given.rest if word != "--"])
 
 
-def timing(scale: float, dead: float | None) -> Timing:
+def timing(scale: float, dead: float | None, patient: bool) -> Timing:
     """A tenth of all waits, and ownership that is lost after `dead` seconds."""
-    made = DEFAULT.scaled(scale)
+    made = PATIENT if patient else DEFAULT.scaled(scale)
     if dead is None:
         return made
     return dataclasses.replace(made, lock_dead_s=dead, lease_s=dead / 2, heartbeat_s=dead / 5, proof_s=dead / 4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -28,6 +29,10 @@ from tests.console.runs.tally import ACTION
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
 FAST = DEFAULT.scaled(0.1)
+PATIENT = dataclasses.replace(
+    FAST, **{name: getattr(DEFAULT, name) for name in ("connect_s", "auth_s", "channel_s", "read_s", "gate_wait_s")}
+)
+"""Waits a tenth, deadlines whole: on a machine with much to do a deadline says nothing."""
 METADATA = "Metadata-Version: 2.1\nName: tally\nVersion: 1.0\n"
 ENTRY_POINTS = "[quarterdeck.actions]\ntally = tests.console.runs.tally:ACTION\n"
 
