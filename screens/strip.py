@@ -14,6 +14,10 @@ from screens.widgets.words import width_of
 Said = tuple[str, Tone]
 
 
+RANK = {"bad": 0, "unknown": 1, "warn": 2, "ok": 3}
+"""The worst first."""
+
+
 class EnvironmentStrip(LinesWidget):
     """`◂Production ✗ 1 of 4 unhealthy 1.4.2 ▸deploy │ Staging ✓ healthy 1.5.0-rc2 │ …`."""
 
@@ -41,11 +45,28 @@ class EnvironmentStrip(LinesWidget):
             said = self._said(detail)
             if sum(width_of(words) for words, _ in said) <= width:
                 break
+        else:
+            said = self._most_wanted(width)
         return [strip_of([(words, self.tone(tone)) for words, tone in said], width, self.tone("plain"))]
 
-    def _said(self, detail: int) -> list[Said]:
+    def _most_wanted(self, width: int) -> list[Said]:
+        """Of more environments than there is room for: the one that is shown, then those that are not well.
+
+        They keep their order; how many are left out is said, with the worst state among them.
+        """
+        order = sorted(self.views, key=lambda view: (view.name != self.shown, RANK.get(view.state, 1)))
+        for count in range(len(order) - 1, -1, -1):
+            kept, left = {view.name for view in order[:count]}, order[count:]
+            worst = mark(min((view.state for view in left), key=lambda state: RANK.get(state, 1)), self.symbols)
+            said = self._said(0, [view for view in self.views if view.name in kept])
+            said += [(f" {self.symbols.bar} {len(left)} more ", "dim"), (worst.glyph, worst.tone)]
+            if sum(width_of(words) for words, _ in said) <= width:
+                break
+        return said
+
+    def _said(self, detail: int, views: Sequence[EnvironmentView] | None = None) -> list[Said]:
         said: list[Said] = []
-        for number, view in enumerate(self.views):
+        for number, view in enumerate(self.views if views is None else views):
             if number:
                 said.append((f" {self.symbols.bar}", "dim"))
             here = view.name == self.shown

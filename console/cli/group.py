@@ -83,13 +83,14 @@ def top(ctx: click.Context, profile: str | None, read_only: bool, passphrase_fd:
     """
     ctx.obj = {"profile": profile, "read_only": read_only, "passphrase_fd": passphrase_fd}
     if ctx.invoked_subcommand is None:
-        ctx.invoke(open_console, environment=None)
+        ctx.invoke(open_console, environment=None, read_only=False)
 
 
 @click.command("console", hidden=True)
 @click.argument("environment", required=False)
+@click.option("--read-only", is_flag=True, help="Open the console so that nothing can be armed.")
 @click.pass_obj
-def open_console(obj: dict[str, Any], environment: str | None) -> None:
+def open_console(obj: dict[str, Any], environment: str | None, read_only: bool) -> None:
     """Open the console."""
     if obj["passphrase_fd"] is not None:
         fail(USAGE, "--passphrase-fd is for commands; the console asks for the passphrase itself.")
@@ -97,7 +98,7 @@ def open_console(obj: dict[str, Any], environment: str | None) -> None:
         _no_slip(obj["profile"], environment)
     from console.app import run_console
 
-    raise Exit(run_console(obj["profile"], environment, read_only=obj["read_only"]))
+    raise Exit(run_console(obj["profile"], environment, read_only=read_only or obj["read_only"]))
 
 
 def _no_slip(profile: str | None, word: str) -> None:

@@ -64,7 +64,7 @@ class ChecklistPane(Pane):
         view = self.known.checklists.get(self.environment)
         if view is None or not view.items:
             self.head.show([])
-            none = NONE if self.environment in self.known.environments else UNKNOWN
+            none = NONE if view is not None else UNKNOWN
             self.table.empty = view.problem if view is not None and view.problem else none
             self.table.show([])
             return

@@ -55,6 +55,7 @@ REFUSED = [
     (("hosts", "trust", "nope"), 2, "There is no host nope"),
     (("doctor", "nope"), 2, "no environment nope"),
     (("staging",), 2, "needs a terminal"),
+    (("staging", "--read-only"), 2, "needs a terminal"),
     (("statsu",), 2, "no command and no environment statsu. Did you mean status?"),
     (("status", "--bogus"), 2, "No such option '--bogus'"),
     (("demo", "--stop", "--reset"), 2, "not both"),
