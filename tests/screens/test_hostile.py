@@ -50,7 +50,7 @@ def made(console: Driver) -> dict[str, Callable[[], Deck[Any]]]:
     from screens.lock import LockScreen
     from screens.palette import PaletteScreen
     from screens.plan import PlanScreen
-    from screens.question import QuestionScreen
+    from screens.question import QuestionScreen, TypedScreen
     from screens.quit import QuitScreen
     from screens.releases import ReleasesScreen
     from screens.reports import ReportsScreen
@@ -81,6 +81,7 @@ def made(console: Driver) -> dict[str, Callable[[], Deck[Any]]]:
         "RunScreen": lambda: RunScreen(*here, "r-0041"),
         "RunsScreen": lambda: RunsScreen(*here),
         "TrustScreen": lambda: TrustScreen(bridge, untrusted),
+        "TypedScreen": lambda: TypedScreen(*here, MARKER, MARKER),
         "UnlockScreen": lambda: UnlockScreen(*here),
         "WelcomeScreen": lambda: WelcomeScreen(bridge, MARKER),
     }
