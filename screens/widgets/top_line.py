@@ -85,7 +85,7 @@ class TopLine(EdgeLine):
             Piece(state.lock, "plain" if state.lock_mine else "warn", 6, lock, "locked" if lock else ""),
             Piece(state.running, "accent", 7, running, state.running_state or running[:7]),
             Piece(state.stale, "unknown", 3, state.stale.split(",")[0], state.stale.split(",")[0]),
-            Piece(state.keyring, "warn", 5, state.keyring.partition(":")[0])
+            Piece(state.keyring, "warn", 8, state.keyring.partition(":")[0])
             if state.keyring_wrong
             else Piece(state.keyring, "dim", 9),
         ]
