@@ -133,14 +133,13 @@ class Waker:
         seen = self._runs.seen(run, environment)
         if not seen.idle:  # a colleague has it, or has brought it to its end
             return None
-        if seen.gives_way:
-            return self._left(seen, "its hosts have other records of it than this store: it was carried on elsewhere")
         view = seen.view
         known = self._records.remembered(_tries_key(run)) or {}
         tries = int(known.get("tries", 0)) if known.get("progress") == progress(view) else 0
         left = Left(
             heard=seen.heard,
             foreign=seen.foreign,
+            elsewhere=bool(seen.there),
             go_on=environment.config.policy.wake == "go-on",
             restarted=seen.rebooted,
             tries=tries,

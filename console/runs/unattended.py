@@ -24,6 +24,8 @@ class Left(NamedTuple):
     """When its runner was last heard of, unix seconds."""
     foreign: bool = False
     """It was not made in this store."""
+    elsewhere: bool = False
+    """Its hosts know more of it than this store: only a person takes that over."""
     go_on: bool = False
     """The environment's policy lets a change go on with nobody there (`wake: go-on`)."""
     restarted: bool = False
@@ -43,6 +45,8 @@ def verdict(view: RunView, left: Left, now: float) -> Verdict:
     """What may be done with an unfinished run that has no runner, here or elsewhere."""
     if left.foreign:
         return Verdict(None, "it was not made here, and nobody here has confirmed its plan")
+    if left.elsewhere:
+        return Verdict(None, "its hosts know more of it than this store: it was carried on elsewhere")
     settled = _settled(view)
     if settled.next is None and settled.why:
         return settled
@@ -83,6 +87,8 @@ def _settled(view: RunView) -> Verdict:
     states = {step.state for step in view.steps.values()}
     if "unknown" in states:
         return Verdict(None, "it is not known whether one of its steps happened")
+    if "failed" in states and view.body["plan"].get("on_failure") == "ask":
+        return Verdict(None, "a step failed, and it is not undone by itself: try again, undo it, or leave it?")
     if "failed" in states:
         return Verdict("undo", "a step failed, and its plan says that it is then taken back")
     return Verdict(None, "")

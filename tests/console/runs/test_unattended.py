@@ -17,9 +17,9 @@ FAILED = ("step.failed", {"step": "s1", "attempt": 1, "evidence": "no"})
 QUESTION = ("question", {"text": "Did it?", "choices": ["undo"]})
 
 
-def view(*more: tuple[str, dict[str, Any]], leased: bool = True) -> RunView:
+def view(*more: tuple[str, dict[str, Any]], leased: bool = True, **plan: str) -> RunView:
     found = RunView("")
-    begun: list[tuple[str, dict[str, Any]]] = [("run.created", {"plan": {"steps": STEPS}})]
+    begun: list[tuple[str, dict[str, Any]]] = [("run.created", {"plan": {"steps": STEPS, **plan}})]
     if leased:
         begun.append(("run.leased", {"pid": 1}))
     for seq, (kind, body) in enumerate([*begun, *more], 1):
@@ -50,7 +50,11 @@ CUT_OFF = ("run.interrupted", {"why": "no login", "asked": False})
         (view(INTENT, STOPPED), GO_ON._replace(restarted=True), "go on", ""),
         (view(leased=False), GO_ON, None, "never begun"),
         (view(INTENT, FAILED), HERE, "undo", "a step failed"),
+        (view(INTENT, FAILED, on_failure="undo"), HERE, "undo", "a step failed"),
+        (view(INTENT, FAILED, on_failure="ask"), GO_ON, None, "not undone by itself"),
+        (view(INTENT, FAILED, decided("undo"), on_failure="ask"), HERE, "undo", "taken back"),
         (view(INTENT, FAILED), HERE._replace(foreign=True), None, "not made here"),
+        (view(INTENT, decided("undo")), GO_ON._replace(elsewhere=True), None, "carried on elsewhere"),
         (view(INTENT, FAILED, decided("resume")), HERE, None, "a person's to say"),
         (view(INTENT, ("step.unknown", {"step": "s1", "evidence": "?"})), GO_ON, None, "not known"),
         (view(INTENT, QUESTION), GO_ON, None, "it asks: Did it?"),
