@@ -31,7 +31,7 @@ def failing(code: int) -> Iterator[pytest.ExceptionInfo[AskFailed]]:
 
 def asked(session: LiveSession) -> list[str]:
     """What persons asked for, as the audit says; runners write there as well."""
-    return [record.kind for record in session.audit_records() if not record.kind.startswith("run.")]
+    return [record.kind for record in session.audit_records() if not record.kind.startswith(("run.", "audit."))]
 
 
 def restarted(session: LiveSession, reason: str = "a test") -> str:
