@@ -187,7 +187,7 @@ NOT_A_TERMINAL = {
     "console/hosts/local.py",
     "console/store/signing.py",
 }
-"""Files that use `os.write` for pipes and files of their own; the prompts of the first one are cleaned in the same line."""
+"""Files that use `os.write` for pipes and files of their own; the first one cleans its prompts in the same line."""
 
 
 def test_whoever_writes_to_a_terminal_is_known() -> None:
