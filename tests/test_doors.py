@@ -181,8 +181,13 @@ def _writes(called: str, call: ast.Call) -> bool:
     return called == "traceback.print_exc" or any(ast.unparse(one.value) in standard for one in call.keywords)
 
 
-NOT_A_TERMINAL = {"console/credentials/unlock.py", "console/runs/waiting.py", "console/hosts/local.py"}
-"""Files that use `os.write` for pipes; the prompts of the first one are cleaned in the same line."""
+NOT_A_TERMINAL = {
+    "console/credentials/unlock.py",
+    "console/runs/waiting.py",
+    "console/hosts/local.py",
+    "console/store/signing.py",
+}
+"""Files that use `os.write` for pipes and files of their own; the first one cleans its prompts in the same line."""
 
 
 def test_whoever_writes_to_a_terminal_is_known() -> None:
