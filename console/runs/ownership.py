@@ -123,7 +123,9 @@ class Ownership:
         for name in self.fences if hosts is None else hosts:
             try:
                 host, directory = self._environment.hosts[name], self._environment.directory
-                locks.release(host, directory, self._run, self.fences[name], last(name))
+                if not locks.release(host, directory, self._run, self.fences[name], last(name)):
+                    # No lock is there: removed by a hand, or whoever took over has ended already. The fence tells.
+                    locks.append_records(host, directory, self._run, self.fences[name], ())
             except FenceRefused as error:
                 taken = error
             except HostError as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -101,7 +102,9 @@ class Stage:
             made["environments"]["staging"]["commands"] = {
                 "note": {"title": "Add a line", "argv": ["sh", "-c", COMMAND]}
             }
-            self.one = person(self.lab.operators["op1"], made)
+            operator = self.lab.operators["op1"]
+            shutil.rmtree(operator.home / ".local" / "state" / "quarterdeck", ignore_errors=True)
+            self.one = person(operator, made)
             self.level = 0
         for number, release in ((1, "1.0.0"), (2, "1.1.0")):
             if self.level < number <= level:

@@ -1,6 +1,10 @@
 # Removes the lock if it, and the fence, are ours. 1 deploy directory  2 run  3 fence, or - for whatever it is
 # 4 records: standard input is added to the run's journal before, if that can be; or -
 cd -- "$1/.quarterdeck" 2>/dev/null || { echo "ground"; exit 0; }
+lines=x
+# All of it first: who sends it may be stopped half-way, and must not keep a taker from the mutex.
+if [ "${4:--}" = records ]; then lines=$(cat && printf x); fi
+lines=${lines%x}
 exec 9<mutex || { echo "ground"; exit 0; }
 flock -x -w 10 9 || { echo "mutex"; exit 0; }
 if [ ! -d lock ]; then echo "none"; exit 0; fi
@@ -10,8 +14,6 @@ fi
 if [ "${4:--}" = records ] && [ -d "runs/$2" ]; then
   umask 077
   records=runs/$2/records.jsonl
-  lines=$(cat && printf x)
-  lines=${lines%x}
   add() {
     if [ -s "$records" ] && [ -n "$(tail -c 1 "$records")" ]; then printf '\n' >>"$records" || return 1; fi
     printf '%s' "$lines" >>"$records"

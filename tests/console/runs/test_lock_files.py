@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -134,3 +136,23 @@ def test_the_last_records_are_there_before_the_lock_goes_and_somebody_elses_stay
     assert locks.release(host, directory, me.run, got.fence, ['{"n":2}', '{"n":3}'])
     assert locks.read_records(host, directory, me.run) == '{"n":1}\n{"n":2}\n{"n":3}\n'
     assert locks.look(host, directory, FAST) is None
+
+
+@pytest.mark.parametrize("name", ["append", "release"])
+def test_who_is_stopped_while_it_sends_records_does_not_hold_the_mutex(here: Environment, name: str) -> None:
+    """The script waits for the rest of its input; meanwhile somebody else gets the mutex."""
+    me = locks.Owner("20261124T021455-deploy-here-00000a", "me@here", 1, "", 1.0)
+    got = locks.take(here.first_host, here.directory, me, FAST, environment="here")
+    words = ["sh", "-c", locks.script(name), "x", here.directory, me.run, got.fence, "records"]
+    child = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert child.stdin is not None
+    child.stdin.write(b'{"n":1}')
+    child.stdin.flush()
+    mutex = Path(here.directory) / ".quarterdeck" / "mutex"
+    try:
+        for _ in range(3):
+            time.sleep(0.1)
+            assert subprocess.run(["flock", "-x", "-n", str(mutex), "true"], check=False).returncode == 0
+    finally:
+        child.stdin.close()
+        child.wait(20)
