@@ -68,10 +68,13 @@ def records_of(folder: Path) -> list[Record]:
 
 def laid_out(folder: Path, where: Path) -> tuple[World, str]:
     """A world in which a kept run stands as it did; its lock is of a machine that was not heard of since."""
-    shutil.copytree(folder / "app", where / "app")
+    if (folder / "app").exists():
+        shutil.copytree(folder / "app", where / "app")
+    else:  # Git keeps no empty folder
+        (where / "app").mkdir()
     ground = where / "app" / ".quarterdeck"
     if ground.exists():
-        for empty in ("releases", "approvals", "runs"):  # Git keeps no empty folder
+        for empty in ("releases", "approvals", "runs"):  # nor these
             (ground / empty).mkdir(exist_ok=True)
     world = World(where)
     records = records_of(folder)

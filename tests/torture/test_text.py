@@ -39,5 +39,5 @@ def test_control_the_recorder_knows_what_is_ours() -> None:
 
 
 def test_the_corpus_is_made_from_its_seed() -> None:
-    one, two, other = (corpus.lines(random.Random(seed), 50_000) for seed in (1, 1, 2))
+    one, two, other = (corpus.lines(random.Random(seed), 500_000) for seed in (1, 1, 2))
     assert one == two != other and b"\x1b]52" in one and len(max(one.split(b"\n"), key=len)) > 500

@@ -230,7 +230,7 @@ def test_a_run_that_a_reboot_interrupted_is_said_so(
     monkeypatch.setattr(client, "boot_id", lambda: "another-boot pid:[1]")
     assert mine.runs.seen(run).rebooted
     shown = desk_of(mine).shown(run)
-    assert "This machine was started anew under it" in shown.question and "resume" in shown.can
+    assert "This machine was started anew" in shown.question and "resume" in shown.can
 
 
 def test_the_store_of_one_of_two_bastions_is_gone(worlds: tuple[World, World], desk_of: DeskOf, tmp_path: Path) -> None:

@@ -155,7 +155,7 @@ def test_a_runner_that_does_not_begin_is_said_and_its_run_can_be_resumed(
 ) -> None:
     session = opened()
     with monkeypatch.context() as broken:
-        broken.setattr("console.runs.client.sys.executable", "false")
+        broken.setattr("console.runs.launch.sys.executable", "false")
         with failing(6) as caught:
             restarted(session)
     assert "ended before it had begun" in str(caught.value)
@@ -174,7 +174,7 @@ def test_a_full_disk_begins_nothing(opened: Opened, demo: DemoSystem) -> None:
     connection.execute(f"PRAGMA max_page_count={pages}")
     with failing(2) as caught:
         session.start(plan, "x" * 100_000)
-    assert "the disk is full. Nothing was begun that is not recorded" in str(caught.value)
+    assert "no step is begun; what has begun can be ended and undone" in str(caught.value)
     assert session.runs() == () and not (demo.directory("staging") / ".quarterdeck" / "lock").exists()
 
 
