@@ -10,7 +10,7 @@ DEV := $(VENV)/.dev
 demo: $(APP)
 	$(BIN)/quarterdeck demo
 
-# Two workers: one owns the lab (tests marked lab), the other runs everything else.
+# One worker owns the lab (tests marked lab), two share everything else.
 test: $(DEV)
 	PYTHON=$(BIN)/python sh tests/run.sh
 

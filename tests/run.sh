@@ -1,5 +1,6 @@
 #!/bin/sh
-# Runs the tests as two workers side by side: one owns the lab (tests marked lab), the other runs everything else.
+# Runs the tests side by side: one worker owns the lab (tests marked lab), two share everything else, since a good part
+# of it waits for processes to start and end.
 #   sh tests/run.sh [pytest arguments, files or test names]
 # Fails when either fails. A selection that leaves one of the two without tests is no failure; both without is one.
 set -u
@@ -34,7 +35,7 @@ sys.exit(pytest.main(sys.argv[1:]))' -m "$mark" --junitxml="$out/$name.xml" --co
 
 run lab lab "$lab_tests" "$@" &
 lab=$!
-run rest "not lab" "$rest_tests" "$@" &
+run rest "not lab" "$rest_tests" -n 2 --dist worksteal "$@" &
 rest=$!
 
 wait $rest

@@ -19,7 +19,7 @@ from tests.lab.places import DEPLOY_USER, REGISTRY_PASSWORD
 from tests.lab.routing_ml import profile
 from tests.lab.system import SMOKE_PASSWORD
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 @dataclass(frozen=True)

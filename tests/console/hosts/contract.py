@@ -597,7 +597,7 @@ class HostContract:
             cancel = threading.Event()
             command = sh('sleep "$1"', mark, writes=True)
             future = pool.submit(lambda: host.guarded(command, guard, cancel=cancel))
-            assert poll(lambda: processes(mark) != [])
+            assert poll((ground.step() / "group").exists), "the guard has compared its fence, and begun it"
             (ground.own / "fence").write_text("8 taker\n")
             with pytest.raises(FenceRefused):
                 host.end_step(command, guard)
