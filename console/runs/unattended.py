@@ -1,6 +1,6 @@
 """Which run that nobody executes may be carried on with no person there, and how far. Pure.
 
-See docs/decisions/0017: what has been decided is brought to its end. Whether a change goes on is a person's to say,
+See docs/decisions/0012: what has been decided is brought to its end. Whether a change goes on is a person's to say,
 unless the environment's policy lets it.
 """
 

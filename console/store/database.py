@@ -2,7 +2,7 @@
 
 `journal_mode=PERSIST` and `synchronous=EXTRA`: SQLite 3.40's WAL has a known corruption window with several writing
 processes, what was acknowledged must be there after a power cut, and a rollback journal that stays needs no new block
-on a full disk (docs/decisions/0016). One connection a thread.
+on a full disk (docs/decisions/0011). One connection a thread.
 """
 
 from __future__ import annotations
