@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import atexit
 import os
 import sys
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import NoReturn
 
 PROGRAM = "quarterdeck"
 COMPLETE = "_QUARTERDECK_COMPLETE"
@@ -23,15 +25,31 @@ def main() -> None:
     from console.text.writer import SafeWriter
 
     sys.stderr = safe = SafeWriter(sys.stderr)
-    atexit.register(safe.finish)
     options = console_alone(sys.argv[1:], os.environ)
     if options is not None:
         from console.cli.edge import open_console
 
-        raise SystemExit(open_console(*options))
+        leave(open_console(*options), safe.finish)
     from console.cli.group import run
 
-    raise SystemExit(run(sys.argv[1:]))
+    leave(run(sys.argv[1:]), safe.finish)
+
+
+def leave(code: int, last_words: Callable[[], None]) -> NoReturn:
+    """End the process with this code, after `last_words`.
+
+    A thread that may hang (it asks a keyring, or a host) is a daemon, which an interpreter that is being taken down
+    stops wherever it is. Inside the compiled part of pydantic that aborts the process ("exception not rethrown", or a
+    segmentation fault; seen with pydantic-core 2.50 on Python 3.11): nothing is taken down under such a thread.
+    """
+    last_words()
+    if not any(one.daemon for one in threading.enumerate()):
+        raise SystemExit(code)
+    for stream in (sys.stdout, sys.__stderr__):
+        with suppress(OSError, ValueError):  # nobody reads it any more
+            if stream is not None:
+                stream.flush()
+    os._exit(code)
 
 
 def console_alone(words: Sequence[str], environ: Mapping[str, str]) -> tuple[str | None, bool] | None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from console.hosts.base import FenceRefused, HostError
+from console.hosts.base import FenceRefused, GroundMissing, HostError
 from console.runs import fence, locks
 from console.runs.lease import Leases, Process
 from console.store.database import StoreUnusable
@@ -148,7 +148,8 @@ class Ownership:
     def prove(self, *, lease: bool = False) -> None:
         """Return only with proof, no older than `proof_s`, that this run owns the environment.
 
-        `lease`: look at the lease as well, just before an effect that no fence on a host guards. Raises OwnershipLost.
+        `lease`: look at the lease as well, just before an effect that no fence on a host guards. Raises OwnershipLost,
+        GroundMissing.
         """
         timing = self._environment.timing
         ends = time.monotonic() + timing.lock_dead_s  # of trying: what the machine slept does not count
@@ -163,6 +164,8 @@ class Ownership:
                 self._beat_once(self.first)
             except locks.LockLost as error:
                 self.lost = str(error)
+            except GroundMissing:  # will not come back by itself
+                raise
             except HostError as error:
                 if time.monotonic() > ends:
                     raise CutOff(f"no proof of ownership for {timing.lock_dead_s:g} s: {error}") from error

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -242,11 +243,14 @@ def test_the_ground_is_made_once_and_never_mended(world: World) -> None:
             locks.take(host, str(world.app), _owner(B), FAST, environment="here")
 
 
-def test_a_gate_that_vanishes_stops_the_run(world: World) -> None:
+@pytest.mark.parametrize("seen", ["by the next step", "by the heartbeat"])
+def test_a_gate_that_vanishes_stops_the_run(world: World, seen: str) -> None:
     run = world.create("do", "wait", "do")
     child = world.runner(run)
     until(lambda: "begin s2" in world.effects(), "the second step")
     (world.app / ".quarterdeck" / "gate").unlink()
+    if seen == "by the heartbeat":
+        time.sleep(FAST.proof_s + 2 * FAST.heartbeat_s)
     (world.app / "go").touch()
     assert child.wait(30) == 3, world.log(run)
     assert "Something cleaned it away" in world.view(run).text or "git clean" in world.view(run).text
