@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from console.live.elsewhere import Elsewhere
-from console.session import AskFailed, OutputShown, PlanShown, RunShown
+from console.session import AskFailed, Choice, OutputShown, PlanShown, RunShown
 from console.watch.views import RunLine
 
 if TYPE_CHECKING:
@@ -219,7 +219,7 @@ class RunsDesk:
     def answer(
         self,
         run: str,
-        choice: Literal["undo", "leave", "resume"],
+        choice: Choice,
         digest: str = "",
         reason: str = "",
         *,
@@ -227,15 +227,18 @@ class RunsDesk:
     ) -> None:
         """Write down what the operator chose, and start a runner where none lives. Raises AskFailed, ClaimHeld.
 
-        `digest`: of the plan that the operator has seen whole, without which nothing of a run from elsewhere is begun.
+        `now`: the rest of its wait is skipped, which wants a reason. `digest`: of the plan that the operator has seen
+        whole, without which nothing of a run from elsewhere is begun.
         """
-        from console.runs.create import decide, reopen_to_undo
+        from console.runs.create import decide, reopen_to_undo, skip
 
         seen = self.seen(run)
         view = seen.view
         if choice not in seen.can:
             can = ", ".join(seen.can) or "nothing"
             raise AskFailed(f"The run is {seen.state}; {choice} is not possible now. Possible: {can}.", exit_code=4)
+        if choice == "now" and not reason.strip():
+            raise AskFailed("Skipping the rest of a wait wants a reason; the audit keeps it.", exit_code=4)
         if seen.foreign:
             self._may_be_answered(seen, choice, digest)
         if seen.take_over and not reason.strip():
@@ -254,7 +257,9 @@ class RunsDesk:
         self._ground.known_runs.take_in(seen)
         if view.state == "closed":
             reopen_to_undo(records, run, tuple(view.body["plan"]["claims"]), who)
-        else:
+        elif choice == "now":
+            skip(records, run, who, reason)
+        elif seen.parked is None or choice != "resume":  # a parked one goes on by itself, once a runner waits for that
             decide(records, run, choice, who)
         why = {"reason": reason} if reason else {}
         if seen.take_over:

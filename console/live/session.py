@@ -23,7 +23,16 @@ if TYPE_CHECKING:
     from console.live.runs import RunsDesk
     from console.live.watching import Watching
     from console.runs.audit_check import Checked
-    from console.session import ActionShown, FieldShown, Listener, OutputShown, PlanShown, ReleaseShown, RunShown
+    from console.session import (
+        ActionShown,
+        Choice,
+        FieldShown,
+        Listener,
+        OutputShown,
+        PlanShown,
+        ReleaseShown,
+        RunShown,
+    )
     from console.store.records import Record
     from console.timing import Timing
     from console.watch.views import ChecklistView, RunLine
@@ -266,7 +275,7 @@ class LiveSession:
     def answer(
         self,
         id: str,  # noqa: A002
-        choice: Literal["undo", "leave", "resume"],
+        choice: Choice,
         digest: str = "",
         reason: str = "",
         *,
