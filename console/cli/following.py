@@ -157,8 +157,11 @@ def way(word: str, run_id: str) -> str:
 
 def state_text(line: RunLine) -> str:
     """The state of a run in a list; of one that is parked, until when."""
-    words = {"parked": "parked until", "parked, due": "parked, due since"}
-    return f"{words[line.state]} {clock(line.until)}" if line.state in words and line.until else line.state
+    if line.state == "parked":
+        return f"parked until {clock(line.until)}"
+    if line.state == "parked, due":
+        return f"parked, due since {clock(line.until)}; not looked at since {clock(max(line.heard, line.looked))}"
+    return line.state
 
 
 def run_text(shown: RunShown) -> str:

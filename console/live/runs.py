@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from console.live.elsewhere import Elsewhere
+from console.runs.seen import DUE, PARKED
 from console.session import AskFailed, Choice, OutputShown, PlanShown, RunShown
 from console.watch.views import RunLine
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from console.runs.waiting import WaitingRunner
 
 RUNS_SHOWN = 50
+WAITING = (PARKED, DUE)
 
 
 class RunsDesk:
@@ -34,13 +36,13 @@ class RunsDesk:
     # -- listing ---------------------------------------------------------------------------------------------------
 
     def here(self) -> tuple[RunLine, ...]:
-        """The newest runs of this system in the store, with what hosts were last seen to know beyond it.
+        """The newest runs of this system in the store, those that are parked, and what hosts were last seen to know.
 
         Cheap: a run that has ended is read once, and no host is asked.
         """
         known, records = self._ground.known_runs, self._ground.records
         lines: dict[str, tuple[int, RunLine]] = {}
-        for run in known.here()[:RUNS_SHOWN]:
+        for run in dict.fromkeys((*known.here()[:RUNS_SHOWN], *known.parked())):
             seq, line = self._ended.get(run, (0, None))
             newest = records.last(run)
             if line is None or newest is None or newest.seq != seq:
@@ -48,7 +50,13 @@ class RunsDesk:
             if line is not None:
                 lines[run] = (newest.seq if newest is not None else 0, line)
         found = self._elsewhere.over(lines)
-        return tuple(sorted(found.values(), key=lambda line: line.id, reverse=True)[:RUNS_SHOWN])
+        ordered = sorted(found.values(), key=lambda line: line.id, reverse=True)
+        return (*ordered[:RUNS_SHOWN], *(line for line in ordered[RUNS_SHOWN:] if line.state in WAITING))
+
+    def parked(self, environments: Sequence[str]) -> tuple[RunLine, ...]:
+        """*Blocking.* The runs of these environments that are parked, as far as store and hosts know."""
+        self._elsewhere.look((self._ground.bound(name) for name in environments), again=True)
+        return tuple(line for line in self.here() if line.state in WAITING and line.environment in environments)
 
     def _line(self, known: Runs, run: str) -> RunLine | None:
         from console.live.shown import broken_line, run_line

@@ -179,6 +179,11 @@ class LiveSession:
         with ThreadPoolExecutor(max(1, min(8, len(bound)))) as pool:
             return list(pool.map(lambda one: look_once(one, read_lock), bound))
 
+    @shows
+    def parked(self, environment: str | None) -> tuple[RunLine, ...]:
+        """*Blocking.* Runs that are parked, of one environment or of all. Raises AskFailed."""
+        return self._runs.parked([environment] if environment is not None else list(self.ground.profile.environments))
+
     # -- armed, keyring --------------------------------------------------------------------------------------------
 
     def armed_until(self, environment: str) -> float | None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from console.runs.foreign import is_run_id
 from console.runs.lease import Leases, Process
-from console.runs.model import CANCEL, CLOSED, CREATED, REOPENED, fold, pruned_key, waits_key
+from console.runs.model import CANCEL, CLOSED, CREATED, PARKED, REOPENED, fold, pruned_key, waits_key
 from console.runs.seen import Seen as Seen
 from console.store.places import Places
 from console.store.records import Record, Records, parse_line
@@ -107,6 +107,14 @@ class Runs:
     def unfinished(self) -> list[str]:
         """Ids of the runs in the store that have no end, newest first."""
         return [run for run in self.here() if (last := self.records.last(run)) is not None and last.kind != CLOSED]
+
+    def parked(self) -> list[str]:
+        """Ids of the runs in the store that were parked and have no end, newest first."""
+        return [
+            run
+            for run in self.records.streams(PARKED)
+            if (last := self.records.last(run)) is not None and last.kind != CLOSED
+        ]
 
     def _lock(self, run: str, environment: Environment, hosts: Sequence[str]) -> Held | None:
         """Its lock, beaten by somebody else's runner or dead. `hosts`: that take part, if that is known here.
