@@ -113,7 +113,7 @@ class Runs:
         return [
             run
             for run in self.records.streams(PARKED)
-            if (last := self.records.last(run)) is not None and last.kind != CLOSED
+            if is_run_id(run) and (last := self.records.last(run)) is not None and last.kind != CLOSED
         ]
 
     def _lock(self, run: str, environment: Environment, hosts: Sequence[str]) -> Held | None:
