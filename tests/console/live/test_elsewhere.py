@@ -15,7 +15,7 @@ import pytest
 from console.answers import AskFailed
 from console.live.ground import Ground
 from console.live.runs import RunsDesk
-from console.runs import client
+from console.runs import client, seen
 from console.runs.api import Plan, plan_digest
 from console.runs.create import decide, reopen_to_undo
 from console.runs.lease import ClaimHeld, Process
@@ -227,7 +227,7 @@ def test_a_run_that_a_reboot_interrupted_is_said_so(
     mine.carry(run, "--die", "after", "6")
     assert not mine.runs.seen(run).rebooted  # control: its runner only died
     assert "Its runner died" in desk_of(mine).shown(run).question
-    monkeypatch.setattr(client, "boot_id", lambda: "another-boot pid:[1]")
+    monkeypatch.setattr(seen, "boot_id", lambda: "another-boot pid:[1]")
     assert mine.runs.seen(run).rebooted
     shown = desk_of(mine).shown(run)
     assert "This machine was started anew" in shown.question and "resume" in shown.can
