@@ -173,10 +173,10 @@ class LiveSession:
     # -- armed, keyring --------------------------------------------------------------------------------------------
 
     def armed_until(self, environment: str) -> float | None:
-        from console.timing import boot_clock
-
         if environment not in self._armed:
             return None
+        from console.timing import boot_clock
+
         ends, until = self._armed[environment]
         left = ends - boot_clock()
         if left <= 0:
