@@ -115,9 +115,7 @@ class LiveSession:
         )
         system = SystemView(profile.system, profile.title or profile.system, views)
         bound = {name: self.ground.bound(name) for name in profile.environments}
-        self._watching = Watching(
-            listener, self.desk, self._runs, self.ground.redactor.text, system, bound, self.troubles
-        )
+        self._watching = Watching(listener, self.desk, self._runs, self.ground.redactor, system, bound, self.troubles)
         if self.ground.keys.shown().state == "unlocked":  # one that needs no passphrase of ours
             threading.Thread(target=self.ground.keys.learn, name="secrets", daemon=True).start()
         listener.system(system)

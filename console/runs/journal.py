@@ -36,14 +36,21 @@ class Journal:
         self._sent: dict[str, int] = {}
 
     def append(self, kind: str, body: Mapping[str, Any]) -> Record:
-        """Add a record, redacted; it is on the disk when this returns.
+        """Add a record, redacted; it is on the disk when this returns. Raises StoreUnusable, StoreFull."""
+        return self.append_all([(kind, body)])[0]
 
-        A new step leaves the reserve of a full disk to the undo. Raises StoreUnusable, StoreFull.
+    def append_all(self, items: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Record]:
+        """Add records, kind and body of each, redacted, at the price of one: they are on the disk when this returns.
+
+        A new step leaves the reserve of a full disk to the undo: where one of them is an intent and there is no room
+        for it, none is added. Raises StoreUnusable, StoreFull.
         """
+        spare = any(kind == INTENT for kind, _ in items)
         with self._lock:
-            record = self._records.append(self.run, kind, self._redactor.data(dict(body)), spare=kind == INTENT)
+            redacted = [(kind, self._redactor.data(dict(body))) for kind, body in items]
+            records = self._records.append_all(self.run, redacted, spare=spare)
             self.sync()
-            return record
+            return records
 
     def sync(self) -> RunView:
         """The view with what other processes have added."""

@@ -158,7 +158,7 @@ class Ownership:
                 self._check_lease()
             if self.lost:
                 raise OwnershipLost(self.lost)
-            if clock() - self._proved <= timing.proof_s:
+            if self.proved:
                 return
             try:
                 self._beat_once(self.first)
@@ -170,6 +170,11 @@ class Ownership:
                 if time.monotonic() > ends:
                     raise CutOff(f"no proof of ownership for {timing.lock_dead_s:g} s: {error}") from error
                 time.sleep(min(1.0, timing.heartbeat_s))
+
+    @property
+    def proved(self) -> bool:
+        """Whether there is such proof now, without looking for it."""
+        return not self.lost and clock() - self._proved <= self._environment.timing.proof_s
 
     def _check_lease(self) -> None:
         if not self._leases.renew(self._run, self._me, self._environment.timing.lease_s):

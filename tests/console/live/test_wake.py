@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +14,9 @@ from console.runs import launch
 from console.runs.client import Seen
 from console.runs.model import INTERRUPTED
 from tests.console.cli.program import Said, called
-from tests.console.runs.world import ROOT, World
+from tests.console.runs.world import World
+
+pytestmark = pytest.mark.usefixtures("found")
 
 
 class Nobody:
@@ -24,15 +24,6 @@ class Nobody:
 
     def passphrase(self, asked: object) -> None:
         raise AssertionError("nothing here needs the keyring")
-
-
-@pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    made = World(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", f"{ROOT}:{tmp_path / 'plugin'}")
-    monkeypatch.setenv("QUARTERDECK_STATE_DIR", str(made.state))
-    yield made
-    made.records.database.close()
 
 
 def killed(world: World, number: int, *kinds: str, **params: Any) -> str:
