@@ -129,7 +129,8 @@ def execute(
     `began`: the program's stamp before anything was imported. `anew`: this is a fresh runner in place of another.
     """
     from console.assembly import op_handlers
-    from console.credentials.unlock import no_core_dumps, read_key_fd, write_key_fd
+    from console.credentials.cores import no_core_dumps
+    from console.credentials.unlock import read_key_fd, write_key_fd
     from console.environment import bind
     from console.live.keys import Keys
     from console.plugins import NoSuchAction, load
@@ -146,7 +147,7 @@ def execute(
     from console.text.redact import Redactor
     from profiles.models import Profile
 
-    no_core_dumps()
+    no_core_dumps(of_children=True)
     where = places()
     records = Records(Database(where.database))
     try:

@@ -133,12 +133,13 @@ class LiveSession:
             from console.store.database import StoreUnusable
             from console.watch.kept import dumped
 
-            seen = watching.stop()
-            try:
+            seen = watching.seen()
+            try:  # first: whoever hung up, or ends this process, does not wait for threads
                 if any(one.at for one in seen.environments):
                     self.ground.records.remember(self._view_key(), dumped(seen), spare=True)
             except StoreUnusable:
                 pass  # a full disk costs the next first paint its values, nothing else
+            watching.stop()
         self._runs.close()
         self.ground.close()
 

@@ -108,8 +108,15 @@ class Watching:
             self._leave_near()
             self._come_near(near[0])
 
-    def stop(self) -> SystemView:
-        """Stop every thread; what was seen last."""
+    def seen(self) -> SystemView:
+        """What was seen last."""
+        with self._lock:
+            # As they are read, not as they came: the next first paint need not take JSON apart.
+            tails = {name: tuple(map(readable, lines)) for name, lines in self._lines.items()}
+            return self.system._replace(logs=tails)
+
+    def stop(self) -> None:
+        """Stop every thread."""
         self._stopped.set()
         self._logs.set()
         self._leave_near()
@@ -119,10 +126,6 @@ class Watching:
         for thread in self._storing:
             if thread is not threading.current_thread():
                 thread.join(max(0.0, ends - time.monotonic()))
-        with self._lock:
-            # As they are read, not as they came: the next first paint need not take JSON apart.
-            tails = {name: tuple(map(readable, lines)) for name, lines in self._lines.items()}
-            return self.system._replace(logs=tails)
 
     def told(self, name: str, view: ChecklistView) -> None:
         """A checklist was read."""

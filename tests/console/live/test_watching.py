@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 
 from console.live import masked, watching
+from console.live.session import LiveSession
 from console.live.watching import Watching
 from console.text.redact import Redactor
 from console.text.secret import Secret
-from console.watch.views import RunLine, SystemView
+from console.watch.views import EnvironmentView, RunLine, SystemView
 from tests.console.live.ears import Ears
+from tests.console.runs.world import World
 
 OURS = "20261124T021455-deploy-staging-3fa9c1"
 
@@ -74,6 +76,25 @@ def test_lines_that_stay_the_same_are_masked_once_until_a_secret_is_learned(monk
     redactor.add("canary", Secret("hunter2-hunter2"))
     watched.ears.until(lambda: "<redacted:canary>" in watched.ears.run_lines[0].title, "the mask")
     watched.watching.stop()
+
+
+def test_what_was_seen_is_kept_before_threads_are_waited_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever hung up does not wait: a process that is ended meanwhile has kept it."""
+    session = LiveSession(None)
+    session.ground._places, session.ground._records = world.places, world.records
+    kept: list[Any] = []
+
+    class Slow:
+        def seen(self) -> SystemView:
+            return SystemView("s", "S", (EnvironmentView("staging", "Staging", False, "blue", at=5.0),))
+
+        def stop(self) -> None:
+            kept.append(world.records.remembered(session._view_key()))
+
+    slow: Any = Slow()
+    session._watching = slow
+    session.close()
+    assert kept[0]["environments"][0]["at"] == 5.0
 
 
 def test_only_what_is_new_is_masked() -> None:
