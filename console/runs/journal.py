@@ -34,6 +34,8 @@ class Journal:
         self._known = records.read(run)
         self.view: RunView = fold(self._known)
         self._sent: dict[str, int] = {}
+        self.forgotten = False
+        """Whether hosts were asked and none of them knows the run."""
 
     def append(self, kind: str, body: Mapping[str, Any]) -> Record:
         """Add a record, redacted; it is on the disk when this returns. Raises StoreUnusable, StoreFull."""
@@ -82,7 +84,9 @@ class Journal:
         Every host must answer: what only one of them knows must not be done again. Raises ChainBroken, Forked,
         HostError.
         """
-        added = fetch(self._records, self.run, environment, hosts, every=True)
+        chain = chain_there(self.run, environment, hosts, self._records.last(self.run), every=True)
+        self.forgotten = not chain
+        added = take_in(self._records, chain)
         with self._lock:  # from the beginning: what was known may have been superseded, also by another process
             self._known = self._records.read(self.run)
             self.view = fold(self._known)

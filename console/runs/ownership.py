@@ -44,6 +44,8 @@ class Ownership:
         self._me = Process.me()
         self._proved = 0.0
         self._stopped = threading.Event()
+        self.new: list[str] = []
+        """Hosts whose lock was nobody's, or another's, before `take`."""
         self.fences: dict[str, str] = {}
         """Host to the fence that this runner holds there."""
         self.lost = ""
@@ -80,7 +82,7 @@ class Ownership:
             boot=self._me.boot,
             machine=self._me.machine,
         )
-        new: list[str] = []
+        self.new = new = []
         try:
             for name in sorted(self._hosts):
                 began = clock()
