@@ -136,7 +136,7 @@ def execute(
     from console.plugins import NoSuchAction, load
     from console.runs.create import who_am_i
     from console.runs.engine import Engine, Tools
-    from console.runs.lease import LeaseHeld
+    from console.runs.lease import LeaseHeld, Leases
     from console.runs.model import fold
     from console.runs.prune import daily
     from console.runs.sinks import tell
@@ -145,11 +145,13 @@ def execute(
     from console.store.places import places
     from console.store.records import Records
     from console.text.redact import Redactor
+    from console.timing import DEFAULT
     from profiles.models import Profile
 
     no_core_dumps(of_children=True)
     where = places()
     records = Records(Database(where.database))
+    Leases(records.database).make_way(run, DEFAULT.lease_s)
     try:
         view = fold(records.read(run))
         body = records.remembered(profile_key or str(view.body.get("profile", ""))) if view.body else None

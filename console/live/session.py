@@ -273,6 +273,16 @@ class LiveSession:
     ) -> None:
         self._runs.answer(id, choice, digest, self.redacted(reason), session_bound=session_bound)
 
+    @answers
+    def in_the_way(self, id: str) -> int | None:  # noqa: A002
+        """The number of a run's runner that was stopped in the middle of a write, so that nobody can use the store."""
+        return self._runs.in_the_way(id)
+
+    @answers
+    def make_way(self, id: str) -> None:  # noqa: A002
+        """*Blocking.* End that runner, if it does not go on for as long as a lease holds."""
+        self._runs.make_way(id)
+
     # -- releases, lock --------------------------------------------------------------------------------------------
 
     @shows

@@ -350,7 +350,7 @@ class Runs:
             from console.credentials.unlock import write_key_fd
 
             descriptors = (write_key_fd(key),)
-        words = words_of(run, self.places.state, *(descriptors or (None,)), profile)
+        words = words_of(run, self.places.state, descriptors[0] if descriptors else None, profile)
         try:
             with log.open("ab") as output:
                 log.chmod(0o600)

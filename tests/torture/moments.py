@@ -20,6 +20,7 @@ from console.runs.effects import Executor
 from console.runs.foreign import is_run_id
 from console.runs.journal import Journal
 from console.runs.model import DONE, FAILED, INTENT, UNDO_DONE, UNDO_FAILED, UNDO_INTENT, UNKNOWN
+from console.store import records
 from console.store.records import Record, Records
 
 Strike = Callable[[], None]
@@ -37,6 +38,7 @@ def install(words: list[str], strike: Strike) -> None:
 
     before|after NUMBER            this record of a run is written, with those of the same transaction
     before|after KIND [STEP]       a record of that kind (`step.done`), of that step where one is named; as above
+    within KIND [STEP]             such a record is being written: its transaction is open
     guard LABEL                    a command of that label (`s1`, `s1.UNDO`) is about to be handed to its host
     during LABEL SECONDS           so long after an effect was begun, at the latest before its outcome is recorded
     """
@@ -45,6 +47,8 @@ def install(words: list[str], strike: Strike) -> None:
         _before_guard(what, strike)
     elif when == "during":
         _during(what, float(rest[0]), strike)
+    elif when == "within":
+        _within_record(what, rest[0] if rest else "", strike)
     else:
         _at_record(when, what, rest[0] if rest else "", strike)
 
@@ -85,12 +89,24 @@ def _at_record(when: str, what: str, step: str, strike: Strike) -> None:
             fits = any(kind in what.split("|") and (not step or body.get("step") == step) for kind, body in items)
         if fits and when == "before":
             strike()
-        records = append(self, stream, items, **more)
+        added = append(self, stream, items, **more)
         if fits and when == "after":
             strike()
-        return records
+        return added
 
     Records.append_all = striking  # type: ignore[method-assign]
+
+
+def _within_record(kind: str, step: str, strike: Strike) -> None:
+    append = records.append_in
+
+    def striking(connection: Any, stream: str, named: str, body: Any, at: float) -> Record:
+        record = append(connection, stream, named, body, at)
+        if is_run_id(stream) and named == kind and (not step or body.get("step") == step):
+            strike()
+        return record
+
+    records.append_in = striking
 
 
 def _before_guard(label: str, strike: Strike) -> None:
@@ -129,10 +145,10 @@ def acknowledge(file: Path) -> None:
     log = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
     def acknowledged(self: Records, stream: str, items: Sequence[tuple[str, Any]], **more: Any) -> list[Record]:
-        records = append(self, stream, items, **more)
-        for record in records:
+        added = append(self, stream, items, **more)
+        for record in added:
             os.write(log, f"{record.stream} {record.seq} {record.hash}\n".encode())
-        return records
+        return added
 
     def had(self: Journal, host: str, until: int) -> None:
         has(self, host, until)
@@ -156,8 +172,8 @@ def _no_intent() -> None:
 
     def without(self: Journal, items: Sequence[tuple[str, Any]]) -> list[Record]:
         written = [one for one in items if one[0] not in (INTENT, UNDO_INTENT)]
-        records = iter(append(self, written) if written else ())
-        return [next(records) if one in written else self._known[-1] for one in items]
+        added = iter(append(self, written) if written else ())
+        return [next(added) if one in written else self._known[-1] for one in items]
 
     Journal.append_all = without  # type: ignore[method-assign]
 
