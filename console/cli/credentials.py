@@ -116,9 +116,11 @@ def set_(obj: dict[str, Any], name: str, file: str | None, from_stdin: bool, whe
 
 def _value(name: str, file: str | None, from_stdin: bool) -> Secret:
     """The value of a credential, from where it was said that it is. Ends with exit code 2 or 4 where there is none."""
+    from console.credentials.cores import no_core_dumps
     from console.credentials.unlock import Asked, TerminalUnlocker
     from console.text.secret import Secret
 
+    no_core_dumps()
     if file or from_stdin:
         try:
             text = Path(file).read_text(encoding="utf-8") if file else sys.stdin.buffer.read().decode("utf-8")

@@ -115,9 +115,7 @@ class LiveSession:
         )
         system = SystemView(profile.system, profile.title or profile.system, views)
         bound = {name: self.ground.bound(name) for name in profile.environments}
-        self._watching = Watching(
-            listener, self.desk, self._runs, self.ground.redactor.text, system, bound, self.troubles
-        )
+        self._watching = Watching(listener, self.desk, self._runs, self.ground.redactor, system, bound, self.troubles)
         if self.ground.keys.shown().state == "unlocked":  # one that needs no passphrase of ours
             threading.Thread(target=self.ground.keys.learn, name="secrets", daemon=True).start()
         listener.system(system)
@@ -135,12 +133,13 @@ class LiveSession:
             from console.store.database import StoreUnusable
             from console.watch.kept import dumped
 
-            seen = watching.stop()
-            try:
+            seen = watching.seen()
+            try:  # first: whoever hung up, or ends this process, does not wait for threads
                 if any(one.at for one in seen.environments):
                     self.ground.records.remember(self._view_key(), dumped(seen), spare=True)
             except StoreUnusable:
                 pass  # a full disk costs the next first paint its values, nothing else
+            watching.stop()
         self._runs.close()
         self.ground.close()
 
@@ -273,6 +272,16 @@ class LiveSession:
         session_bound: bool = False,
     ) -> None:
         self._runs.answer(id, choice, digest, self.redacted(reason), session_bound=session_bound)
+
+    @answers
+    def in_the_way(self, id: str) -> int | None:  # noqa: A002
+        """The number of a run's runner that was stopped in the middle of a write, so that nobody can use the store."""
+        return self._runs.in_the_way(id)
+
+    @answers
+    def make_way(self, id: str) -> None:  # noqa: A002
+        """*Blocking.* End that runner, if it does not go on for as long as a lease holds."""
+        self._runs.make_way(id)
 
     # -- releases, lock --------------------------------------------------------------------------------------------
 

@@ -146,7 +146,7 @@ class Engine:
             return refused
         self.executor.outputs.update({step.id: dict(step.outputs) for step in view.steps.values() if step.outputs})
         self.tools.ready()
-        way: Way | None = recover(self)
+        way: Way | None = None if self.journal.forgotten else recover(self)  # nothing to be found there says nothing
         while not self.stopping.is_set():
             if self.journal.sync().undo_wanted:
                 undone = undo_all(self)
@@ -261,6 +261,14 @@ class Engine:
                 self.say(f"took over {added} records from the hosts: this run was carried on elsewhere")
             if self.journal.view.state == "closed":
                 return None
+            if self.journal.forgotten and self.journal.view.changed and not self._left():
+                # Each step's host knew of it beforehand: it was let go of, or somebody cleaned up.
+                self.owned.give_back(self.owned.new)
+                self.say(
+                    "cannot go on: no host knows this run any more. It was brought to its end elsewhere, long ago, or "
+                    f".quarterdeck/runs was cleaned there. Close it here: quarterdeck runs leave {self.run_id}"
+                )
+                return UNFINISHED_CODE
         me = {"pid": self.me.pid, "machine": self.me.machine, "boot": self.me.boot, "who": self.tools.who}
         self.journal.append(LEASED, me)
         self.journal.append(LOCKED, {"fences": dict(self.owned.fences)})

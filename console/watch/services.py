@@ -138,6 +138,7 @@ def look_once(environment: Environment, read_lock: ReadLock) -> EnvironmentView:
             return
         with shared.mutex:
             shared.lives[name], shared.releases[name], shared.locks[name] = live, releases, lock
+            shared.seen_at = time.time()
 
     names = environment.config.hosts
     with ThreadPoolExecutor(max_workers=min(8, len(names))) as pool:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import console.environment
+import console.timing
 from console import runner
 from console.timing import DEFAULT, Timing
 from tests.console.runs.world import PATIENT
@@ -44,7 +45,9 @@ def main(argv: list[str]) -> int:
     given = parser.parse_args(argv)
     runner.stamp = tuple  # who edits a file while tests run does not want their runners to begin anew
     bind = console.environment.bind
-    console.environment.bind = functools.partial(bind, timing=timing(given.scale, given.dead, given.patient))
+    made = timing(given.scale, given.dead, given.patient)
+    console.environment.bind = functools.partial(bind, timing=made)
+    console.timing.DEFAULT = made
     for name in given.off:
         moments.off(name)
     if given.die:
