@@ -13,7 +13,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from console.runs.api import Command, Op, Outcome, Step
+from console.runs.api import Command, Op, Outcome, Park, Step
 from console.runs.model import DONE, FAILED, INTENT, UNBEGUN, UNKNOWN
 from console.store.database import StoreFull, StoreUnusable
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from console.runs.engine import Engine
     from console.store.records import Record
 
-Way = Literal["done", "failed", "unknown", "cancelled", "stopped"]
-"""How going forward ended. `stopped`: this process was asked to go, the run is not over."""
+Way = Literal["done", "failed", "unknown", "cancelled", "stopped", "parked"]
+"""How going forward ended. `stopped`: this process was asked to go, the run is not over. `parked`: it is to wait."""
 _ORDER: dict[Way, int] = {"done": 0, "stopped": 1, "cancelled": 2, "failed": 3, "unknown": 4}
 LOOK_S = 0.2
 """How often the engine looks for a cancel or a decision while it waits."""
@@ -60,7 +60,10 @@ def forward(engine: Engine) -> Way:
                 held_up = _cancel_seen(engine, running.values()) or engine.stopping.is_set()
                 going_on = worst == "done" and not held_up
                 chosen = _ready(engine, running.values(), done) if going_on else []
-                begun = _record(engine, done, chosen)
+                parked = any(isinstance(step.run, Park) for step in chosen)
+                begun = _record(engine, done, () if parked else chosen)
+                if parked:
+                    return "parked"  # nothing is running beside it
                 for step in chosen:
                     running[pool.submit(_step, engine, step, begun.get(step.id))] = step
                 if not running:
@@ -82,15 +85,24 @@ def forward(engine: Engine) -> Way:
 
 
 def _ready(engine: Engine, running: Iterable[Step], done: Iterable[Settled]) -> list[Step]:
-    """The steps that can begin now. `done`: those that are, and are not recorded yet."""
+    """The steps that can begin now; one that parks the run is alone, and nothing goes past it.
+
+    `done`: those that are, and are not recorded yet.
+    """
     running = list(running)
     states: dict[str, str] = {id_: step.state for id_, step in engine.journal.view.steps.items()}
     states |= {str(one.body["step"]): "done" for one in done}
     busy = {step.host for step in running if step.host is not None}
     active = {step.id for step in running}
-    chosen = []
+    chosen: list[Step] = []
+    before = True
     for step in engine.plan.steps:
-        if states[step.id] in ("done", "running") or step.id in active:
+        if states[step.id] == "done":
+            continue
+        if isinstance(step.run, Park):
+            return [step] if before else chosen
+        before = False
+        if states[step.id] == "running" or step.id in active:
             continue
         if all(states[need] == "done" for need in step.needs) and step.host not in busy:
             chosen.append(step)
@@ -201,6 +213,7 @@ def _attempt(engine: Engine, step: Step, begun: Begun) -> Outcome | Way:
 
     A way if it may not begin.
     """
+    assert not isinstance(step.run, Park)  # `forward` begins none
     attempt, intent = begun
     records: Sequence[str] = ()
     if step.run.writes:

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from console.text.redact import Redactor
 
 
+class Forgotten(Exception):
+    """No host knows a run any more that has changed something there. A sentence."""
+
+
 class Journal:
     """Appends, folds and copies. Thread-safe."""
 
@@ -90,6 +94,7 @@ class Journal:
         with self._lock:  # from the beginning: what was known may have been superseded, also by another process
             self._known = self._records.read(self.run)
             self.view = fold(self._known)
+            self._sent.clear()  # whoever had the hosts meanwhile may have left other copies there
         return added
 
     def lacking(self, host: str, until: int) -> list[str]:
