@@ -225,6 +225,7 @@ def only_its_own(profile: Profile, environment: str, get: Callable[[str], str]) 
     ask for the credentials of another environment and send them somewhere.
     """
     from console.credentials.errors import CredentialMissing
+    from console.text.secret import name_and_label
     from profiles.models import secret_names
 
     config = profile.environments.get(environment)
@@ -233,10 +234,11 @@ def only_its_own(profile: Profile, environment: str, get: Callable[[str], str]) 
         own.add(profile.audit.webhook.secret)
     own |= {host.passphrase.secret for host in profile.hosts.values() if host.passphrase is not None}
 
-    def limited(name: str) -> str:
+    def limited(word: str) -> str:
+        name = name_and_label(word)[0]
         if name not in own:
             raise CredentialMissing(f"The profile does not name the credential {name} for {environment}.")
-        return get(name)
+        return get(word)
 
     return limited
 

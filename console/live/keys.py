@@ -50,22 +50,24 @@ class Keys:
                 self._credentials = Credentials(backend, self._profile.system)
             return self._credentials
 
-    def get(self, name: str) -> str:
-        """A credential's value; from now on the redactor knows it.
+    def get(self, word: str) -> str:
+        """A credential's value, `jwt` or `jwt#pending`; from now on the redactor knows it.
 
         Where the keyring is locked and there is somebody to ask (`ask_by`), he is asked, once a session. Raises
         CredentialError: KeyringLocked, CredentialMissing, KeyringRefused.
         """
         from console.credentials.errors import KeyringLocked
+        from console.text.secret import name_and_label
 
+        name, label = name_and_label(word)
         try:
-            secret = self.credentials().get(name)
+            secret = self.credentials().get(name, label)
         except KeyringLocked:
             self._no_file_yet(name)
             if not self._asked_open():
                 raise
-            secret = self.credentials().get(name)
-        self._redactor.add(name, secret)
+            secret = self.credentials().get(name, label)
+        self._redactor.add(word, secret)
         return secret.reveal()
 
     def learn(self) -> None:
@@ -74,11 +76,15 @@ class Keys:
         Without it a value would be masked only from its first use on, and what is printed before that shows it.
         """
         from console.credentials.errors import CredentialError
+        from console.text.secret import labelled
 
         found: dict[str, Secret] = {}
-        for name in self._profile.credentials:
-            with suppress(CredentialError):  # locked or not set: whoever wants to use it is told
-                found[name] = self.credentials().get(name)
+        with suppress(CredentialError):  # locked: whoever wants to use one is told
+            labels = {info.name: info.labels for info in self.credentials().list()}
+            for name in self._profile.credentials:
+                for label in labels.get(name, ()):
+                    with suppress(CredentialError):
+                        found[labelled(name, label)] = self.credentials().get(name, label)
         self._redactor.add_all(found)
 
     def ask_by(self, unlocker: Unlocker) -> None:
