@@ -194,7 +194,12 @@ def execute(
             begin_anew(_words(run, state, write_key_fd(key) if key is not None else None, profile_key))
 
         secret = only_its_own(profile, view.environment, keys.get)
-        environment = bind(profile, view.environment, secrets=secret)
+        environment = bind(
+            profile,
+            view.environment,
+            secrets=secret,
+            fingerprints=only_its_own(profile, view.environment, keys.fingerprint),
+        )
         spool = Spool(where.spool(run), redactor)
         try:
             tools = Tools(records, environment, action, op_handlers(), redactor, spool, secret, who_am_i(), ready)

@@ -27,6 +27,7 @@ from profiles.base import (
     secret_names,
     template_names,
 )
+from profiles.envfiles import EnvironmentFile, FileSecret, FileValue, FileVariable
 from profiles.feeds import (
     AlertmanagerFeed,
     DockerLogs,
@@ -80,9 +81,13 @@ __all__ = [
     "Credential",
     "DockerLogs",
     "Environment",
+    "EnvironmentFile",
     "Expect",
     "Feeds",
     "FileLogs",
+    "FileSecret",
+    "FileValue",
+    "FileVariable",
     "Health",
     "Host",
     "HttpProbe",
@@ -183,6 +188,9 @@ class Environment(Shape):
     urls: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")], Url] = Field(
         default_factory=dict,
         description="Public addresses by name; each name is a variable in feeds, probes and smoke.",
+    )
+    files: Annotated[dict[Name, EnvironmentFile], names_into] = Field(
+        default_factory=dict, description="Environment files that the console writes on its hosts, by name."
     )
     feeds: Feeds = Field(default_factory=Feeds, description="Where live values come from.")
     panels: tuple[Panel, ...] = Field(default=(), description="Charts, in the order they are shown.")

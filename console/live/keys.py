@@ -70,6 +70,12 @@ class Keys:
         self._redactor.add(word, secret)
         return secret.reveal()
 
+    def fingerprint(self, word: str) -> str:
+        """The keyed fingerprint of a value, `jwt` or `jwt#pending`, which may be shown. Raises as `get` does."""
+        from console.text.secret import Secret
+
+        return self.credentials().fingerprint(Secret(self.get(word)))
+
     def learn(self) -> None:
         """Tell the redactor every value that the profile names, as far as the keyring is open; nobody is asked.
 
