@@ -165,6 +165,7 @@ def outlives() -> Iterator[tuple[bool, str]]:
 def there(session: LiveSession, environment: str) -> Iterator[tuple[bool, str]]:
     """What is so on the hosts of an environment."""
     from console.hosts.base import HostError
+    from console.live.drift import drift_of
     from console.runs import locks
     from console.stacks.base import StackError
 
@@ -184,6 +185,8 @@ def there(session: LiveSession, environment: str) -> Iterator[tuple[bool, str]]:
                 yield False, f"{name}: {problem.reason} {' '.join(problem.ways_out)}"
             for sentence in ground.live.differs:
                 yield False, f"{name}: {sentence}"
+            for sentence in drift_of(session.ground.keys, bound, name):
+                yield False, f"{name}: {sentence} Look: quarterdeck plan configure {environment}"
             held = locks.look(host, bound.directory, session.ground.timing)
             if held is not None and held.dead:
                 yield False, f"{name}: a dead lock of {held.owner.who} ({held.owner.run}), {held.age_s:.0f} s old"

@@ -31,6 +31,7 @@ class Keys:
         self._redactor = redactor
         self._credentials: Credentials | None = None
         self._unlocker: Unlocker | None = None
+        self._person = True
         self._refused: CredentialError | None = None
         self._lock = threading.RLock()
 
@@ -93,10 +94,24 @@ class Keys:
                         found[labelled(name, label)] = self.credentials().get(name, label)
         self._redactor.add_all(found)
 
-    def ask_by(self, unlocker: Unlocker) -> None:
-        """From now on a locked keyring asks this way, at most once."""
+    def ask_by(self, unlocker: Unlocker, *, person: bool = True) -> None:
+        """From now on a locked keyring asks this way, at most once. `person`: whether somebody is asked by it."""
         with self._lock:
             self._unlocker = unlocker
+            self._person = person
+
+    @property
+    def at_hand(self) -> bool:
+        """Whether values can be had without asking a person for a passphrase."""
+        from console.credentials.errors import CredentialError
+
+        try:
+            ring = self._sealed()
+            if ring is None or ring.unlocked:
+                return True
+            return ring.file.exists() and self._unlocker is not None and not self._person
+        except CredentialError:
+            return False
 
     def open_beside(self) -> threading.Thread:
         """Ask at once, in a thread of its own, where the keyring is locked: for a passphrase that was handed over.

@@ -100,6 +100,9 @@ class LiveSession:
 
     @answers
     def open(self, listener: Listener) -> None:
+        from functools import partial
+
+        from console.live.drift import drift_of
         from console.live.watching import Watching
 
         profile = self.ground.load()
@@ -116,7 +119,14 @@ class LiveSession:
         system = SystemView(profile.system, profile.title or profile.system, views)
         bound = {name: self.ground.bound(name) for name in profile.environments}
         self._watching = Watching(
-            listener, self.desk, self._runs, self.ground.redactor.text, system, bound, self.troubles
+            listener,
+            self.desk,
+            self._runs,
+            self.ground.redactor.text,
+            system,
+            bound,
+            self.troubles,
+            partial(drift_of, self.ground.keys),
         )
         if self.ground.keys.shown().state == "unlocked":  # one that needs no passphrase of ours
             threading.Thread(target=self.ground.keys.learn, name="secrets", daemon=True).start()
@@ -161,14 +171,17 @@ class LiveSession:
     def look(self, environment: str | None) -> list[EnvironmentView]:
         """*Blocking.* One look at one environment, or at all, without watching. Raises AskFailed."""
         from concurrent.futures import ThreadPoolExecutor
+        from functools import partial
 
+        from console.live.drift import drift_of
         from console.live.watching import read_lock
         from console.watch.services import look_once
 
+        drift = partial(drift_of, self.ground.keys)
         names = [environment] if environment is not None else list(self.ground.profile.environments)
         bound = [self.ground.bound(name) for name in names]
         with ThreadPoolExecutor(max(1, min(8, len(bound)))) as pool:
-            return list(pool.map(lambda one: look_once(one, read_lock), bound))
+            return list(pool.map(lambda one: look_once(one, read_lock, drift), bound))
 
     # -- armed, keyring --------------------------------------------------------------------------------------------
 

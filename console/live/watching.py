@@ -16,7 +16,7 @@ from console.session import AskFailed, Happening
 from console.watch.backlog import Remembered
 from console.watch.logs import watch_logs
 from console.watch.metrics import Past, watch_metrics
-from console.watch.services import watch_services
+from console.watch.services import ReadDrift, watch_services
 from console.watch.views import ChecklistView, EnvironmentView, LockView, MetricsView, RunLine, SystemView
 
 if TYPE_CHECKING:
@@ -54,12 +54,14 @@ class Watching:
         system: SystemView,
         environments: Mapping[str, Environment],
         troubles: Callable[[], Mapping[str, str]],
+        read_drift: ReadDrift = lambda environment, host: (),
     ) -> None:
         self._listener = listener
         self._desk = desk
         self._runs = runs
         self._redact = redact
         self._troubles = troubles
+        self._read_drift = read_drift
         self._environments = environments
         self._lock = threading.Lock()
         self._far: dict[str, threading.Event] = {}
@@ -136,7 +138,8 @@ class Watching:
         if name in self._far:
             self._far[name].set()
         self._far[name] = stop = threading.Event()
-        watch_services(self._environments[name], self._environment_of(stop), read_lock, stop, every_s=FAR_S)
+        publish, drift = self._environment_of(stop), self._read_drift
+        watch_services(self._environments[name], publish, read_lock, stop, every_s=FAR_S, read_drift=drift)
 
     def _leave_near(self) -> None:
         if self._near is not None:
@@ -157,7 +160,8 @@ class Watching:
                     self.system = self.system._replace(metrics={**self.system.metrics, name: view})
                 self._listener.metrics(name, view)
 
-        watch_services(environment, self._environment_of(stop), read_lock, stop, every_s=NEAR_S)
+        publish, drift = self._environment_of(stop), self._read_drift
+        watch_services(environment, publish, read_lock, stop, every_s=NEAR_S, read_drift=drift)
         past = self._points.setdefault(name, {})
         threading.Thread(
             target=watch_metrics, args=(environment, metrics, stop, past), name=f"metrics {name}", daemon=True
