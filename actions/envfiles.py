@@ -240,11 +240,11 @@ def _before(state: FileState, settings: Settings) -> str:
         if key.now == "same":
             lines.append(_line(state, key.key, key.source, settings))
         elif key.placeholder:
-            lines.append(f"{key.key}=(a placeholder)")
+            lines.append(f"{key.key}  (a placeholder)")
         elif key.was:
-            lines.append(f"{key.key}=(the value {key.was})")
+            lines.append(f"{key.key}  (the value {key.was})")
         else:
-            lines.append(f"{key.key}=(another value)")
+            lines.append(f"{key.key}  (another value)")
     if state.mode_differs or state.owner_differs:
         lines.append(f"# mode {state.seen.mode}, {state.seen.owner}")
     return "\n".join(lines)
@@ -261,7 +261,7 @@ def _line(state: FileState, key: str, source: str, settings: Settings) -> str:
     line = next((one for one in state.template.lines if one.key == key), None)
     words = dict.fromkeys(one.credential for one in line.secrets) if line is not None else {}
     marks = [f"{word} {settings.fingerprints[word]}" for word in words if settings.fingerprints.get(word)]
-    return f"{key}={source}" + (f"    ({', '.join(marks)})" if marks else "")
+    return f"{key}  {source}" + (f"    ({', '.join(marks)})" if marks else "")
 
 
 def files_then(release: Release, now: Sequence[FileTemplate]) -> tuple[FileTemplate, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from profiles.base import (
     Argv,
@@ -234,8 +234,18 @@ class Credential(Shape):
         default=(), description="Names of its fields, when the value is a JSON object and not one text."
     )
     rotate_after_days: Annotated[int, Field(ge=1, le=3650)] | None = Field(
-        default=None, description="How old it may get."
+        default=None, description="At this age it is due to be renewed."
     )
+    breach_after_days: Annotated[int, Field(ge=1, le=3650)] | None = Field(
+        default=None, description="At this age it is overdue. Default: as soon as it is due."
+    )
+
+    @model_validator(mode="after")
+    def _ages(self) -> Credential:
+        due, breach = self.rotate_after_days, self.breach_after_days
+        if breach is not None and (due is None or breach < due):
+            raise ValueError("needs `rotate_after_days` below its `breach_after_days`: it is due before it is overdue")
+        return self
 
 
 class AuditSinks(Shape):

@@ -74,6 +74,7 @@ def here(session: LiveSession) -> Iterator[tuple[bool, str]]:
     yield from woken(session)
     yield True, f"kept: {still_kept(session.ground.records, session.ground.places)}"
     yield from uploaded(session)
+    yield from aged(session)
     for sentence in troubles(session.ground.records):
         yield False, sentence
     checked = session.check_audit(hosts=False)
@@ -138,6 +139,18 @@ def uploaded(session: LiveSession) -> Iterator[tuple[bool, str]]:
     if session.ground.loaded:
         for sentence in written_out(session.ground.profile):
             yield False, sentence
+
+
+def aged(session: LiveSession) -> Iterator[tuple[bool, str]]:
+    """Credentials beside their rules; nothing where there is no trusted profile."""
+    if not session.ground.loaded:
+        return
+    every = session.vault.ages()
+    for one in every:
+        if one.late:
+            yield False, f"{one.sentence()} Renew it, then: quarterdeck credentials set {one.name}"
+    if every and not any(one.late for one in every):
+        yield True, f"{len(every)} credentials, none of them due"
 
 
 def overwritten() -> Iterator[tuple[bool, str]]:

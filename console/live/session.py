@@ -18,12 +18,22 @@ from console.live.ground import AUDIT, Ground
 from console.watch.views import EnvironmentView, SystemView, staled
 
 if TYPE_CHECKING:
+    from console.live.credentials import CredentialsDesk
     from console.live.desk import Desk
     from console.live.plans import PlansDesk
     from console.live.runs import RunsDesk
     from console.live.watching import Watching
     from console.runs.audit_check import Checked
-    from console.session import ActionShown, FieldShown, Listener, OutputShown, PlanShown, ReleaseShown, RunShown
+    from console.session import (
+        ActionShown,
+        CredentialShown,
+        FieldShown,
+        Listener,
+        OutputShown,
+        PlanShown,
+        ReleaseShown,
+        RunShown,
+    )
     from console.store.records import Record
     from console.timing import Timing
     from console.watch.views import ChecklistView, RunLine
@@ -127,6 +137,7 @@ class LiveSession:
             bound,
             self.troubles,
             partial(drift_of, self.ground.keys),
+            self._due,
         )
         if self.ground.keys.shown().state == "unlocked":  # one that needs no passphrase of ours
             threading.Thread(target=self.ground.keys.learn, name="secrets", daemon=True).start()
@@ -181,7 +192,12 @@ class LiveSession:
         names = [environment] if environment is not None else list(self.ground.profile.environments)
         bound = [self.ground.bound(name) for name in names]
         with ThreadPoolExecutor(max(1, min(8, len(bound)))) as pool:
-            return list(pool.map(lambda one: look_once(one, read_lock, drift), bound))
+            views = list(pool.map(lambda one: look_once(one, read_lock, drift), bound))
+        return [view._replace(due=self._due(view.name)) for view in views]
+
+    def _due(self, environment: str) -> tuple[str, ...]:
+        """Sentences about credentials of an environment that are due or overdue."""
+        return tuple(one.sentence() for one in self.vault.late(environment))
 
     # -- armed, keyring --------------------------------------------------------------------------------------------
 
@@ -217,6 +233,34 @@ class LiveSession:
     def unlock(self, passphrase: str) -> None:
         self.ground.keys.unlock(passphrase)
         self.ground.record("keyring.unlocked", {"by": "console"})
+
+    # -- credentials ---------------------------------------------------------------------------------------------
+
+    @property
+    def vault(self) -> CredentialsDesk:
+        """What can be done with the credentials."""
+        from console.live.credentials import CredentialsDesk
+
+        return CredentialsDesk(self.ground)
+
+    @shows
+    def credentials(self) -> tuple[CredentialShown, ...]:
+        return self.vault.shown()
+
+    @answers
+    def set_credential(self, name: str, value: str, field: str = "") -> None:
+        from console.text.secret import Secret
+
+        self.vault.set(name, Secret(value), field=field)
+
+    @shows
+    def check_credential(self, name: str) -> tuple[str, str]:
+        found = self.vault.check(name)
+        return found.verdict, found.evidence
+
+    @answers
+    def remove_credential(self, name: str) -> None:
+        self.vault.remove(name)
 
     # -- actions and plans -----------------------------------------------------------------------------------------
 

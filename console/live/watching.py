@@ -55,6 +55,7 @@ class Watching:
         environments: Mapping[str, Environment],
         troubles: Callable[[], Mapping[str, str]],
         read_drift: ReadDrift = lambda environment, host: (),
+        due: Callable[[str], tuple[str, ...]] = lambda environment: (),
     ) -> None:
         self._listener = listener
         self._desk = desk
@@ -62,6 +63,8 @@ class Watching:
         self._redact = redact
         self._troubles = troubles
         self._read_drift = read_drift
+        self._due = due
+        self._known_due: dict[str, tuple[float, tuple[str, ...]]] = {}
         self._environments = environments
         self._lock = threading.Lock()
         self._far: dict[str, threading.Event] = {}
@@ -259,7 +262,7 @@ class Watching:
         def told(view: EnvironmentView) -> None:
             if stop.is_set():
                 return
-            view = masked(view, self._redact)
+            view = masked(view._replace(due=self._late(view.name)), self._redact)
             with self._lock:
                 self.system = self.system._replace(
                     environments=tuple(view if one.name == view.name else one for one in self.system.environments),
@@ -267,6 +270,18 @@ class Watching:
             self._listener.environment(view)
 
         return told
+
+    def _late(self, name: str) -> tuple[str, ...]:
+        """Credentials of an environment that are due or overdue; asked again once a minute."""
+        at, known = self._known_due.get(name, (0.0, ()))
+        if time.monotonic() - at < ELSEWHERE_S and at:
+            return known
+        from console.store.database import StoreUnusable
+
+        with suppress(StoreUnusable):  # told by the runs' thread
+            known = self._due(name)
+        self._known_due[name] = time.monotonic(), known
+        return known
 
     def _logs_of(self, name: str, stop: threading.Event) -> Callable[[list[LogLine]], None]:
         def told(lines: list[LogLine]) -> None:

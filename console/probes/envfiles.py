@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from console.credentials.errors import CredentialError, CredentialMissing, KeyringLocked
 from console.environment import FieldMissing
-from console.hosts.command import Frozen, TemplateSecret
+from console.hosts.command import Frozen, InputText, TemplateSecret
 from console.hosts.template import filled_in, value_of
 from console.stacks.base import StackError, why
 from console.stacks.envfiles import FileSeen, FileTemplate, Line, content, digest_in, look, seen
@@ -35,7 +35,7 @@ class KeyState(Frozen):
     now: Literal["same", "differs", "missing", "extra", "unknown"]
     """`missing`: only the template has it; `extra`: only the host has it; `unknown`: the keyring is locked."""
     source: str = ""
-    """What the template gives it: its text, with `{secret: NAME}` for a credential."""
+    """What the template gives it: its text, with `<NAME>` for a credential."""
     was: str = ""
     """The credential whose other value the host has: `jwt#previous`; "" where it is none that is known."""
     placeholder: bool = False
@@ -199,8 +199,18 @@ def _was(environment: Environment, host: str, file: FileTemplate, line: Line, th
 
 
 def shown(line: Line, host: str) -> str:
-    """What a line's value is put together of, for a person."""
-    return content((FileTemplate(name="x", path="/x", lines=(line,)),), host).shown.partition("=")[2].rstrip("\n")
+    """What a line's value is put together of, for a person: `postgres://app:<db password>@db/app`.
+
+    Not as `KEY=…`, which would be masked like a secret that is written out.
+    """
+    return "".join(
+        part.text
+        if isinstance(part, InputText)
+        else f"<{' '.join(word for word in (labelled(part.name, part.label), part.field or '') if word)}>"
+        if isinstance(part, TemplateSecret)
+        else host
+        for part in line.parts
+    )
 
 
 def fingerprints_of(environment: Environment, files: Sequence[FileTemplate]) -> dict[str, str]:
