@@ -183,7 +183,12 @@ def execute(
             begin_anew(run, state, write_key_fd(key) if key is not None else None, profile_key)
 
         secret = only_its_own(profile, view.environment, keys.get)
-        environment = bind(profile, view.environment, secrets=secret)
+        environment = bind(
+            profile,
+            view.environment,
+            secrets=secret,
+            fingerprints=only_its_own(profile, view.environment, keys.fingerprint),
+        )
         spool = Spool(where.spool(run), redactor)
         try:
             tools = Tools(records, environment, action, op_handlers(), redactor, spool, secret, who_am_i(), ready)
@@ -214,6 +219,7 @@ def only_its_own(profile: Profile, environment: str, get: Callable[[str], str]) 
     ask for the credentials of another environment and send them somewhere.
     """
     from console.credentials.errors import CredentialMissing
+    from console.text.secret import name_and_label
     from profiles.models import secret_names
 
     config = profile.environments.get(environment)
@@ -222,10 +228,11 @@ def only_its_own(profile: Profile, environment: str, get: Callable[[str], str]) 
         own.add(profile.audit.webhook.secret)
     own |= {host.passphrase.secret for host in profile.hosts.values() if host.passphrase is not None}
 
-    def limited(name: str) -> str:
+    def limited(word: str) -> str:
+        name = name_and_label(word)[0]
         if name not in own:
             raise CredentialMissing(f"The profile does not name the credential {name} for {environment}.")
-        return get(name)
+        return get(word)
 
     return limited
 

@@ -186,6 +186,9 @@ def test_a_run_gets_only_the_credentials_of_its_own_environment() -> None:
     )
     get = only_its_own(profile, "one", lambda name: f"value of {name}")
     assert get("mine") == "value of mine"
+    assert get("mine#pending") == "value of mine#pending"
+    with pytest.raises(CredentialMissing, match="does not name the credential theirs for one"):
+        get("theirs#pending")
     with pytest.raises(CredentialMissing, match="does not name the credential theirs for one"):
         get("theirs")
 
