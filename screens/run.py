@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 Look = tuple[RunShown, str | None, tuple[OutputShown, ...]]
 WORKING = ("running", "undoing")
+FAILED = ("failed", "unknown", "undo failed")
+"""States of a step whose evidence says what a person must know."""
 
 
 class RunScreen(Deck[None]):
@@ -40,6 +42,8 @@ class RunScreen(Deck[None]):
     #title { height: auto; padding: 0 1; }
     #ending { height: auto; max-height: 40%; margin: 1 1 0 1; padding: 0 1; border-left: heavy $border; }
     #ending.human { background: $error; color: $background; border-left: heavy $error; padding: 1 2; max-height: 70%; }
+    #reason { display: none; height: auto; max-height: 8; margin: 1 1 0 1; padding: 0 1; }
+    .-wide #reason.known { display: block; }
     #split { height: 1fr; layout: vertical; }
     #split #steps { height: auto; min-height: 4; max-height: 50%; margin: 1 0; }
     .-wide #split { layout: horizontal; }
@@ -66,6 +70,7 @@ class RunScreen(Deck[None]):
     def body(self) -> ComposeResult:
         yield Words((f"Reading run {self.id_shown}.", "dim"), id="title")
         yield Words(id="ending")
+        yield Words(id="reason")
         with Container(id="split"):
             yield StepTree(symbols=self.bridge.symbols, empty="no step read yet", id="steps")
             yield OutputPane("output", self.bridge.symbols)
@@ -164,12 +169,20 @@ class RunScreen(Deck[None]):
             box.say((first, shown.line.tone), f"\n{rest}" if rest else "")
 
     def _choose(self) -> None:
-        """Show the output of the chosen step."""
+        """Show the output of the chosen step; and why it failed, whole, where a row of the tree has no room for it."""
         output = self.query_one(OutputPane)
+        self._draw_reason(self._step())
         if self.all_output:
             output.begin(None, "of all steps")
         elif (step := self._step()) is not None:
             output.begin(step.id, f"of {step.title}")
+
+    def _draw_reason(self, step: StepShown | None) -> None:
+        box = self.query_one("#reason", Words)
+        known = step is not None and step.state in FAILED and bool(step.evidence)
+        box.set_class(known, "known")
+        if known and step is not None:
+            box.say((f"{step.title}: ", "strong"), (step.evidence, "bad" if step.state == "failed" else "warn"))
 
     def _step(self) -> StepShown | None:
         key = self.query_one("#steps", StepTree).cursor_key

@@ -27,6 +27,7 @@ from console.cli.output import (
 )
 
 if TYPE_CHECKING:
+    from console.live.session import LiveSession
     from console.session import Choice, RunShown
 
 
@@ -219,6 +220,7 @@ def _choose(obj: dict[str, Any], run_id: str, choice: Choice, given: _Given) -> 
     long_enough(given.expect)
 
     with cli_session(obj) as session:
+        _make_way(session, run_id, yes=given.yes)
         shown = session.run(run_id)
         word, digest = session.confirmation(shown.line.environment), shown.digest
         reason = given.reason
@@ -255,6 +257,17 @@ def _choose(obj: dict[str, Any], run_id: str, choice: Choice, given: _Given) -> 
             session.answer(run_id, choice, digest, reason, session_bound=given.session_bound)
             may_cancel = choice in ("resume", "now")
             raise Exit(follow_to_end(session, run_id, as_json=given.as_json, may_cancel=may_cancel, ctrl_c=ctrl_c))
+
+
+def _make_way(session: LiveSession, run_id: str, *, yes: bool) -> None:
+    """End the run's own runner where it was stopped in the middle of a write: nobody can read the store until then."""
+    pid = session.in_the_way(run_id)
+    if pid is None:
+        return
+    say(f"Its runner, the process {pid}, was stopped in the middle of a write: nobody can use the store.")
+    if not yes and not yes_typed("End it, if it does not go on by itself within 15 s? [y/N] ", "say --yes"):
+        fail(REFUSED, f"Not confirmed; nothing was changed. To let it go on: kill -CONT {pid}")
+    session.make_way(run_id)
 
 
 def _possible(shown: RunShown, choice: Choice, *, as_json: bool) -> None:

@@ -240,6 +240,7 @@ class RunsDesk:
         """
         from console.runs.create import decide, reopen_to_undo, skip
 
+        self.make_way(run)
         seen = self.seen(run)
         view = seen.view
         if choice not in seen.can:
@@ -276,6 +277,15 @@ class RunsDesk:
         if seen.holder is None:
             # A run from elsewhere is executed with the profile of who answers for it, not with one that it names.
             self.spawn(run, self._ground.remember_profile() if seen.foreign else None)
+
+    def in_the_way(self, run: str) -> int | None:
+        """The number of the run's runner, if it was stopped in the middle of a write and keeps all from the store."""
+        held = self._ground.known_runs.leases.in_the_way(run)
+        return held.pid if held is not None else None
+
+    def make_way(self, run: str) -> None:
+        """*Blocking.* End that runner, if it does not go on for as long as a lease holds."""
+        self._ground.known_runs.leases.make_way(run, self._ground.timing.lease_s)
 
     def _may_be_answered(self, seen: Seen, choice: str, digest: str) -> None:
         """A run from elsewhere: its plan was confirmed, is the one of its digest, and is of this place. AskFailed."""

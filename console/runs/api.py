@@ -15,7 +15,18 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Literal, Pr
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
-from console.hosts.command import Command, Frozen, Input, InputOutput, InputSecret, InputText
+from console.hosts.command import (
+    Command,
+    Frozen,
+    Input,
+    InputOutput,
+    InputSecret,
+    InputTemplate,
+    InputText,
+    TemplateSecret,
+    TemplateValue,
+    secrets_of,
+)
 from console.store.records import canonical_json, digest_of
 
 if TYPE_CHECKING:
@@ -37,6 +48,7 @@ __all__ = [
     "Input",
     "InputOutput",
     "InputSecret",
+    "InputTemplate",
     "InputText",
     "Op",
     "OpContext",
@@ -49,6 +61,8 @@ __all__ = [
     "RefusalError",
     "Step",
     "TableBlock",
+    "TemplateSecret",
+    "TemplateValue",
     "TextBlock",
     "canonical_json",
     "digest_of",
@@ -214,7 +228,10 @@ class Plan(Frozen):
     steps: tuple[Step, ...]
     blocks: tuple[Block, ...] = ()
     credentials: tuple[str, ...] = ()
-    """Names of all credentials that steps and undo read: the runner reads them before the first change."""
+    """All credentials that steps and undo read: the runner reads them before the first change. A value with another
+    label than `current` is named with it: `jwt#previous`."""
+    makes: tuple[str, ...] = ()
+    """Credentials that steps of this plan store before others read them (`jwt#pending`): not read beforehand."""
     as_before: str = ""
     """What 'the system is as before' means here, shown when it was undone: 'release r1 (1.0.0) is live'."""
     on_failure: Literal["undo", "ask"] = "undo"
@@ -237,8 +254,13 @@ class Plan(Frozen):
                 raise ValueError(f"the step {step.id} runs on {step.host}, which is not one of the plan's hosts")
             for effect in (step.run, step.check, step.undo, step.undo_check, *(gate.check for gate in step.gates)):
                 stdin = effect.stdin if isinstance(effect, Command) else None
-                if isinstance(stdin, InputSecret) and stdin.name not in self.credentials:
-                    raise ValueError(f"the step {step.id} reads {stdin.name}, not one of the plan's credentials")
+                for one in secrets_of(stdin):
+                    if isinstance(one, TemplateSecret) and one.missing == "empty":
+                        continue
+                    if one.credential not in (*self.credentials, *self.makes):
+                        raise ValueError(
+                            f"the step {step.id} reads {one.credential}, not one of the plan's credentials"
+                        )
                 if isinstance(stdin, InputOutput) and stdin.step not in seen:
                     raise ValueError(f"the step {step.id} reads an output of {stdin.step}, which is no earlier step")
             for name in step.run.still if isinstance(step.run, Park) else ():
@@ -264,11 +286,12 @@ def plan_digest(plan: Mapping[str, Any]) -> str:
             {**{name: value for name, value in step.items() if name not in ("title", "shown")}, "gates": gates}
         )
     covered = ("action", "version", "environment", "claims", "hosts", "credentials")
-    # Only where there are any: a plan that was stored before hosts could be left out, or before one could ask when it
-    # fails, keeps its digest.
+    # Only where there are any: a plan that was stored before hosts could be left out, before one could ask when it
+    # fails, or before it could store credentials itself, keeps its digest.
     left_out = {"without": plan["without"]} if plan.get("without") else {}
     asks = {"on_failure": "ask"} if plan.get("on_failure") == "ask" else {}
-    return digest_of({**{name: plan.get(name) for name in covered}, **left_out, **asks, "steps": steps})
+    makes = {"makes": plan["makes"]} if plan.get("makes") else {}
+    return digest_of({**{name: plan.get(name) for name in covered}, **left_out, **asks, **makes, "steps": steps})
 
 
 class Refusal(Frozen):
@@ -326,7 +349,10 @@ class FactsContext(Protocol):
         ...
 
     def secret(self, name: str) -> str:
-        """A credential's value, for a reading client (registry). Raises CredentialMissing or KeyringLocked."""
+        """A credential's value, for a reading client (registry): `registry`, or with a label `jwt#previous`.
+
+        Raises CredentialMissing or KeyringLocked.
+        """
         ...
 
     def now(self) -> datetime:
@@ -377,7 +403,7 @@ class OpContext(Protocol):
         ...
 
     def secret(self, name: str) -> str:
-        """A credential's value. Already known to the redactor."""
+        """A credential's value: `registry`, or with a label `jwt#pending`. Already known to the redactor."""
         ...
 
     def say(self, text: str) -> None:

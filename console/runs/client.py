@@ -268,16 +268,14 @@ class Runs:
     ) -> subprocess.Popen[bytes]:
         """A runner of its own for the run. Raises OSError."""
         from console.runs.launch import launch
+        from console.runs.program import words_of
 
-        words = ["--run", run, "--state", str(self.places.state)]
-        if profile is not None:
-            words += ["--profile", profile]
         descriptors: tuple[int, ...] = ()
         if key is not None:
             from console.credentials.unlock import write_key_fd
 
             descriptors = (write_key_fd(key),)
-            words += ["--key-fd", str(descriptors[0])]
+        words = words_of(run, self.places.state, descriptors[0] if descriptors else None, profile)
         try:
             with log.open("ab") as output:
                 log.chmod(0o600)

@@ -24,7 +24,7 @@ from console.runs.effects import Executor
 from console.runs.ending import close, end, ending_of_leaving, ending_of_undoing
 from console.runs.foreign import believe, is_run_id
 from console.runs.forward import Way, forward
-from console.runs.journal import Journal
+from console.runs.journal import Forgotten, Journal
 from console.runs.lease import ClaimHeld, Leases, Process, unclaim
 from console.runs.model import DECISION, INTERRUPTED, LEASED, LOCKED, PLANNED, UNFINISHED_CODE, Ending, fold
 from console.runs.ownership import CutOff, Ownership, OwnershipLost
@@ -102,6 +102,8 @@ class Engine:
             self.say(f"stopped: {error}")
         except GroundMissing as error:
             return self._groundless(error)
+        except Forgotten as error:
+            self.say(f"cannot go on: {error}")
         except ChainBroken as error:
             self.say(f"stopped: the journal of this run is not one chain any more: {error} A person must look.")
         except StoreUnusable as error:
@@ -145,7 +147,7 @@ class Engine:
             return refused
         self._take_outputs()
         self.be_ready()
-        way: Way | None = recover(self)
+        way: Way | None = None if self.journal.forgotten else recover(self)  # nothing to be found there says nothing
         while not self.stopping.is_set():
             if self.journal.sync().undo_wanted:
                 undone = undo_all(self)
@@ -265,7 +267,8 @@ class Engine:
     def own(self, fresh: bool = False) -> None:
         """Take the locks on every host, in sorted order, and what hosts know of this run and of others' claims.
 
-        `fresh`: nobody has executed anything of it yet. Raises LockHeld, ClaimHeld, HostError, ChainBroken.
+        `fresh`: nobody has executed anything of it yet. Raises LockHeld, ClaimHeld, HostError, ChainBroken,
+        Forgotten.
         """
         environment, view = self.tools.environment, self.journal.view
         self.owned.take(
@@ -291,6 +294,13 @@ class Engine:
                 self.say(f"took over {added} records from the hosts: this run was carried on elsewhere")
             if self.journal.view.state == "closed":
                 return
+            if self.journal.forgotten and self.journal.view.changed and not self._left():
+                # Each step's host knew of it beforehand: it was let go of, or somebody cleaned up.
+                self.owned.give_back(self.owned.new)
+                raise Forgotten(
+                    "No host knows this run any more. It was brought to its end elsewhere, long ago, or "
+                    f".quarterdeck/runs was cleaned there. Close it here: quarterdeck runs leave {self.run_id}"
+                )
         me = {"pid": self.me.pid, "machine": self.me.machine, "boot": self.me.boot, "who": self.tools.who}
         self.journal.append(LEASED, me)
         self.journal.append(LOCKED, {"fences": dict(self.owned.fences)})

@@ -296,6 +296,18 @@ def append_audit(host: Host, directory: str, lines: Sequence[str]) -> None:
         raise _trouble(host, directory, result.text(), result.err)
 
 
+def prune(host: Host, directory: str, run: str, fence: str, keeping: Sequence[int]) -> int:
+    """Let go of old runs that have ended; how many went. `keeping`: see `prune_there`.
+
+    Raises FenceRefused, GroundMissing, HostError.
+    """
+    result = host.script(script("prune"), directory, run, fence, *map(str, keeping), deadline_s=60.0)
+    word, _, count = result.text().partition(" ")
+    if word != "pruned" or not count.isdecimal():
+        raise _trouble(host, directory, word, result.err)
+    return int(count)
+
+
 def read_records(host: Host, directory: str, run: str) -> str:
     """The host's copy of a run's journal, as it stands there; empty where it has none.
 

@@ -44,6 +44,8 @@ class Ownership:
         self._me = Process.me()
         self._proved = 0.0
         self._stopped = threading.Event()
+        self.new: list[str] = []
+        """Hosts whose lock was nobody's, or another's, before `take`."""
         self._renewing = False
         self._resting: threading.Event | None = None
         """Set once the locks that are beaten now are not to be beaten any more."""
@@ -83,7 +85,7 @@ class Ownership:
             boot=self._me.boot,
             machine=self._me.machine,
         )
-        new: list[str] = []
+        self.new = new = []
         try:
             for name in sorted(self._hosts):
                 began = clock()
@@ -178,7 +180,7 @@ class Ownership:
                 self._check_lease()
             if self.lost:
                 raise OwnershipLost(self.lost)
-            if clock() - self._proved <= timing.proof_s:
+            if self.proved:
                 return
             try:
                 self._beat_once(self.first)
@@ -190,6 +192,11 @@ class Ownership:
                 if time.monotonic() > ends:
                     raise CutOff(f"no proof of ownership for {timing.lock_dead_s:g} s: {error}") from error
                 time.sleep(min(1.0, timing.heartbeat_s))
+
+    @property
+    def proved(self) -> bool:
+        """Whether there is such proof now, without looking for it."""
+        return not self.lost and clock() - self._proved <= self._environment.timing.proof_s
 
     def _check_lease(self) -> None:
         if not self._leases.renew(self._run, self._me, self._environment.timing.lease_s):

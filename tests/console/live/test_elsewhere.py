@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,9 +20,12 @@ from console.runs import client, seen
 from console.runs.api import Plan, plan_digest
 from console.runs.create import decide, reopen_to_undo
 from console.runs.lease import ClaimHeld, Process
+from console.store.holder import holder_of
 from console.store.records import GENESIS, Record, made
 from tests.console.runs.test_foreign import put_chain
-from tests.console.runs.world import World
+from tests.console.runs.world import World, until
+
+OTHER = "20261124T021455-tally-here-00000c"
 
 DeskOf = Callable[[World], RunsDesk]
 
@@ -217,6 +221,21 @@ def test_what_a_runner_of_ones_own_left_wants_no_reason(worlds: tuple[World, Wor
     assert desk.shown(run).take_over == ""
     desk.answer(run, "resume")
     assert mine.view(run).ending == "succeeded"
+
+
+def test_a_runner_that_was_stopped_in_a_write_is_ended_by_who_decides(
+    worlds: tuple[World, World], desk_of: DeskOf
+) -> None:
+    mine, _ = worlds
+    run = mine.create("do", "do")
+    child = mine.runner(run, "--die", "within", "step.done", "s1", "--signal", "STOP")
+    until(lambda: holder_of(mine.places.database) == (child.pid, True), "the stop within a write")
+    desk = desk_of(mine)
+    assert desk.in_the_way(run) == child.pid and desk.in_the_way(OTHER) is None
+    desk.answer(run, "undo")
+    assert child.wait(20) == -signal.SIGKILL and desk.in_the_way(run) is None
+    assert mine.view(run).ending == "undone", mine.log(run)
+    assert mine.effects() == ["do s1", "undo s1"]
 
 
 def test_a_run_that_a_reboot_interrupted_is_said_so(
