@@ -279,6 +279,31 @@ def test_a_failure_after_the_wait_takes_everything_back(world: World) -> None:
     assert world.made() == [] and world.view(run).steps["s2"].state == "done"
 
 
+def test_it_is_listed_however_many_runs_came_after(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = world.create("look")
+    assert world.carry(ended) == 0
+    run = world.create(*KINDS)
+    end(parked(world, run))
+    newest = world.create("look")
+    assert world.carry(newest) == 0
+    with world.environment() as environment:
+        assert set(world.runs.on_hosts(environment, 1)) == {run, newest}
+        assert set(world.runs.on_hosts(environment, 3)) == {ended, run, newest}
+    assert world.runs.parked() == [run]
+
+
+def test_after_a_restart_of_the_machine_the_time_of_day_counts(world: World) -> None:
+    """Its clock that nobody sets began anew: the record's, of another boot, says nothing."""
+    run = world.create(*KINDS)
+    assert world.carry(run, "--die", "before", "run.parked") == -signal.SIGKILL
+    until_then = {"step": "s2", "until": time.time() + 1.5, "clock": 1e9, "boot": "another"}
+    world.records.append(run, "run.parked", until_then)
+    assert world.carry(run) == 0, world.log(run)
+    kinds = [one.kind for one in world.records.read(run)]
+    assert kinds[6:9] == ["run.parked", "locks.removed", "run.leased"]
+    assert world.records.read(run)[8].at >= until_then["until"]
+
+
 # -- a colleague ---------------------------------------------------------------------------------------------------
 
 
