@@ -18,20 +18,19 @@ from console.hosts.base import FenceRefused, GroundMissing, HostError, HostUnrea
 from console.runs import audit, left_out, locks, parking
 from console.runs.api import Action, OpHandler, Plan
 from console.runs.asking import ask, doubts, question
-from console.runs.claims import held_on_hosts
 from console.runs.copies import Copies
 from console.runs.effects import Executor
 from console.runs.ending import close, end, ending_of_leaving, ending_of_undoing
-from console.runs.foreign import believe, is_run_id
 from console.runs.forward import Way, forward
 from console.runs.journal import Forgotten, Journal
 from console.runs.lease import ClaimHeld, Leases, Process, unclaim
-from console.runs.model import DECISION, INTERRUPTED, LEASED, LOCKED, PLANNED, UNFINISHED_CODE, Ending, fold
+from console.runs.model import DECISION, INTERRUPTED, PLANNED, UNFINISHED_CODE, Ending
 from console.runs.ownership import CutOff, Ownership, OwnershipLost
+from console.runs.owning import own
 from console.runs.recovery import recover
 from console.runs.undo import Undoing, undo_all
 from console.store.database import StoreFull, StoreUnusable
-from console.store.records import ChainBroken, Record, Records, parse_lines
+from console.store.records import ChainBroken, Records
 
 if TYPE_CHECKING:
     from console.environment import Environment
@@ -256,76 +255,13 @@ class Engine:
     def _own(self, fresh: bool) -> int | None:
         """Take the locks on every host. An exit code where that is not to be had."""
         try:
-            self.own(fresh)
+            own(self, fresh)
         except (locks.LockHeld, ClaimHeld, HostError) as error:
             if not fresh:
                 self.say(f"cannot go on: {error}")
                 return UNFINISHED_CODE
             return self._not_begun(error)
         return None
-
-    def own(self, fresh: bool = False) -> None:
-        """Take the locks on every host, in sorted order, and what hosts know of this run and of others' claims.
-
-        `fresh`: nobody has executed anything of it yet. Raises LockHeld, ClaimHeld, HostError, ChainBroken,
-        Forgotten.
-        """
-        environment, view = self.tools.environment, self.journal.view
-        self.owned.take(
-            who=self.tools.who,
-            reason=str(view.body.get("reason", "")),
-            title=self.plan.title,
-            since=view.created,
-            over=self._is_over,
-        )
-        if fresh:
-            other = left_out.held_there(environment, self.plan.without, self.run_id)
-            if other is not None and not self._is_over(other):
-                self.owned.give_back()
-                raise locks.LockHeld(environment.name, other)
-            try:
-                held_on_hosts(self.tools.records, environment, self.plan, self.run_id)
-            except (ClaimHeld, HostError):
-                self.owned.give_back()
-                raise
-        else:
-            added = self.journal.fetch(environment, self.plan.hosts)  # all: what only one knows must not be done again
-            if added:
-                self.say(f"took over {added} records from the hosts: this run was carried on elsewhere")
-            if self.journal.view.state == "closed":
-                return
-            if self.journal.forgotten and self.journal.view.changed and not self._left():
-                # Each step's host knew of it beforehand: it was let go of, or somebody cleaned up.
-                self.owned.give_back(self.owned.new)
-                raise Forgotten(
-                    "No host knows this run any more. It was brought to its end elsewhere, long ago, or "
-                    f".quarterdeck/runs was cleaned there. Close it here: quarterdeck runs leave {self.run_id}"
-                )
-        me = {"pid": self.me.pid, "machine": self.me.machine, "boot": self.me.boot, "who": self.tools.who}
-        self.journal.append(LEASED, me)
-        self.journal.append(LOCKED, {"fences": dict(self.owned.fences)})
-
-    def _is_over(self, held: locks.Held) -> bool:
-        """Whether the run that a lock names does not need it: its runner could not give it back on a lost host.
-
-        It has ended, or it is parked and nobody beats the lock. As this store and the hosts know it, all of which must
-        answer.
-        """
-        owner, environment = held.owner, self.tools.environment
-        if owner.kind != "run" or not is_run_id(owner.run):
-            return False
-        copies = [self.tools.records.read(owner.run)]
-        for name in self.plan.hosts:
-            try:
-                copies.append(
-                    parse_lines(locks.read_records(environment.hosts[name], environment.directory, owner.run))
-                )
-                believe(owner.run, copies[-1], environment)
-            except (HostError, ChainBroken):
-                return False
-        newest: list[Record] = max(copies, key=len)
-        view = fold(newest)
-        return view.state == "closed" or (view.parked is not None and (held.dead or owner.gone))
 
     def _laying(self, fresh: bool) -> Callable[[], int | None]:
         """Put plan, records and audit on the hosts beside what comes next; what is given back waits for that.

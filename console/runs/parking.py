@@ -16,10 +16,12 @@ from console.hosts.base import HostError, LoginRefused
 from console.runs.api import Park, Step
 from console.runs.claims import of_environments
 from console.runs.forward import EVIDENCE_LIMIT, Way
+from console.runs.journal import Forgotten
 from console.runs.lease import ClaimHeld, boot_id, claim_in, unclaim_in
 from console.runs.locks import LockHeld
 from console.runs.model import DONE, PARKED, SKIPPED, UNFINISHED_CODE, UNKNOWN, UNLOCKED, waits_key
 from console.runs.ownership import OwnershipLost
+from console.runs.owning import own
 from console.runs.seen import left_s
 from console.store.records import ChainBroken
 from console.timing import boot_clock
@@ -158,8 +160,8 @@ def _take(engine: Engine) -> bool:
         with engine.tools.records.database.writing() as connection:
             claim_in(connection, engine.run_id, engine.plan.claims)
         try:
-            engine.own()
-        except (LockHeld, HostError, ChainBroken):
+            own(engine)
+        except (LockHeld, HostError, ChainBroken, Forgotten):
             with suppress(OwnershipLost):
                 engine.owned.give_back()
             engine.owned.fences.clear()

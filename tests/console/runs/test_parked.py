@@ -333,7 +333,7 @@ def test_a_colleague_goes_on_and_the_runner_that_waits_here_finds_it_ended(world
     colleague = World(world.folder, state="other")
     colleague.runs.take_in(seen_by(colleague, run))
     skip(colleague.records, run, "anna", "it leaked")
-    assert colleague.carry(run) == 0, colleague.log(run)
+    assert colleague.carry(run) == 0, colleague.log(run) + colleague.places.spool(run).read_text()
     assert world.effects() == ["do s1", "do s3"]
     assert child.poll() is None and state(world, run) == "parked"
     time_passes(world, run)
