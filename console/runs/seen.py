@@ -45,6 +45,8 @@ class Seen:
     """When its runner was last heard of, unix seconds: a record of it, or its lease renewed."""
     looked: float = 0.0
     """When `quarterdeck wake` last looked at it without being able to go on; 0: never."""
+    claimed: bool = False
+    """It has the claim on its environment, in this store: it is parking, or goes on from that."""
     waits: str = ""
     """Why a living runner does not go on with it though its wait is over, in a sentence."""
 
@@ -59,8 +61,8 @@ class Seen:
         view = self.view
         if view.parked is None or view.decided or self.elsewhere:
             return None
-        # What is recorded after the locks have gone may not have reached the hosts; there the lock itself tells.
-        freed = view.unlocked or (self.lock is None and (self.foreign or bool(self.there)))
+        # That the locks have gone is recorded after it: a claim, and a lock that was looked for, tell it sooner.
+        freed = not self.claimed and (view.unlocked or self.lock is None)
         return view.parked if freed else None
 
     @property

@@ -10,9 +10,10 @@ import pytest
 
 from console.runs import locks
 from console.runs.create import decide, skip
-from console.runs.lease import ClaimHeld
+from console.runs.lease import ClaimHeld, boot_id
 from console.runs.model import EXIT_CODES, waits_key
 from console.runs.seen import Seen
+from console.timing import boot_clock
 from tests.console.runs.parked import KINDS, end, parked, state, time_passes
 from tests.console.runs.world import World, until
 
@@ -296,12 +297,22 @@ def test_after_a_restart_of_the_machine_the_time_of_day_counts(world: World) -> 
     """Its clock that nobody sets began anew: the record's, of another boot, says nothing."""
     run = world.create(*KINDS)
     assert world.carry(run, "--die", "before", "run.parked") == -signal.SIGKILL
-    until_then = {"step": "s2", "until": time.time() + 1.5, "clock": 1e9, "boot": "another"}
-    world.records.append(run, "run.parked", until_then)
+    over = {"step": "s2", "until": time.time(), "clock": 1e9, "boot": "another"}
+    world.records.append(run, "run.parked", over)
     assert world.carry(run) == 0, world.log(run)
-    kinds = [one.kind for one in world.records.read(run)]
-    assert kinds[6:9] == ["run.parked", "locks.removed", "run.leased"]
-    assert world.records.read(run)[8].at >= until_then["until"]
+
+
+def test_a_clock_that_is_set_does_not_end_the_wait(world: World) -> None:
+    """The time of day says that it is over; the clock of this very boot, which nobody sets, that it is not."""
+    run = world.create(*KINDS)
+    assert world.carry(run, "--die", "before", "run.parked") == -signal.SIGKILL
+    early = {"step": "s2", "until": time.time() - 3600, "clock": boot_clock() + 3600, "boot": boot_id()}
+    world.records.append(run, "run.parked", early)
+    child = parked(world, run)
+    assert world.runs.seen(run).left_s > 3000 and not world.locked()
+    again = ["run.leased", "locks.taken", "locks.removed"]
+    assert world.kinds(run)[6:] == ["run.parked", *again], "taken over, since its runner had died, and given back"
+    end(child)
 
 
 # -- a colleague ---------------------------------------------------------------------------------------------------
