@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from console.runs.locks import Held
     from console.store.records import Record
 
+CLOCK_SET_S = 10.0
+"""Clocks that are further apart than they were: one of them was set."""
 PARKED, DUE = "parked", "parked, due"
 """States of a run that waits without its environment; `DUE`: it could go on, and nobody does."""
 
@@ -69,6 +71,15 @@ class Seen:
     def left_s(self) -> float:
         """Seconds until its wait is over; 0 where it is, or there is none."""
         return left_s(self.parked) if self.parked is not None else 0.0
+
+    @property
+    def until(self) -> float:
+        """When its wait is over, by the time of day as it is now (it may have been set); 0 where it is not parked."""
+        if self.parked is None:
+            return 0.0
+        now = time.time() + self.left_s
+        set_since = self.left_s > 0 and abs(now - self.parked.until) > CLOCK_SET_S
+        return float(round(now / 10) * 10) if set_since else self.parked.until
 
     @property
     def rests(self) -> bool:
