@@ -224,10 +224,12 @@ class RunsDesk:
         reason: str = "",
         *,
         session_bound: bool = False,
+        without: Sequence[str] = (),
     ) -> None:
         """Write down what the operator chose, and start a runner where none lives. Raises AskFailed, ClaimHeld.
 
         `digest`: of the plan that the operator has seen whole, without which nothing of a run from elsewhere is begun.
+        `without`: hosts that are left out of the run from now on. Raises NotToBeLeftOut.
         """
         from console.runs.create import decide, reopen_to_undo
 
@@ -237,6 +239,7 @@ class RunsDesk:
         if choice not in seen.can:
             can = ", ".join(seen.can) or "nothing"
             raise AskFailed(f"The run is {seen.state}; {choice} is not possible now. Possible: {can}.", exit_code=4)
+        names = self._may_be_left_out(view, choice, without)
         if seen.foreign:
             self._may_be_answered(seen, choice, digest)
         if seen.take_over and not reason.strip():
@@ -247,23 +250,50 @@ class RunsDesk:
             )
         records, who = self._ground.records, self._ground.who()
         if seen.holder is None and choice != "leave":
-            self._may_log_in_again(view, session_bound=session_bound)
+            self._may_log_in_again(view, names, session_bound=session_bound)
             for name in view.body["plan"].get("credentials", ()):
                 self._ground.keys.get(name)  # a locked keyring is asked for now, not by a runner that has no terminal
         if view.state == "closed":
-            self._may_still_undo(seen)
+            self._may_still_undo(seen, names)
         self._ground.known_runs.take_in(seen)
         if view.state == "closed":
-            reopen_to_undo(records, run, tuple(view.body["plan"]["claims"]), who)
+            reopen_to_undo(records, run, tuple(view.body["plan"]["claims"]), who, without=names)
         else:
-            decide(records, run, choice, who)
-        why = {"reason": reason} if reason else {}
+            decide(records, run, choice, who, without=names)
+        why: dict[str, object] = {"reason": reason} if reason else {}
+        if names:
+            why["without"] = list(names)
         if seen.take_over:
             why["taken_from"] = seen.take_over
         self._ground.record(f"asked.{choice}", {"run": run, **why, **({"digest": digest} if seen.foreign else {})})
         if seen.holder is None:
             # A run from elsewhere is executed with the profile of who answers for it, not with one that it names.
             self.spawn(run, self._ground.remember_profile() if seen.foreign else None)
+
+    def _may_be_left_out(self, view: RunView, choice: str, names: Sequence[str]) -> tuple[str, ...]:
+        """Hosts that can be left out of the rest of a run. Raises NotToBeLeftOut, AskFailed."""
+        from console.runs.api import Plan
+        from console.runs.setting_aside import cannot_go_on, may_be_left_out
+
+        wanted = may_be_left_out(view, names)
+        if wanted and choice == "resume":
+            why = cannot_go_on(Plan.model_validate(view.body["plan"]), view, wanted)
+            if why:
+                left = "".join(f" --without {name}" for name in wanted)
+                ways = tuple(f"quarterdeck runs {word} {view.id}{left}" for word in ("undo", "leave"))
+                raise AskFailed(f"It cannot go on without {' and '.join(wanted)}: {why}", ways, exit_code=4)
+        return wanted
+
+    def leaving_out(self, run: str, choice: str, names: Sequence[str]) -> str:
+        """What it means to leave these hosts out of the rest of a run. Raises AskFailed, NotToBeLeftOut."""
+        from console.runs.api import Plan
+        from console.runs.left_out import looked_at
+        from console.runs.setting_aside import meaning
+
+        view = self.seen(run).view
+        wanted = self._may_be_left_out(view, choice, names)
+        answers = looked_at(self._ground.bound(view.environment), wanted)
+        return meaning(Plan.model_validate(view.body["plan"]), view, answers, choice)
 
     def in_the_way(self, run: str) -> int | None:
         """The number of the run's runner, if it was stopped in the middle of a write and keeps all from the store."""
@@ -289,13 +319,13 @@ class RunsDesk:
         if wrong:
             raise AskFailed(f"The run {run} came from elsewhere, and {wrong}. Nothing was changed.", exit_code=4)
 
-    def _may_log_in_again(self, view: RunView, *, session_bound: bool) -> None:
+    def _may_log_in_again(self, view: RunView, without: Sequence[str], *, session_bound: bool) -> None:
         """Raises SessionBound where its runner would need an agent that goes away with this login."""
         from console.live.beforehand import allow
 
         environment = self._environment_of(view.id)
         if environment is not None:
-            hosts = self._own_hosts(view.body["plan"].get("hosts", ()))
+            hosts = self._own_hosts([name for name in view.hosts if name not in without])
             allow(environment, hosts, session_bound=session_bound)
 
     def _own_hosts(self, names: Sequence[str]) -> list[str]:
@@ -326,7 +356,7 @@ class RunsDesk:
         except RunnerFailed as error:
             raise AskFailed(str(error), (f"try again: quarterdeck runs resume {run}",), exit_code=6) from error
 
-    def _may_still_undo(self, seen: Seen) -> None:
+    def _may_still_undo(self, seen: Seen, without: Sequence[str]) -> None:
         """A closed run may be undone only while it was the last one, and all is as it left it. Raises AskFailed."""
         from console.hosts.base import HostError
         from console.runs.client import RunUnknown
@@ -335,11 +365,10 @@ class RunsDesk:
         environment = self._environment_of(view.id)
         since = _day_before(view.id)
         others = {run for run in known.here() if run > since and run != view.id}
+        hosts = [name for name in view.hosts if name not in without]
         if environment is not None:
             try:
-                others |= {
-                    run for run in known.on_hosts(environment, hosts=view.hosts) if run > since and run != view.id
-                }
+                others |= {run for run in known.on_hosts(environment, hosts=hosts) if run > since and run != view.id}
             except HostError as error:
                 raise AskFailed(
                     f"Whether another run has ended in {view.environment} since cannot be seen: {error}", exit_code=5
@@ -362,7 +391,7 @@ class RunsDesk:
             from console.assembly import op_handlers
             from console.runs.undoable import not_as_left
 
-            differs = not_as_left(view, environment, op_handlers(), self._ground.keys.get)
+            differs = not_as_left(view, environment, op_handlers(), self._ground.keys.get, without)
             if differs:
                 raise AskFailed(
                     f"{differs} An undo would start from something that is not there.",
