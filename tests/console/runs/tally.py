@@ -40,6 +40,8 @@ class TallyParams(Params):
     undo: Literal["yes", "fails", "waits"] = "yes"
     on_failure: Literal["undo", "ask"] = "undo"
     secret: str = ""
+    own: bool = False
+    """Steps are called for their host: each is its own share of what all of them do."""
 
 
 class TallyFacts(Frozen):
@@ -72,7 +74,8 @@ class Tally(Action[TallyParams, TallyFacts]):
         for number, kind in enumerate(params.kinds, 1):
             host = facts.hosts[(number - 1) % len(facts.hosts)]
             needs = (steps[-1].id,) if steps and not params.side_by_side else ()
-            steps.append(_step(f"s{number}", kind, host, facts, params, needs))
+            id_ = f"s{number}.{host}" if params.own else f"s{number}"
+            steps.append(_step(id_, kind, host, facts, params, needs))
         return Plan(
             action=self.name,
             environment="here",
