@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Literal
 
+from console.live.deciding import may_be_answered, may_be_left_out, may_still_undo
 from console.live.elsewhere import Elsewhere
 from console.session import AskFailed, OutputShown, PlanShown, RunShown
 from console.watch.views import RunLine
@@ -239,9 +240,9 @@ class RunsDesk:
         if choice not in seen.can:
             can = ", ".join(seen.can) or "nothing"
             raise AskFailed(f"The run is {seen.state}; {choice} is not possible now. Possible: {can}.", exit_code=4)
-        names = self._may_be_left_out(view, choice, without)
+        names = may_be_left_out(view, choice, without)
         if seen.foreign:
-            self._may_be_answered(seen, choice, digest)
+            may_be_answered(self._ground, seen, choice, digest)
         if seen.take_over and not reason.strip():
             raise AskFailed(
                 f"The run's lock is that of {seen.take_over}. Taking it over wants a reason; the audit keeps it.",
@@ -254,7 +255,7 @@ class RunsDesk:
             for name in view.body["plan"].get("credentials", ()):
                 self._ground.keys.get(name)  # a locked keyring is asked for now, not by a runner that has no terminal
         if view.state == "closed":
-            self._may_still_undo(seen, names)
+            may_still_undo(self._ground, seen, self._environment_of(run), names)
         self._ground.known_runs.take_in(seen)
         if view.state == "closed":
             reopen_to_undo(records, run, tuple(view.body["plan"]["claims"]), who, without=names)
@@ -270,20 +271,6 @@ class RunsDesk:
             # A run from elsewhere is executed with the profile of who answers for it, not with one that it names.
             self.spawn(run, self._ground.remember_profile() if seen.foreign else None)
 
-    def _may_be_left_out(self, view: RunView, choice: str, names: Sequence[str]) -> tuple[str, ...]:
-        """Hosts that can be left out of the rest of a run. Raises NotToBeLeftOut, AskFailed."""
-        from console.runs.api import Plan
-        from console.runs.setting_aside import cannot_go_on, may_be_left_out
-
-        wanted = may_be_left_out(view, names)
-        if wanted and choice == "resume":
-            why = cannot_go_on(Plan.model_validate(view.body["plan"]), view, wanted)
-            if why:
-                left = "".join(f" --without {name}" for name in wanted)
-                ways = tuple(f"quarterdeck runs {word} {view.id}{left}" for word in ("undo", "leave"))
-                raise AskFailed(f"It cannot go on without {' and '.join(wanted)}: {why}", ways, exit_code=4)
-        return wanted
-
     def leaving_out(self, run: str, choice: str, names: Sequence[str]) -> str:
         """What it means to leave these hosts out of the rest of a run. Raises AskFailed, NotToBeLeftOut."""
         from console.runs.api import Plan
@@ -291,7 +278,7 @@ class RunsDesk:
         from console.runs.setting_aside import meaning
 
         view = self.seen(run).view
-        wanted = self._may_be_left_out(view, choice, names)
+        wanted = may_be_left_out(view, choice, names)
         answers = looked_at(self._ground.bound(view.environment), wanted)
         return meaning(Plan.model_validate(view.body["plan"]), view, answers, choice)
 
@@ -303,21 +290,6 @@ class RunsDesk:
     def make_way(self, run: str) -> None:
         """*Blocking.* End that runner, if it does not go on for as long as a lease holds."""
         self._ground.known_runs.leases.make_way(run, self._ground.timing.lease_s)
-
-    def _may_be_answered(self, seen: Seen, choice: str, digest: str) -> None:
-        """A run from elsewhere: its plan was confirmed, is the one of its digest, and is of this place. AskFailed."""
-        from console.runs.foreign import strange
-
-        view, run = seen.view, seen.view.id
-        if digest != view.body.get("digest"):
-            raise AskFailed(
-                f"The run {run} was not made here, and its plan has not been confirmed here. Nothing was changed.",
-                (f"look at it whole and confirm it: quarterdeck runs {choice} {run}",),
-                exit_code=4,
-            )
-        wrong = strange(view.body, self._ground.bound(view.environment))
-        if wrong:
-            raise AskFailed(f"The run {run} came from elsewhere, and {wrong}. Nothing was changed.", exit_code=4)
 
     def _may_log_in_again(self, view: RunView, without: Sequence[str], *, session_bound: bool) -> None:
         """Raises SessionBound where its runner would need an agent that goes away with this login."""
@@ -355,69 +327,3 @@ class RunsDesk:
             self._ground.known_runs.start_runner(run, self._ground.keys.session_key(), profile, waiting)
         except RunnerFailed as error:
             raise AskFailed(str(error), (f"try again: quarterdeck runs resume {run}",), exit_code=6) from error
-
-    def _may_still_undo(self, seen: Seen, without: Sequence[str]) -> None:
-        """A closed run may be undone only while it was the last one, and all is as it left it. Raises AskFailed."""
-        from console.hosts.base import HostError
-        from console.runs.client import RunUnknown
-
-        known, view = self._ground.known_runs, seen.view
-        environment = self._environment_of(view.id)
-        since = _day_before(view.id)
-        others = {run for run in known.here() if run > since and run != view.id}
-        hosts = [name for name in view.hosts if name not in without]
-        if environment is not None:
-            try:
-                others |= {run for run in known.on_hosts(environment, hosts=hosts) if run > since and run != view.id}
-            except HostError as error:
-                raise AskFailed(
-                    f"Whether another run has ended in {view.environment} since cannot be seen: {error}", exit_code=5
-                ) from error
-        for run in sorted(others):
-            try:
-                other = known.seen(run, environment).view
-            except RunUnknown:
-                continue
-            if not _later(other, view):
-                continue
-            if other.environment == view.environment and other.state == "closed" and other.changed:
-                raise AskFailed(
-                    f"Another run has ended in {view.environment} since: {other.id}. Undoing this one would undo that "
-                    "one's ground.",
-                    (f"roll back instead: quarterdeck run rollback {view.environment}",),
-                    exit_code=4,
-                )
-        if environment is not None:
-            from console.assembly import op_handlers
-            from console.runs.undoable import not_as_left
-
-            differs = not_as_left(view, environment, op_handlers(), self._ground.keys.get, without)
-            if differs:
-                raise AskFailed(
-                    f"{differs} An undo would start from something that is not there.",
-                    (f"roll back instead: quarterdeck run rollback {view.environment}",),
-                    exit_code=4,
-                )
-
-
-def _day_before(run: str) -> str:
-    """What the names of runs are compared with that may be later than `run`: clocks are set, and differ."""
-    import datetime
-
-    try:
-        at = datetime.datetime.strptime(run[:15], "%Y%m%dT%H%M%S")
-    except ValueError:
-        return ""
-    return f"{at - datetime.timedelta(days=1):%Y%m%dT%H%M%S}"
-
-
-def _later(other: RunView, view: RunView) -> bool:
-    """Whether a run had its hosts after another one: by their fences, which count, where both had the same host.
-
-    The names of runs hold a time, of whichever clock their makers had.
-    """
-    for host, fence in view.fences.items():
-        theirs, ours = other.fences.get(host, "").partition(" ")[0], fence.partition(" ")[0]
-        if theirs.isdecimal() and ours.isdecimal():
-            return int(theirs) > int(ours)
-    return other.id > view.id

@@ -258,8 +258,9 @@ def test_an_undo_of_what_has_ended_asks_only_the_hosts_that_are_left(pair: PairW
     run = pair.create("do", "do", own=True)
     assert pair.execute(run) == 0
     pair.pair.scripted["two"].down = True
-    with pytest.raises(AskFailed):
+    with pytest.raises(AskFailed, match="cannot be seen") as refused:
         desk.answer(run, "undo")
+    assert refused.value.ways_out[0].endswith(f"runs resume|undo|leave {run} --without two")
     desk.answer(run, "undo", without=["two"])
     assert pair.view(run).ending == "undone" and pair.effects()[-1] == "undo s1.one"
 
