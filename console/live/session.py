@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -335,8 +335,15 @@ class LiveSession:
         reason: str = "",
         *,
         session_bound: bool = False,
+        without: Sequence[str] = (),
     ) -> None:
-        self._runs.answer(id, choice, digest, self.redacted(reason), session_bound=session_bound)
+        """See `Session.answer`. `without`: hosts that are left out of the run from now on."""
+        self._runs.answer(id, choice, digest, self.redacted(reason), session_bound=session_bound, without=without)
+
+    @answers
+    def leaving_out(self, id: str, choice: str, names: Sequence[str]) -> str:  # noqa: A002
+        """*Blocking.* What it means to leave these hosts out of the rest of a run; text. Raises AskFailed."""
+        return self.redacted(self._runs.leaving_out(id, choice, names))
 
     @answers
     def in_the_way(self, id: str) -> int | None:  # noqa: A002
@@ -357,20 +364,21 @@ class LiveSession:
         return releases(self.ground, environment)
 
     @answers
-    def lock(self, environment: str, reason: str | None) -> None:
+    def lock(self, environment: str, reason: str | None, *, without: Sequence[str] = ()) -> None:
+        """See `Session.lock`. `without`: hosts that are left out of it."""
         from console.live.locked import lock, unlock
 
         if reason is None:
-            unlock(self.ground, environment, "")
+            unlock(self.ground, environment, "", without)
         else:
-            lock(self.ground, environment, self.redacted(reason))
+            lock(self.ground, environment, self.redacted(reason), without)
 
     @answers
-    def unlock_environment(self, environment: str, reason: str) -> None:
+    def unlock_environment(self, environment: str, reason: str, *, without: Sequence[str] = ()) -> None:
         """*Blocking.* Give our own lock back, or take a person's away with a reason. Raises AskFailed."""
         from console.live.locked import unlock
 
-        unlock(self.ground, environment, self.redacted(reason))
+        unlock(self.ground, environment, self.redacted(reason), without)
 
     # -- checklists ------------------------------------------------------------------------------------------------
 

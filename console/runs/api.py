@@ -136,6 +136,7 @@ class Step(Frozen):
     """One thing to do, how to see whether it happened, and what undoes it."""
 
     id: Name
+    """`NAME.HOST` says that it is that host's own share of what every host does: the others can go on without it."""
     title: str
     host: str | None = None
     """Name of the host in the profile, or None for a step that runs here."""

@@ -47,6 +47,8 @@ class Seen:
     """When `quarterdeck wake` last looked at it without being able to go on; 0: never."""
     waits: str = ""
     """Why a living runner does not go on with it though its wait is over, in a sentence."""
+    silent: tuple[str, ...] = ()
+    """Hosts of it that were asked what they know, and did not answer."""
 
     @property
     def idle(self) -> bool:
