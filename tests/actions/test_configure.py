@@ -46,7 +46,6 @@ def settings(*states: FileState, before: tuple[FileTemplate, ...] = (FILE,)) -> 
         states=states,
         before={one.host: before for one in states},
         fingerprints={"jwt": "3f9aab12cd34"},
-        token="70ken",
     )
 
 
