@@ -93,7 +93,9 @@ class Known:
         return self.order[(self.order.index(environment) + step) % len(self.order)]
 
 
-UNFINISHED = frozenset({"running", "undoing", "waiting for you", "interrupted", "created, not begun", "parked"})
+UNFINISHED = frozenset(
+    {"running", "undoing", "waiting for you", "interrupted", "waiting for unlock", "created, not begun", "parked"}
+)
 """States of a run that is not over: the words of `console.runs.client.Seen.state`."""
 
 

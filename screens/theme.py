@@ -233,6 +233,7 @@ _MARKS: dict[str, tuple[str, str, Tone]] = {
     "refused": ("skipped", "refused", "warn"),
     "parked": ("parked", "parked", "accent"),
     "interrupted": ("warn", "interrupted", "warn"),
+    "waiting for unlock": ("warn", "waiting for unlock", "warn"),
     "waiting for you": ("warn", "waiting for you", "warn"),
     "needs a human": ("bad", "NEEDS A HUMAN", "bad"),
 }

@@ -176,7 +176,7 @@ def run_line(seen: Seen) -> RunLine:
     view = seen.view
     state = seen.state
     tone: State = TONES.get(view.ending or "", "unknown") if view.state == "closed" else "ok"
-    if state in ("interrupted", "waiting for you", "created, not begun"):
+    if state in ("interrupted", "waiting for unlock", "waiting for you", "created, not begun"):
         tone = "warn"
     active = next((step for step in view.steps.values() if step.state in ("running", "undoing")), None)
     failed = next((step for step in view.steps.values() if step.state in ("failed", "unknown", "undo failed")), None)
@@ -254,7 +254,7 @@ def ending_text(view: RunView, state: str) -> str:
 
 
 def _waits(seen: Seen) -> str:
-    if seen.state == "interrupted":
+    if seen.state in ("interrupted", "waiting for unlock"):
         known = seen.view.interrupted
         if known:
             why = lines_of(str(known.get("why", "")))

@@ -37,7 +37,7 @@ ELSEWHERE_S = 60.0
 VERIFY_S = 30.0
 KEPT_LINES = 40
 """Log lines of each environment that the next first paint can show."""
-LEFT_BEHIND = ("interrupted", "created, not begun")
+LEFT_BEHIND = ("interrupted", "waiting for unlock", "created, not begun")
 STOP_S = 2.0
 """How long `stop` waits for the threads that use the store."""
 

@@ -141,7 +141,7 @@ class Engine:
         refused = self._plan_again(laid) if look_again else laid()
         if refused is not None:
             return refused
-        refused = self._read_credentials()
+        refused = self._read_credentials() if not self._left() else None
         if refused is not None:
             return refused
         self.executor.outputs.update({step.id: dict(step.outputs) for step in view.steps.values() if step.outputs})
@@ -184,7 +184,7 @@ class Engine:
             self._interrupted("It was asked to stop (SIGTERM).", asked=True)
         return UNFINISHED_CODE
 
-    def _interrupted(self, why: str, *, asked: bool = False) -> None:
+    def _interrupted(self, why: str, *, asked: bool = False, unlock: bool = False) -> None:
         """Say why this runner stops before the end, for whoever goes on: here, and on the hosts that are reached.
 
         Not if the run has another runner meanwhile: its records are no longer ours to add to.
@@ -192,7 +192,8 @@ class Engine:
         self.say(f"stopped: {why} Go on with: quarterdeck runs resume {self.run_id}")
         with suppress(StoreUnusable, HostError):
             if self.leases.renew(self.run_id, self.me, self.timing.lease_s):
-                self.journal.append(INTERRUPTED, {"why": why, "asked": asked})
+                waits = {"unlock": True} if unlock else {}
+                self.journal.append(INTERRUPTED, {"why": why, "asked": asked, **waits})
                 self.copy()
 
     def say(self, text: str, step: str = "", attempt: int = 0) -> None:
@@ -391,7 +392,7 @@ class Engine:
                 raise
             except Exception as error:  # noqa: BLE001 - the keyring's errors, whichever back end: each has a sentence
                 if self.journal.view.changed:
-                    self.say(f"waiting for the keyring: {error}")
+                    self._interrupted(f"It waits for unlock. {error}", unlock=True)
                     return UNFINISHED_CODE
                 return end(self, "refused", f"{error} Nothing was changed.")
         return None
