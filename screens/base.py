@@ -301,6 +301,11 @@ class Deck(Commanded, Asking, Generic[R]):
 
         self.app.push_screen(ReleasesScreen(self.bridge, self.environment))
 
+    def do_credentials(self) -> None:
+        from screens.credentials import CredentialsScreen
+
+        self.app.push_screen(CredentialsScreen(self.bridge, self.environment))
+
     def do_events(self) -> None:
         from screens.reports import ReportsScreen
 

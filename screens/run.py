@@ -145,7 +145,7 @@ class RunScreen(Deck[None]):
         tree = self.query_one("#steps", StepTree)
         tree.styles.height = None if self.has_class("-wide") else len(shown.steps)
         before = tree.cursor_key
-        alive = None if line.state == "interrupted" else now
+        alive = None if line.state in ("interrupted", "waiting for unlock") else now
         tree.show([_row(one, alive) for one in shown.steps])
         if tree.cursor_key != before:
             self._put.append(tree.cursor_key)

@@ -234,6 +234,7 @@ _MARKS: dict[str, tuple[str, str, Tone]] = {
     "parked": ("parked", "parked", "accent"),
     "parked, due": ("parked", "parked, due", "warn"),
     "interrupted": ("warn", "interrupted", "warn"),
+    "waiting for unlock": ("warn", "waiting for unlock", "warn"),
     "waiting for you": ("warn", "waiting for you", "warn"),
     "needs a human": ("bad", "NEEDS A HUMAN", "bad"),
 }

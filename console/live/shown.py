@@ -177,7 +177,7 @@ def run_line(seen: Seen) -> RunLine:
     view = seen.view
     state = seen.state
     tone: State = TONES.get(view.ending or "", "unknown") if view.state == "closed" else "ok"
-    if state in ("interrupted", "waiting for you", "created, not begun", DUE):
+    if state in ("interrupted", "waiting for unlock", "waiting for you", "created, not begun", DUE):
         tone = "warn"
     active = next((step for step in view.steps.values() if step.state in ("running", "undoing")), None)
     failed = next((step for step in view.steps.values() if step.state in ("failed", "unknown", "undo failed")), None)
@@ -300,7 +300,7 @@ def _span(seconds: float) -> str:
 
 
 def _waits(seen: Seen) -> str:
-    if seen.state == "interrupted":
+    if seen.state in ("interrupted", "waiting for unlock"):
         known = seen.view.interrupted
         if known:
             why = lines_of(str(known.get("why", "")))

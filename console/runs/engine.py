@@ -101,7 +101,7 @@ class Engine:
             closed = self.journal.view.state == "closed"
             return code
         except CutOff as error:
-            self._interrupted(f"{error}{later_way_out(self.run_id, self.hosts, error.host)}")
+            self.interrupted(f"{error}{later_way_out(self.run_id, self.hosts, error.host)}")
         except (OwnershipLost, FenceRefused) as error:
             self.say(f"stopped: {error}")
         except GroundMissing as error:
@@ -146,7 +146,7 @@ class Engine:
         refused = plan_again(self, laid) if look_again else laid()
         if refused is not None:
             return refused
-        refused = read_credentials(self)
+        refused = read_credentials(self) if not self.left else None
         if refused is not None:
             return refused
         self._take_outputs()
@@ -201,7 +201,7 @@ class Engine:
             set_aside(self)
             way = recover(self) if not self.left else way
         if self.stopping.is_set():
-            self._interrupted("It was asked to stop (SIGTERM).", asked=True)
+            self.interrupted("It was asked to stop (SIGTERM).", asked=True)
         return UNFINISHED_CODE
 
     @property
@@ -228,7 +228,7 @@ class Engine:
         steps = self.journal.view.steps.values()
         self.executor.outputs.update({step.id: dict(step.outputs) for step in steps if step.outputs})
 
-    def _interrupted(self, why: str, *, asked: bool = False) -> None:
+    def interrupted(self, why: str, *, asked: bool = False, unlock: bool = False) -> None:
         """Say why this runner stops before the end, for whoever goes on: here, and on the hosts that are reached.
 
         Not if the run has another runner meanwhile: its records are no longer ours to add to.
@@ -236,7 +236,8 @@ class Engine:
         self.say(f"stopped: {why} Go on with: quarterdeck runs resume {self.run_id}")
         with suppress(StoreUnusable, HostError):
             if self.leases.renew(self.run_id, self.me, self.timing.lease_s):
-                self.journal.append(INTERRUPTED, {"why": why, "asked": asked})
+                waits = {"unlock": True} if unlock else {}
+                self.journal.append(INTERRUPTED, {"why": why, "asked": asked, **waits})
                 self.copy()
 
     def say(self, text: str, step: str = "", attempt: int = 0) -> None:

@@ -72,8 +72,11 @@ def read_credentials(engine: Engine) -> int | None:
         except (StoreUnusable, MemoryError):
             raise
         except Exception as error:  # noqa: BLE001 - the keyring's errors, whichever back end: each has a sentence
+            if engine.journal.view.parked is not None:  # its hosts cannot be told without their locks
+                engine.say(f"It waits for unlock. {error}")
+                return UNFINISHED_CODE
             if engine.journal.view.changed:
-                engine.say(f"waiting for the keyring: {error}")
+                engine.interrupted(f"It waits for unlock. {error}", unlock=True)
                 return UNFINISHED_CODE
             return end(engine, "refused", f"{error} Nothing was changed.")
     return None
