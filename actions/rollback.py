@@ -19,7 +19,6 @@ from console.stacks.base import Ground
 from console.stacks.registry import RegistryError, parse_reference
 from console.stacks.release import Release, current_revisions, retained, short, verified
 
-
 TAG = re.compile(r"[\w][\w.-]*")
 """A candidate that names one thing; `@staging` and `what was live` mean another one every day."""
 

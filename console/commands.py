@@ -68,7 +68,7 @@ COMMANDS: tuple[ConsoleCommand, ...] = (
     _c("help", "Help", "Every key that works here, and what it does.", "question_mark f1", "app", footer=True),
     _c("palette", "Commands", "Find a command by a few letters of its name.", "colon ctrl+p", "app", footer=True),
     _c("quit", "Quit", "Leave the console. Runs go on; the next console shows them.", "q ctrl+q", "app"),
-    _c("back", "Back", "Go back to where you were.", "minus escape", "app"),
+    _c("back", "Back", "Go back to where you were.", "minus escape", "app", footer=True),
     _c("arm", "Arm or disarm", "Allow changes to this environment for 15 minutes, or take that back.", "A", "app"),
     _c("runs", "Runs", "Every run that is known here or on the hosts.", "w", "app", footer=True),
     _c("releases", "Releases", "What is live, what was live, and what can be gone back to.", "R", "app"),

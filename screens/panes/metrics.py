@@ -206,7 +206,11 @@ def chart_of(panel: PanelView, now: float, said: str = "") -> ChartData:
     """A panel as the chart draws it. A problem that is `said` of all panels once is not repeated in each."""
     old = age(panel.at, now)
     state: Any = "stale" if panel.stale or old else "unknown" if panel.problem else "live"
-    note = (panel.problem if panel.problem != said else "") or (old if not panel.stale else "") or ("partial" if panel.partial else "")
+    note = (
+        (panel.problem if panel.problem != said else "")
+        or (old if not panel.stale else "")
+        or ("partial" if panel.partial else "")
+    )
     end = max(panel.at, panel.points[-1][0]) if panel.points else now
     span = max(end - panel.points[0][0], 60.0) if panel.points else SPAN_S
     return ChartData(

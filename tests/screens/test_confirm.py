@@ -435,7 +435,7 @@ def test_what_a_run_asks_is_shown_with_the_keys_that_answer() -> None:
 def test_why_a_run_is_taken_back_is_shown_while_it_is() -> None:
     async def drive() -> None:
         session = FixedSession()
-        why = "smoke step predict: POST http://127.0.0.1:24624/api/predict: $.confidence is 17.3 and should be at most 1"
+        why = "smoke step predict: POST http://app/api/predict: $.confidence is 17.3 and should be at most 1"
         shown = session.shown["r-0043"]
         session.shown["r-0043"] = shown._replace(
             line=shown.line._replace(state="undoing"),
