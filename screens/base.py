@@ -178,6 +178,12 @@ class Deck(Commanded, Asking, Generic[R]):
         self.app.post_message(ArmedChanged())
         return True
 
+    def offers(self, command: ConsoleCommand) -> bool | None:
+        """There is no way back from the first screen."""
+        if command.id == "back" and len(self.app.screen_stack) < 2:
+            return False
+        return super().offers(command)
+
     def tell_how_to_arm(self, command: ConsoleCommand) -> None:
         """Answer a write key that does nothing yet."""
         if not self.environment:
