@@ -108,7 +108,7 @@ def run(
         session.get_ready()
         if obj.get("passphrase_fd") is not None:
             session.ground.keys.open_beside()
-        shown = session.plan(action, environment, values)
+        shown = session.plan(action, environment, values, unseen=yes)
         if shown.refusal:
             if not as_json:
                 fail(refusal_code(shown), shown.refusal, shown.ways_out)

@@ -217,8 +217,8 @@ class LiveSession:
         return self._plans.form(action, environment)
 
     @answers
-    def plan(self, action: str, environment: str, values: Mapping[str, str]) -> PlanShown:
-        return self._plans.plan(action, environment, values)
+    def plan(self, action: str, environment: str, values: Mapping[str, str], *, unseen: bool = False) -> PlanShown:
+        return self._plans.plan(action, environment, values, unseen=unseen)
 
     def keep_plan(self, plan: PlanShown) -> None:
         """Remember a plan that was shown, so that `plan_since` can say what has changed."""
