@@ -105,7 +105,10 @@ def run(
     long_enough(expect)
     values = values_of(pairs, without)
     with cli_session(obj) as session:
-        session.get_ready()
+        if without:
+            session.get_ready()  # nothing is to be done on those, so nothing is begun with them either
+        else:
+            session.get_ready_for(action, environment)
         if obj.get("passphrase_fd") is not None:
             session.ground.keys.open_beside()
         shown = session.plan(action, environment, values, unseen=yes)
