@@ -65,7 +65,7 @@ def slow_line(target: tuple[str, int], round_trip_s: float = 0.08, bits_per_s: f
 
 def _accept(
     listener: socket.socket,
-    target: tuple[str, int],
+    address: tuple[str, int],
     link: SlowLink,
     ends: threading.Event,
     delay_s: float,
@@ -77,7 +77,7 @@ def _accept(
                 near, _ = listener.accept()
             except OSError:
                 return
-            far = socket.create_connection(target, timeout=10)
+            far = socket.create_connection(address, timeout=10)
             far.settimeout(None)
             for side in (near, far):
                 side.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
