@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from console.live.deciding import may_be_answered, may_be_left_out, may_still_undo
@@ -16,10 +18,13 @@ if TYPE_CHECKING:
     from console.live.ground import Ground
     from console.runs.client import Runs, Seen
     from console.runs.model import RunView
+    from console.runs.reached import Likely
     from console.runs.waiting import WaitingRunner
 
 RUNS_SHOWN = 50
 WAITING = (PARKED, DUE)
+LOOK_S = 0.02
+"""How often who follows a run looks whether there is something to read; that costs next to nothing."""
 
 
 class RunsDesk:
@@ -154,6 +159,17 @@ class RunsDesk:
         from console.live.shown import run_shown
 
         return run_shown(self.seen(run))
+
+    def marks(self, run: str) -> tuple[object, ...]:
+        """What tells whether store or spool of a run that is executed here have changed."""
+        places = self._ground.places
+        return tuple(_mark(path) for path in (places.database, places.spool(run)))
+
+    def wait_for_change(self, run: str, before: tuple[object, ...], at_most_s: float) -> None:
+        """Return once the marks are not those of `before`; at most so many seconds later."""
+        ends = time.monotonic() + at_most_s
+        while self.marks(run) == before and (left := ends - time.monotonic()) > 0:
+            time.sleep(min(LOOK_S, left))
 
     def output(self, run: str, offset: int, step: str | None) -> Iterator[OutputShown]:
         """What its spool holds from `offset` on, of one step or of all; nothing for a run executed elsewhere.
@@ -317,13 +333,16 @@ class RunsDesk:
         """Those that the profile has: a run of another version of it may name others."""
         return [name for name in names if name in self._ground.profile.hosts]
 
-    def get_ready(self) -> None:
-        """Start a runner that waits for its run, since one is likely to be wanted soon. `close` lets it go."""
+    def get_ready(self, likely: Likely | None = None) -> None:
+        """Start a runner that waits for its run, since one is likely to be wanted soon. `close` lets it go.
+
+        `likely`: what that run will be of, if that is known.
+        """
         if self._waiting is not None and self._waiting.gone:  # it was told nothing for too long
             self._waiting.close()
             self._waiting = None
         if self._waiting is None:
-            self._waiting = self._ground.known_runs.waiting_runner()
+            self._waiting = self._ground.known_runs.waiting_runner(likely)
 
     def close(self) -> None:
         """Let go of a runner that was not needed."""
@@ -340,3 +359,11 @@ class RunsDesk:
             self._ground.known_runs.start_runner(run, self._ground.keys.session_key(), profile, waiting)
         except RunnerFailed as error:
             raise AskFailed(str(error), (f"try again: quarterdeck runs resume {run}",), exit_code=6) from error
+
+
+def _mark(path: Path) -> tuple[int, int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns

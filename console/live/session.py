@@ -172,6 +172,15 @@ class LiveSession:
         self._runs.get_ready()
 
     @answers
+    def get_ready_for(self, action: str, environment: str) -> None:
+        """The same for a run that is about to be planned: its hosts are connected to as well. Raises AskFailed."""
+        from console.runs.reached import Likely, Reaching
+
+        bound = self.ground.bound(environment)
+        Reaching(bound)
+        self._runs.get_ready(Likely(self.ground.remember_profile(), bound.name, action))
+
+    @answers
     def watch(self, environment: str) -> None:
         if self._watching is not None:
             self._watching.closely(self.ground.bound(environment).name)
@@ -281,8 +290,8 @@ class LiveSession:
         return self._plans.form(action, environment)
 
     @answers
-    def plan(self, action: str, environment: str, values: Mapping[str, str]) -> PlanShown:
-        return self._plans.plan(action, environment, values)
+    def plan(self, action: str, environment: str, values: Mapping[str, str], *, unseen: bool = False) -> PlanShown:
+        return self._plans.plan(action, environment, values, unseen=unseen)
 
     def keep_plan(self, plan: PlanShown) -> None:
         """Remember a plan that was shown, so that `plan_since` can say what has changed."""
@@ -317,6 +326,14 @@ class LiveSession:
     def output(self, id: str, offset: int, step: str | None) -> Iterator[OutputShown]:  # noqa: A002
         with asked_of(self):
             yield from self._runs.output(id, offset, step)
+
+    def marks(self, id: str) -> tuple[object, ...]:  # noqa: A002
+        """What tells whether there is something new to read of a run that is executed here."""
+        return self._runs.marks(id)
+
+    def wait_for_change(self, id: str, before: tuple[object, ...], at_most_s: float) -> None:  # noqa: A002
+        """*Blocking.* Return once that has changed since `before`, or `at_most_s` have passed."""
+        self._runs.wait_for_change(id, before, at_most_s)
 
     @answers
     def plan_of(self, id: str) -> PlanShown:  # noqa: A002

@@ -345,6 +345,11 @@ class FactsContext(Protocol):
         """Who asks: `name@machine`."""
         ...
 
+    @property
+    def unseen(self) -> bool:
+        """Whether the plan is carried out without anybody reading it (`run --yes`): what it only shows may stay out."""
+        ...
+
     def host(self, name: str) -> Host:
         """A host of this environment, read only. Raises HostUnreachable or HostRefused."""
         ...

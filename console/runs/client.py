@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from console.runs.launch import Start
     from console.runs.locks import Held
     from console.runs.model import RunView
+    from console.runs.reached import Likely
     from console.runs.spool import Chunk
     from console.runs.waiting import WaitingRunner
 
@@ -223,11 +224,14 @@ class Runs:
                 return
             time.sleep(follow_s)
 
-    def waiting_runner(self) -> WaitingRunner:
-        """Start a runner that waits to be told its run, for `start_runner`; its owner closes it."""
+    def waiting_runner(self, likely: Likely | None = None) -> WaitingRunner:
+        """Start a runner that waits to be told its run, for `start_runner`; its owner closes it.
+
+        `likely`: what that run will be of, if that is known.
+        """
         from console.runs.waiting import WaitingRunner
 
-        return WaitingRunner(self.places.state)
+        return WaitingRunner(self.places.state, likely)
 
     def start_runner(
         self,
