@@ -33,7 +33,7 @@ from screens.dashboard import Dashboard  # noqa: E402
 from screens.ears import Ears  # noqa: E402
 from screens.known import Bridge, Known, News  # noqa: E402
 from screens.look import CSS  # noqa: E402
-from screens.theme import register_themes  # noqa: E402
+from screens.theme import ASCII, choose_symbols, is_utf8, register_themes  # noqa: E402
 
 if TYPE_CHECKING:
     from textual.notifications import SeverityLevel
@@ -85,10 +85,16 @@ class QuarterdeckApp(App[Any], inherit_bindings=False):
         environ: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__()
-        register_themes(self, os.environ if environ is None else environ)
+        terminal = os.environ if environ is None else environ
+        register_themes(self, terminal)
         self.session = session
         self.wanted = environment
         self.bridge = Bridge(session, Known(), read_only)
+        self.bridge.symbols = choose_symbols(terminal)
+        if self.bridge.symbols is ASCII:
+            from screens.only_ascii import OnlyAscii
+
+            self._filters.append(OnlyAscii(letters=is_utf8()))
         if clock is not None:
             self.bridge.clock = clock
         self.ears = Ears(self._wake)

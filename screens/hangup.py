@@ -19,7 +19,7 @@ from typing import Any
 
 EVERY_S = 2.0
 GRACE_S = 2.0
-"""How long the loop has to end in order."""
+"""How long the loop has to begin to end in order, and what is seen to be kept; twice as long to have ended."""
 SIGNALS = (signal.SIGHUP, signal.SIGTERM)
 HANGUP = 128 + signal.SIGHUP
 """As a shell reports it."""
@@ -52,7 +52,7 @@ class Hangup:
         """
         self._fd, self._leave, self._last = fd, leave, last
         self._every_s, self._grace_s = every_s, grace_s
-        self._ended = threading.Event()
+        self._ending, self._ended = threading.Event(), threading.Event()
         self._told, self._tell = os.pipe()  # a lock would be waited for by a handler that interrupts its own holder
         os.set_blocking(self._tell, False)
         self._before: dict[int, Any] = {}
@@ -62,13 +62,14 @@ class Hangup:
         threading.Thread(target=self._watch, name="terminal", daemon=True).start()
 
     def over(self) -> None:
-        """The console is ending in order: nobody has to end it."""
-        self._ended.set()
-        self._wake(0)
+        """The console is ending in order."""
+        self._ending.set()
 
     def close(self) -> None:
-        """It has ended: the signals do what they did before."""
-        self.over()
+        """It has ended: nobody has to end it, and the signals do what they did before."""
+        self._ending.set()
+        self._ended.set()
+        self._wake(0)
         for number, before in self._before.items():
             signal.signal(number, before)
         self._before.clear()
@@ -91,8 +92,10 @@ class Hangup:
         if self._ended.is_set():
             return
         self._leave(code)
-        if not self._ended.wait(self._grace_s):
-            keeper = threading.Thread(target=self._last, daemon=True)
-            keeper.start()
-            keeper.join(self._grace_s)
-            os._exit(code)
+        # Without a terminal Textual can also hang when it is about to end: its threads wait for what nobody reads.
+        if self._ending.wait(self._grace_s) and self._ended.wait(2 * self._grace_s):
+            return
+        keeper = threading.Thread(target=self._last, daemon=True)
+        keeper.start()
+        keeper.join(self._grace_s)
+        os._exit(code)

@@ -40,6 +40,7 @@ class _Given:
     reason: str
     as_json: bool
     session_bound: bool
+    without: tuple[str, ...]
 
 
 def _decision(command: Any) -> Any:
@@ -47,6 +48,7 @@ def _decision(command: Any) -> Any:
         click.option("--yes", is_flag=True, help="Do not ask; in production only together with --reason."),
         click.option("--expect", metavar="DIGEST", help="Of its plan: goes with --yes for a run made elsewhere."),
         click.option("--reason", default="", help="Why; written to the audit."),
+        click.option("--without", multiple=True, metavar="HOST", help="Leave this host out from now on, by name."),
         click.option("--session-bound", is_flag=True, help="Though the SSH agent goes away with this login."),
         click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output."),
     ):
@@ -224,13 +226,16 @@ def _choose(obj: dict[str, Any], run_id: str, choice: Choice, given: _Given) -> 
         shown = session.run(run_id)
         word, digest = session.confirmation(shown.line.environment), shown.digest
         reason = given.reason
-        _possible(shown, choice, as_json=given.as_json)
+        if not given.without:
+            _possible(shown, choice, as_json=given.as_json)
         if choice == "now" and not reason.strip():
             if given.yes:
                 fail(REFUSED, "Skipping the rest of a wait wants a reason: --reason TEXT.")
             reason = ask_tty("Why is the rest of the wait skipped? ", "say --reason TEXT")
         does = "skip the rest of its wait" if choice == "now" else f"{choice} it"
         expected(given.expect, digest, (f"look at it: quarterdeck runs show {run_id}",))
+        if given.without:
+            say(session.leaving_out(run_id, choice, given.without) + "\n")
         if shown.foreign:
             plan = session.plan_of(run_id)
             if choice != "leave":
@@ -254,7 +259,7 @@ def _choose(obj: dict[str, Any], run_id: str, choice: Choice, given: _Given) -> 
             otherwise = "say --reason TEXT"
             reason = ask_tty(f"Its lock is that of {shown.take_over}. Why do you take it over? ", otherwise)
         with HeldBack() as ctrl_c:
-            session.answer(run_id, choice, digest, reason, session_bound=given.session_bound)
+            session.answer(run_id, choice, digest, reason, session_bound=given.session_bound, without=given.without)
             may_cancel = choice in ("resume", "now")
             raise Exit(follow_to_end(session, run_id, as_json=given.as_json, may_cancel=may_cancel, ctrl_c=ctrl_c))
 
@@ -271,11 +276,12 @@ def _make_way(session: LiveSession, run_id: str, *, yes: bool) -> None:
 
 
 def _possible(shown: RunShown, choice: Choice, *, as_json: bool) -> None:
-    """A parked run that is not due, and for which a runner waits, is not resumed; only a parked one's wait is skipped.
+    """A parked run for which a runner waits is not resumed, due or not; only a parked one's wait is skipped.
 
     Exit codes 6 and 4.
     """
-    if choice == "resume" and "resume" not in shown.can and shown.line.state == "parked":
+    waits = shown.line.state == "parked" and not {"resume", "now"} <= set(shown.can)
+    if choice == "resume" and waits:
         if as_json:
             give_json(run_json(shown))
         else:

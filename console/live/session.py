@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -172,6 +172,15 @@ class LiveSession:
         self._runs.get_ready()
 
     @answers
+    def get_ready_for(self, action: str, environment: str) -> None:
+        """The same for a run that is about to be planned: its hosts are connected to as well. Raises AskFailed."""
+        from console.runs.reached import Likely, Reaching
+
+        bound = self.ground.bound(environment)
+        Reaching(bound)
+        self._runs.get_ready(Likely(self.ground.remember_profile(), bound.name, action))
+
+    @answers
     def watch(self, environment: str) -> None:
         if self._watching is not None:
             self._watching.closely(self.ground.bound(environment).name)
@@ -281,8 +290,8 @@ class LiveSession:
         return self._plans.form(action, environment)
 
     @answers
-    def plan(self, action: str, environment: str, values: Mapping[str, str]) -> PlanShown:
-        return self._plans.plan(action, environment, values)
+    def plan(self, action: str, environment: str, values: Mapping[str, str], *, unseen: bool = False) -> PlanShown:
+        return self._plans.plan(action, environment, values, unseen=unseen)
 
     def keep_plan(self, plan: PlanShown) -> None:
         """Remember a plan that was shown, so that `plan_since` can say what has changed."""
@@ -318,6 +327,14 @@ class LiveSession:
         with asked_of(self):
             yield from self._runs.output(id, offset, step)
 
+    def marks(self, id: str) -> tuple[object, ...]:  # noqa: A002
+        """What tells whether there is something new to read of a run that is executed here."""
+        return self._runs.marks(id)
+
+    def wait_for_change(self, id: str, before: tuple[object, ...], at_most_s: float) -> None:  # noqa: A002
+        """*Blocking.* Return once that has changed since `before`, or `at_most_s` have passed."""
+        self._runs.wait_for_change(id, before, at_most_s)
+
     @answers
     def plan_of(self, id: str) -> PlanShown:  # noqa: A002
         return self._runs.plan_of(id)
@@ -335,8 +352,15 @@ class LiveSession:
         reason: str = "",
         *,
         session_bound: bool = False,
+        without: Sequence[str] = (),
     ) -> None:
-        self._runs.answer(id, choice, digest, self.redacted(reason), session_bound=session_bound)
+        """See `Session.answer`. `without`: hosts that are left out of the run from now on."""
+        self._runs.answer(id, choice, digest, self.redacted(reason), session_bound=session_bound, without=without)
+
+    @answers
+    def leaving_out(self, id: str, choice: str, names: Sequence[str]) -> str:  # noqa: A002
+        """*Blocking.* What it means to leave these hosts out of the rest of a run; text. Raises AskFailed."""
+        return self.redacted(self._runs.leaving_out(id, choice, names))
 
     @answers
     def in_the_way(self, id: str) -> int | None:  # noqa: A002
@@ -357,20 +381,21 @@ class LiveSession:
         return releases(self.ground, environment)
 
     @answers
-    def lock(self, environment: str, reason: str | None) -> None:
+    def lock(self, environment: str, reason: str | None, *, without: Sequence[str] = ()) -> None:
+        """See `Session.lock`. `without`: hosts that are left out of it."""
         from console.live.locked import lock, unlock
 
         if reason is None:
-            unlock(self.ground, environment, "")
+            unlock(self.ground, environment, "", without)
         else:
-            lock(self.ground, environment, self.redacted(reason))
+            lock(self.ground, environment, self.redacted(reason), without)
 
     @answers
-    def unlock_environment(self, environment: str, reason: str) -> None:
+    def unlock_environment(self, environment: str, reason: str, *, without: Sequence[str] = ()) -> None:
         """*Blocking.* Give our own lock back, or take a person's away with a reason. Raises AskFailed."""
         from console.live.locked import unlock
 
-        unlock(self.ground, environment, self.redacted(reason))
+        unlock(self.ground, environment, self.redacted(reason), without)
 
     # -- checklists ------------------------------------------------------------------------------------------------
 

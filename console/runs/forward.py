@@ -27,6 +27,8 @@ _ORDER: dict[Way, int] = {"done": 0, "stopped": 1, "cancelled": 2, "failed": 3, 
 LOOK_S = 0.2
 """How often the engine looks for a cancel or a decision while it waits."""
 EVIDENCE_LIMIT = 4000
+MET = ("done", "left")
+"""States of a step that no other waits for. `left`: its host was left out since."""
 CARRIED = 32 * 1024
 """Characters of earlier records that go to a host with a guard; more of them are copied first, if that can be."""
 
@@ -79,7 +81,7 @@ def forward(engine: Engine) -> Way:
         except BaseException:
             _record_rest(engine, done, running)
             raise
-    if worst == "done" and any(engine.journal.view.steps[step.id].state != "done" for step in engine.plan.steps):
+    if worst == "done" and any(engine.journal.view.steps[step.id].state not in MET for step in engine.plan.steps):
         return "cancelled" if engine.journal.view.cancel is not None else "stopped"
     return worst
 
@@ -97,14 +99,14 @@ def _ready(engine: Engine, running: Iterable[Step], done: Iterable[Settled]) -> 
     chosen: list[Step] = []
     before = True
     for step in engine.plan.steps:
-        if states[step.id] == "done":
+        if states[step.id] in MET:
             continue
         if isinstance(step.run, Park):
             return [step] if before else chosen
         before = False
         if states[step.id] == "running" or step.id in active:
             continue
-        if all(states[need] == "done" for need in step.needs) and step.host not in busy:
+        if all(states[need] in MET for need in step.needs) and step.host not in busy:
             chosen.append(step)
             if step.host is not None:
                 busy.add(step.host)

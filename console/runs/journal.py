@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from console.hosts.base import FenceRefused, GroundMissing, HostError
 from console.runs import audit
@@ -88,9 +88,9 @@ class Journal:
         Every host must answer: what only one of them knows must not be done again. Raises ChainBroken, Forked,
         HostError.
         """
-        chain = chain_there(self.run, environment, hosts, self._records.last(self.run), every=True)
-        self.forgotten = not chain
-        added = take_in(self._records, chain)
+        there = chain_there(self.run, environment, hosts, self._records.last(self.run), every=True)
+        self.forgotten = not there.chain
+        added = take_in(self._records, there.chain)
         with self._lock:  # from the beginning: what was known may have been superseded, also by another process
             self._known = self._records.read(self.run)
             self.view = fold(self._known)
@@ -142,8 +142,7 @@ def fetch(records: Records, run: str, environment: Environment, hosts: Iterable[
     What this store wrote last before its own runner died, and no host got, gives way to a longer chain of somebody who
     went on without it (docs/decisions/0009). Raises ChainBroken, Forked; HostError where `every` host must answer.
     """
-    chain = chain_there(run, environment, hosts, records.last(run), every=every)
-    return take_in(records, chain)
+    return take_in(records, chain_there(run, environment, hosts, records.last(run), every=every).chain)
 
 
 def take_in(records: Records, chain: Sequence[Record]) -> int:
@@ -154,9 +153,19 @@ def take_in(records: Records, chain: Sequence[Record]) -> int:
         return records.supersede(chain, audit.STREAM)
 
 
+class There(NamedTuple):
+    """What hosts know of a run."""
+
+    chain: Sequence[Record]
+    view: RunView | None = None
+    """What it adds up to, where it is longer than what was known."""
+    silent: tuple[str, ...] = ()
+    """Hosts that did not answer."""
+
+
 def chain_there(
     run: str, environment: Environment, hosts: Iterable[str], known: Record | None, *, every: bool = False
-) -> list[Record]:
+) -> There:
     """What the hosts know of a run. Nothing is written.
 
     Each host may lack what was done elsewhere just before its console died, so their copies are laid together. What
@@ -173,16 +182,17 @@ def chain_there(
 
     with ThreadPoolExecutor(max(1, min(8, len(names))), thread_name_prefix="records") as pool:
         answers = list(pool.map(read, names))
-    copies = []
-    for answer in answers:
+    copies, silent = [], []
+    for name, answer in zip(names, answers, strict=True):
         if isinstance(answer, str):
             copies.append(parse_lines(answer))
         elif every:
             raise answer
+        else:
+            silent.append(name)
     chain = longest(copies)
-    if chain and (known is None or chain[-1].seq > known.seq):
-        believe(run, chain, environment)
-    return chain
+    longer = chain and (known is None or chain[-1].seq > known.seq)
+    return There(chain, believe(run, chain, environment) if longer else None, tuple(silent))
 
 
 def seen_together(own: Sequence[Record], there: Sequence[Record]) -> tuple[list[Record], int]:

@@ -288,6 +288,14 @@ def write_plan(host: Host, directory: str, run: str, fence: str, plan: str) -> N
         raise _trouble(host, directory, result.text(), result.err)
 
 
+def write_left_out(host: Host, directory: str, run: str, fence: str, names: Sequence[str]) -> None:
+    """Write beside the plan which hosts were left out since. Raises FenceRefused, GroundMissing, HostError."""
+    text = "".join(f"{name}\n" for name in names)
+    result = host.script(script("plan"), directory, run, fence, "without", stdin=text.encode(), deadline_s=20.0)
+    if result.text() != "written":
+        raise _trouble(host, directory, result.text(), result.err)
+
+
 def append_audit(host: Host, directory: str, lines: Sequence[str]) -> None:
     """Add lines to the host's audit.log. Raises GroundMissing, HostError."""
     text = "".join(f"{line}\n" for line in lines)

@@ -20,6 +20,8 @@ DONE = "step.done"
 FAILED = "step.failed"
 UNKNOWN = "step.unknown"
 UNBEGUN = "step.unbegun"
+SET_ASIDE = "step.left"
+"""The step is not done any more: its host was left out of the run by name."""
 UNDO_INTENT = "undo.intent"
 UNDO_DONE = "undo.done"
 UNDO_FAILED = "undo.failed"
@@ -148,6 +150,8 @@ class RunView:
     planned: bool = False
     interrupted: Mapping[str, Any] | None = None
     """What its last runner could still say: `why` it stopped, and whether it was `asked` to by SIGTERM."""
+    left_out: tuple[str, ...] = ()
+    """Hosts that somebody left out by name since it was planned: nothing more is done there."""
     pruned: bool = False
     """Contents of its records are not kept any more: which steps it had, and what they said."""
 
@@ -164,7 +168,15 @@ class RunView:
     @property
     def hosts(self) -> tuple[str, ...]:
         """The hosts that take part."""
-        return tuple(map(str, self.body.get("plan", {}).get("hosts", ())))
+        return tuple(name for name in self._planned("hosts") if name not in self.left_out)
+
+    @property
+    def without(self) -> tuple[str, ...]:
+        """The hosts that do not: left out of the plan, or since."""
+        return (*self._planned("without"), *self.left_out)
+
+    def _planned(self, which: str) -> tuple[str, ...]:
+        return tuple(map(str, self.body.get("plan", {}).get(which, ())))
 
     @property
     def title(self) -> str:
@@ -276,8 +288,12 @@ def apply(view: RunView, record: Record) -> None:
             view.cancel = body
         case "question":
             view.question, view.choices, view.decision = str(body["text"]), tuple(body["choices"]), None
+        case "step.left":
+            step = view.steps[body["step"]]
+            step.state, step.evidence = "left", str(body.get("evidence", ""))
         case "decision":
             view.question, view.choices, view.decision = "", (), body
+            _leave_out(view, body)
             if body["choice"] == "undo":
                 view.undo_wanted = True
                 failed = any(step.failure for step in view.steps.values())
@@ -287,6 +303,7 @@ def apply(view: RunView, record: Record) -> None:
             elif body["choice"] == "resume":
                 view.cancel = None
         case "run.reopened":
+            _leave_out(view, body)
             view.state, view.ending, view.closed_at, view.undo_wanted = "undoing", None, 0.0, True
             view.why_undo, view.unlocked, view.cancel = "asked", False, None
         case "run.interrupted":
@@ -300,3 +317,10 @@ def apply(view: RunView, record: Record) -> None:
             view.state, view.closed_at = "closed", record.at
         case _:
             pass
+
+
+def _leave_out(view: RunView, body: Mapping[str, Any]) -> None:
+    """Hosts that somebody who decides leaves out of the run from now on."""
+    named = {str(name) for name in body.get("without", ())}
+    if not named >= set(view.hosts):  # all of them is what nobody can have meant
+        view.left_out = (*view.left_out, *(name for name in view.hosts if name in named))

@@ -21,8 +21,10 @@ from console.runs.lease import ClaimHeld, boot_id, claim_in, unclaim_in
 from console.runs.locks import LockHeld, look
 from console.runs.model import DONE, PARKED, SKIPPED, UNFINISHED_CODE, UNKNOWN, UNLOCKED, waits_key
 from console.runs.ownership import OwnershipLost
-from console.runs.owning import own
+from console.runs.second_look import read_credentials
 from console.runs.seen import left_s
+from console.runs.setting_aside import drop
+from console.runs.taking import take
 from console.store.records import ChainBroken
 from console.timing import boot_clock
 
@@ -36,7 +38,7 @@ class Elsewhere(Exception):
 
 def resumed(engine: Engine) -> int | None:
     """A new runner of a parked run: what it needs is read now, while a person may be there; then the same as `rest`."""
-    refused = engine.read_credentials()
+    refused = read_credentials(engine)
     if refused is not None:
         return refused
     engine.be_ready()
@@ -57,6 +59,7 @@ def rest(engine: Engine) -> int | None:
         view, pause_s = engine.journal.sync(), engine.timing.parked_s
         if engine.owned.lost:
             raise OwnershipLost(engine.owned.lost)
+        drop(engine)
         if view.parked is not None and not view.decided and (left := left_s(view.parked)) > 0:
             pause_s = min(pause_s, left)
             if not free:
@@ -111,6 +114,8 @@ def _not_as_left(engine: Engine, wait: Park) -> tuple[str, ...]:
     said = []
     for id_ in wait.still:
         step = engine.steps[id_]
+        if engine.journal.view.steps[id_].state == "left":
+            continue  # on a host that was left out since
         assert step.check is not None  # the plan was looked at
         seen = engine.executor.execute(step.check, label=f"{id_}.CHECK", host=step.host, attempt=None)
         if seen.verdict != "yes":
@@ -149,7 +154,7 @@ def _give_back(engine: Engine) -> bool:
     except HostError as error:
         engine.say(str(error))
     owned.fences.clear()
-    for name in engine.plan.hosts:  # a connection that is idle for hours is cut off by whatever lies between
+    for name in engine.hosts:  # a connection that is idle for hours is cut off by whatever lies between
         tools.environment.hosts[name].close()
     return True
 
@@ -161,7 +166,7 @@ def _left_behind(engine: Engine) -> bool:
     Elsewhere where it does live.
     """
     environment = engine.tools.environment
-    for name in engine.plan.hosts:
+    for name in engine.hosts:
         try:
             held = look(environment.hosts[name], environment.directory, environment.timing)
         except HostError as error:
@@ -189,7 +194,7 @@ def _take(engine: Engine) -> bool:
         with engine.tools.records.database.writing() as connection:
             claim_in(connection, engine.run_id, engine.plan.claims)
         try:
-            own(engine)
+            take(engine)
         except (LockHeld, HostError, ChainBroken, Forgotten):
             with suppress(OwnershipLost):
                 engine.owned.give_back()

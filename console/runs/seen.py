@@ -51,6 +51,8 @@ class Seen:
     """It has the claim on its environment, in this store: it is parking, or goes on from that."""
     waits: str = ""
     """Why a living runner does not go on with it though its wait is over, in a sentence."""
+    silent: tuple[str, ...] = ()
+    """Hosts of it that were asked what they know, and did not answer."""
 
     @property
     def idle(self) -> bool:
@@ -88,7 +90,10 @@ class Seen:
 
     @property
     def state(self) -> str:
-        """Its state in a word: the ending, `running`, `undoing`, `waiting for you`, `interrupted`, `parked`…"""
+        """Its state in a word: the ending, `running`, `undoing`, `waiting for you`, `interrupted`, `parked`…
+
+        `waiting for unlock`: its last runner found the keyring locked; `resume` asks for the passphrase.
+        """
         view = self.view
         if view.state == "closed" and view.ending is not None:
             return WORDS[view.ending]
@@ -100,7 +105,9 @@ class Seen:
             return "undoing" if view.state == "undoing" or view.undo_wanted else "running"
         if view.state == "created":
             return "created, not begun"
-        return "waiting for you" if view.question else "interrupted"
+        if view.question:
+            return "waiting for you"
+        return "waiting for unlock" if view.interrupted and view.interrupted.get("unlock") else "interrupted"
 
     @property
     def take_over(self) -> str:
@@ -139,7 +146,7 @@ class Seen:
             return ("undo",) if view.ending in ("succeeded", "cancelled-left", "needs-human") else ()
         if self.parked is not None:
             waits = self.left_s > 0
-            resume = ("resume",) if self.holder is None else ()
+            resume = ("resume",) if self.holder is None or self.waits else ()  # perhaps without the host it waits for
             cancel = ("cancel",) if self.holder is not None else ()
             return (*resume, *(("now",) if waits else ()), *cancel, *(("undo",) if view.changed else ()), "leave")
         if self.holder is not None or self.elsewhere:

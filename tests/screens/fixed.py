@@ -18,6 +18,7 @@ from console.session import (
     AskFailed,
     BlockShown,
     Choice,
+    CredentialShown,
     FieldShown,
     Happening,
     KeyringShown,
@@ -494,6 +495,7 @@ class FixedSession:
         self.clock = NOW
         self.listener: Listener | None = None
         self.ring = KeyringShown("unlocked", "sealed file")
+        self.vault = CREDENTIALS
         self.redactor: Redactor | None = None
         self.shown = runs_shown()
         self.listed = RUNS if not quiet else RUNS[4:]
@@ -657,6 +659,20 @@ class FixedSession:
         if self.bound and not session_bound:
             raise SessionBound(self.bound, exit_code=4)
 
+    def credentials(self) -> tuple[CredentialShown, ...]:
+        self._ask("credentials")
+        return self.vault
+
+    def set_credential(self, name: str, value: str, field: str = "") -> None:
+        self._ask("set_credential", name, len(value), field)
+
+    def check_credential(self, name: str) -> tuple[str, str]:
+        self._ask("check_credential", name)
+        return "yes", "registry.example lists 41 tags of routing/backend"
+
+    def remove_credential(self, name: str) -> None:
+        self._ask("remove_credential", name)
+
     def releases(self, environment: str) -> tuple[ReleaseShown, ...]:
         self._ask("releases", environment)
         return RELEASES
@@ -699,6 +715,61 @@ class FixedSession:
     def demo(self) -> Callable[[], None] | None:
         return self.stops_demo
 
+
+CREDENTIALS = (
+    CredentialShown(
+        "database",
+        "Login of the backend",
+        "database",
+        "fine",
+        "2026-11-02T09:00:00+00:00",
+        21,
+        "2027-01-31",
+        "2027-01-31",
+        "2026-11-23T04:00:00+00:00",
+        "77b10cc3d2a9",
+        ("current",),
+        "Who runs the database",
+        ("DATABASE_URL in .env of production", "DATABASE_URL in .env of staging"),
+    ),
+    CredentialShown(
+        "jwt",
+        "JWT signing secret",
+        "other",
+        "overdue",
+        "2026-08-20T10:00:00+00:00",
+        95,
+        "2026-09-19",
+        "2026-11-18",
+        "",
+        "3f9aab12cd34",
+        ("current", "previous"),
+        "Made by the rotation",
+        ("JWT_SECRET in .env of production",),
+    ),
+    CredentialShown(
+        "registry",
+        "Registry, read access",
+        "registry",
+        "due",
+        "2025-11-20T10:00:00+00:00",
+        369,
+        "2026-11-20",
+        "2026-12-20",
+        "2026-11-24T01:00:00+00:00",
+        "0c44d1e8aa71",
+        ("current",),
+        "Package settings of the team",
+        ("registry registry.example of production", "registry registry.example of staging"),
+    ),
+    CredentialShown(
+        "smoke-user",
+        "Account for smoke tests",
+        "http",
+        used=("smoke tests of production",),
+        fields=("username", "password"),
+    ),
+)
 
 HAPPENINGS = (
     Happening("production: frontend-prediction is unhealthy.", "bad", NOW - 120),

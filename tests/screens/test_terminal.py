@@ -201,6 +201,7 @@ def test_a_list_is_not_opened_on_itself() -> None:
                 ("n", "ReportsScreen"),
                 ("w", "RunsScreen"),
                 ("R", "ReleasesScreen"),
+                ("C", "CredentialsScreen"),
                 ("question_mark", "HelpScreen"),
             ):
                 await console.press(key, key, key)

@@ -16,10 +16,11 @@ import pytest
 from console.answers import AskFailed
 from console.live.ground import Ground
 from console.live.runs import RunsDesk
-from console.runs import client, seen
+from console.runs import client, foreign, seen
 from console.runs.api import Plan, plan_digest
 from console.runs.create import decide, reopen_to_undo
 from console.runs.lease import ClaimHeld, Process
+from console.runs.model import RunView, fold
 from console.store.holder import holder_of
 from console.store.records import GENESIS, Record, made
 from tests.console.runs.test_foreign import put_chain
@@ -110,6 +111,28 @@ def test_a_run_undone_from_another_store_is_learned_by_who_ended_it(
     with pytest.raises(AskFailed, match="undo is not possible now"):
         desk.answer(run, "undo")
     assert dump(mine) == before
+
+
+def test_one_look_reads_each_chain_once(
+    worlds: tuple[World, World], desk_of: DeskOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, other = worlds
+    run = mine.create("do")
+    assert mine.carry(run) == 0
+    undone_by(other, run)
+    desk, own, there = desk_of(mine), len(mine.records.read(run)), len(other.records.read(run))
+    read: list[int] = []
+
+    def counting(records: Any, first: Any = None) -> RunView:
+        read.append(len(records))
+        return fold(records, first)
+
+    for module in (client, foreign):
+        monkeypatch.setattr(module, "fold", counting)
+    desk.look()
+    assert sorted(read) == [own, there]
+    desk.look()
+    assert sorted(read) == [own, there], "and one that has ended is not read again"
 
 
 def test_what_is_believed_of_a_run_that_ended_here_continues_it(worlds: tuple[World, World], desk_of: DeskOf) -> None:

@@ -136,7 +136,7 @@ def test_an_environment_that_somebody_has_is_waited_for(world: World) -> None:
     time_passes(world, run)
     until(lambda: "anna@desk" in world.runs.seen(run).waits, "its words")
     seen = world.runs.seen(run)
-    assert seen.state == "parked" and seen.rests and seen.can == ("cancel", "undo", "leave")
+    assert seen.state == "parked" and seen.rests and seen.can == ("resume", "cancel", "undo", "leave")
     assert "waiting for the environment: here is held by anna@desk" in seen.waits
     time.sleep(2 * world.timing.retake_s)
     assert world.places.spool(run).read_text().count("waiting for the environment") == 1

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from console.runs import locks
-from console.runs.create import skip
+from console.runs.create import decide, skip
 from console.store.records import Record, parse_lines
 from tests.console.runs.test_hosts import PairWorld
 from tests.console.runs.world import FAST, until
@@ -115,6 +115,18 @@ def test_a_host_that_is_away_when_the_time_comes_is_waited_for(pair: PairWorld, 
     assert going.code() == 0 and pair.effects()[2:] == ["do s3", "do s4"]
 
 
+def test_a_host_that_does_not_come_back_is_left_out_by_name(pair: PairWorld) -> None:
+    run = pair.create(*KINDS)
+    going = parked(pair, run)
+    pair.pair.scripted["two"].down = True
+    time_passes(pair, run)
+    until(lambda: "two" in pair.runs.seen(run).waits, "its words")
+    assert "resume" in pair.runs.seen(run).can
+    decide(pair.records, run, "resume", "me", without=["two"])
+    assert going.code() == 0 and pair.effects() == ["begin s1", "do s1", "do s3"]
+    assert "done, without two" in pair.view(run).text and locked(pair) == []
+
+
 def test_who_is_let_in_no_more_leaves_it_to_whoever_is(pair: PairWorld) -> None:
     run = pair.create(*KINDS)
     going = parked(pair, run)
@@ -170,6 +182,6 @@ def test_killed_between_two_locks_that_it_takes_again(pair: PairWorld, monkeypat
         patched.setattr(locks, "take", thrice)
         with pytest.raises(Gone):
             pair.execute(run)
-    assert len(locked(pair)) == 1 and state(pair, run) == "parked, due"
+    assert len(locked(pair)) == 1 and state(pair, run) == "interrupted"
     assert pair.execute(run) == 0, pair.view(run).text
     assert pair.effects() == ["do s1", "do s3", "do s4"] and locked(pair) == []

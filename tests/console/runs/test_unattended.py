@@ -14,6 +14,8 @@ NOW = 1_000_000.0
 STEPS = [{"id": "s1", "title": "One", "run": {"writes": True}}, {"id": "s2", "title": "Two", "run": {"writes": True}}]
 INTENT = ("step.intent", {"step": "s1", "attempt": 1})
 FAILED = ("step.failed", {"step": "s1", "attempt": 1, "evidence": "no"})
+DONE = ("step.done", {"step": "s1", "attempt": 1})
+PARKED = ("run.parked", {"step": "s2", "until": NOW, "clock": 1.0, "boot": ""})
 QUESTION = ("question", {"text": "Did it?", "choices": ["undo"]})
 
 
@@ -58,6 +60,14 @@ CUT_OFF = ("run.interrupted", {"why": "no login", "asked": False})
         (view(INTENT, FAILED, decided("resume")), HERE, None, "a person's to say"),
         (view(INTENT, ("step.unknown", {"step": "s1", "evidence": "?"})), GO_ON, None, "not known"),
         (view(INTENT, QUESTION), GO_ON, None, "it asks: Did it?"),
+        (view(DONE, PARKED), HERE._replace(due=True), "go on", "its wait is over"),
+        (view(DONE, PARKED), HERE._replace(due=True, heard=NOW - 1e6), "go on", "its wait is over"),
+        (view(DONE, PARKED, STOPPED), HERE._replace(due=True), "go on", "its wait is over"),
+        (view(DONE, PARKED), HERE._replace(due=True, foreign=True), None, "not made here"),
+        (view(DONE, PARKED), HERE._replace(due=True, tries=TRIES), None, "no further"),
+        (view(DONE, PARKED), HERE, "go on", "environment is to be given back"),
+        (view(DONE, PARKED, decided("undo")), HERE, "undo", "taken back"),
+        (view(DONE, PARKED, ("cancel.requested", {"who": "me"})), HERE._replace(due=True), None, "undo it, leave it"),
         (view(INTENT, QUESTION, decided("undo")), HERE, "undo", "taken back"),
         (view(INTENT, QUESTION, decided("leave")), HERE, "leave", ""),
         (view(INTENT, QUESTION, decided("resume")), HERE, None, "a person's to say"),
