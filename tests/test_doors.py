@@ -30,6 +30,7 @@ MADE_IN = {
     ("screens/page.py", "text"),  # pieces go through visible
     ("screens/page.py", "lines"),  # joins what `text` made
     ("screens/page.py", "Page.__init__"),  # empty
+    ("screens/only_ascii.py", "OnlyAscii.apply"),  # of what was drawn: the same cells, spelled in ASCII
 }
 RENDERS = {
     ("screens/widgets/lines.py", "LinesWidget.render_line"),  # what strip_of made
