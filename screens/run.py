@@ -342,18 +342,18 @@ class RunScreen(Deck[None]):
         if (step := self._step()) is None:
             return
         said = step.evidence or ("none yet" if step.state in ("waiting", *WORKING) else "none")
-        rows = [
-            f"{step.title}: {step.state}",
-            "",
-            *((f"why       {said}", "") if step.state in ("failed", "unknown") else ()),
-            f"host      {step.host or 'here'}",
-            f"command   {step.command}",
-            f"check     {step.check or 'none'}",
-            f"undo      {step.undo or 'none: ' + (step.no_undo or 'nothing to take back')}",
-            *(() if step.state in ("failed", "unknown") else (f"evidence  {said}",)),
-            f"attempt   {step.attempt}",
+        why = step.state in ("failed", "unknown")
+        facts = [
+            *((("why", said), ("", "")) if why else ()),
+            ("host", step.host or "here"),
+            ("command", step.command),
+            ("check", step.check or "none"),
+            ("undo", step.undo or "none: " + (step.no_undo or "nothing to take back")),
+            *(() if why else (("evidence", said),)),
+            ("attempt", str(step.attempt)),
         ]
-        self.app.push_screen(TextScreen(self.bridge, self.environment, f"step {step.id}", "\n".join(rows)))
+        about, heading = f"step {step.id}", f"{step.title}: {step.state}"
+        self.app.push_screen(TextScreen(self.bridge, self.environment, about, heading, facts))
 
 
 def _working(steps: tuple[StepShown, ...]) -> StepShown | None:

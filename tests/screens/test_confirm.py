@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import pytest
 
@@ -396,6 +397,10 @@ def test_a_run_that_is_undone_has_no_tick_and_another_steps_output_is_gone_at_on
     asyncio.run(drive())
 
 
+def _asked(session: FixedSession, method: str) -> bool:
+    return method in session.names()
+
+
 def test_a_decision_that_cannot_be_made_now_says_so_and_is_not_in_the_key_line() -> None:
     async def drive() -> None:
         for run, keys, said in (
@@ -407,7 +412,7 @@ def test_a_decision_that_cannot_be_made_now_says_so_and_is_not_in_the_key_line()
             async with driven(session) as console:
                 console.app.push_screen(RunScreen(console.app.bridge, PRODUCTION, run))
                 await console.at("RunScreen")
-                await console.until(lambda: "run" in session.names(), "the run")
+                await console.until(partial(_asked, session, "run"), "the run")
                 await console.pilot.pause(0.1)
                 assert not set(keys) & {row[1:2] for row in console.text.splitlines()[-1].split("   ")}
                 for key in keys:

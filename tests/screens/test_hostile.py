@@ -68,7 +68,7 @@ def made(console: Driver) -> dict[str, Callable[[], Deck[Any]]]:
         "ActionsScreen": lambda: ActionsScreen(*here),
         "ConfirmScreen": lambda: ConfirmScreen(bridge, session.plan("deploy", PRODUCTION, {})),
         "DetailScreen": lambda: DetailScreen(*here, "service", MARKER, MARKER),
-        "TextScreen": lambda: TextScreen(*here, MARKER, MARKER),
+        "TextScreen": lambda: TextScreen(*here, MARKER, MARKER, ((MARKER, MARKER), ("", MARKER))),
         "FormScreen": lambda: FormScreen(*here, "deploy", {FIELDS[0].name: MARKER}),
         "HelpScreen": lambda: HelpScreen(*here, takers),
         "LockScreen": lambda: LockScreen(*here),
