@@ -75,7 +75,8 @@ class TopLine(EdgeLine):
         state = self._state
         name = state.environment.upper() if state.production else state.environment
         glyph = self.symbols.production if state.production else ""
-        environment = Piece(f" {f'{glyph} {name}'.strip()} ", "production" if state.production else "env")
+        words = f" {f'{glyph} {name}'.strip()} " if name else ""
+        environment = Piece(words, "production" if state.production else "env")
         mode: Tone = "warn" if state.armed else "plain"
         armed = f"{self.symbols.armed} {state.mode}" if state.armed else state.mode
         running, lock = state.running.split(":")[0], state.lock.split(":")[0]
