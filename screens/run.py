@@ -246,11 +246,16 @@ class RunScreen(Deck[None]):
         return f"{command.title}: not possible, {over}{shown.line.state}.{instead}"
 
     def _question(self, title: str, words: str, then: Any) -> None:
-        from screens.question import QuestionScreen
+        """Ask. What changes production anew, after the run is over, is only begun with its name typed, as any run."""
+        from screens.question import QuestionScreen, TypedScreen
 
-        self.app.push_screen(
-            QuestionScreen(self.bridge, self.environment, title, words), lambda yes: then() if yes else None
+        over = self.shown is not None and self.shown.line.state not in UNFINISHED
+        asked = (
+            TypedScreen(self.bridge, self.environment, title, words, self.environment)
+            if over and self.bridge.known.environment(self.environment).production
+            else QuestionScreen(self.bridge, self.environment, title, words)
         )
+        self.app.push_screen(asked, lambda yes: then() if yes else None)
 
     def _decide(self, choice: Literal["undo", "leave", "resume"], title: str, words: str, said: str) -> None:
         """Ask, then answer. A run that was not made here, or is taken over, is confirmed whole, with a reason."""

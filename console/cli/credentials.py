@@ -90,7 +90,10 @@ def _due(set_at: datetime, days: int) -> datetime:
 @click.option("--where", default="", help="Who issues it and where it is renewed.")
 @click.pass_obj
 def set_(obj: dict[str, Any], name: str, file: str | None, from_stdin: bool, where: str) -> None:
-    """Store the value of NAME; asked for on the terminal unless --file or --stdin is given."""
+    """Store the value of NAME.
+
+    It is asked for on the terminal unless --file or --stdin is given.
+    """
     from console.cli.opening import cli_session
     from console.text.encodings import MIN_DERIVED, MIN_RAW, WEAK, short_parts
 

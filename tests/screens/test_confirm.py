@@ -473,3 +473,25 @@ def test_an_ending_that_the_title_says_already_is_not_said_again() -> None:
             assert "undone: Failed" not in console.text
 
     asyncio.run(drive())
+
+
+def test_to_undo_a_run_that_is_over_production_is_typed_and_elsewhere_a_y_does() -> None:
+    async def drive() -> None:
+        for environment, keys in ((PRODUCTION, ("y", "enter")), (STAGING, ("n",))):
+            session = FixedSession()
+            run = "r-0039" if environment == PRODUCTION else "r-0038"
+            session.shown[run] = session.shown[run]._replace(can=("undo",))
+            async with driven(session, environment) as console:
+                console.app.push_screen(RunScreen(console.app.bridge, environment, run))
+                await console.shows("u Undo the run")
+                await console.press("u")
+                await console.at("TypedScreen" if environment == PRODUCTION else "QuestionScreen")
+                await console.press(*keys)
+                await console.at("RunScreen")
+                assert "answer" not in session.names()
+                await console.press("u")
+                await console.at("TypedScreen" if environment == PRODUCTION else "QuestionScreen")
+                await console.press(*((*PRODUCTION, "enter") if environment == PRODUCTION else ("y",)))
+                await console.until(partial(_asked, session, "answer"), "the undo")
+
+    asyncio.run(drive())
