@@ -133,7 +133,7 @@ class RunScreen(Deck[None]):
         why = f"   {shown.reason}" if shown.reason else ""
         where = f", runner: {shown.where}" if shown.where else ""
         took = f", took {duration(line.took_s)}" if line.took_s and line.state not in UNFINISHED else ""
-        began = f"began {moment(line.started, now)}{took}, by {line.who}{where}"
+        began = f"began {moment(line.started, now)} by {line.who}{took}{where}"
         place = "" if line.environment in line.title else f" in {line.environment}"
         left_out = f" without {', '.join(shown.without)}" if shown.without else ""
         self.query_one("#title", Words).say(

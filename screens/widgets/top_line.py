@@ -102,7 +102,7 @@ class TopLine(EdgeLine):
         word = bar + screen.split(" ")[0] if screen else ""
         where = Piece(bar + screen if screen else "", "strong", 8, word, word)
         shown = fitting([system, where, environment, *rest], width - 1)
-        parts: list[Part] = []
+        parts: list[Part] = [] if shown and shown[0].text.startswith(" ") else [(" ", self.tone("plain"))]
         for i, piece in enumerate(shown):
             if i:
                 parts.append(("  ", self.tone("plain")))
