@@ -34,7 +34,10 @@ def profile() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 @click.pass_obj
 def check(obj: dict[str, Any], file: str | None, as_json: bool) -> None:
-    """Say everything that is wrong with a profile, each with file, line and column."""
+    """Say everything that is wrong with a profile.
+
+    Each mistake comes with file, line and column.
+    """
     import dataclasses
 
     from console.live.open import find
