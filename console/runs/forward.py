@@ -206,9 +206,14 @@ def settle(engine: Engine, step: Step, attempt: int, outcome: Outcome, *, going_
 
 
 def _guarded_next(engine: Engine) -> set[str]:
-    """Hosts whose next step takes the records with it: a guarded command that nothing stands before."""
+    """Hosts whose next round trip takes the records with it: that of a guarded command that nothing stands before.
+
+    After the last step it is that which gives the lock back.
+    """
     if engine.stopping.is_set() or engine.journal.view.cancel is not None:
         return set()
+    if all(step.state == "done" for step in engine.journal.view.steps.values()):
+        return set(engine.owned.fences)
     return {
         step.host
         for step in _ready(engine, ())
