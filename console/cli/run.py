@@ -123,7 +123,7 @@ def run(
         if without:
             session.get_ready()  # nothing is to be done on those, so nothing is begun with them either
         else:
-            session.get_ready_for(action, environment)
+            session.get_ready_for(environment)
         if obj.get("passphrase_fd") is not None:
             session.ground.keys.open_beside()
         shown = session.plan(action, environment, values, unseen=yes)

@@ -22,10 +22,13 @@ from console.hosts.channels import SshRunning, execute, open_session
 from console.hosts.config import HostConfig, PassphraseFor
 from console.hosts.connection import Connection
 from console.hosts.core import HostCore
+from console.hosts.lazily import put_off
 from console.hosts.relay import as_socket
 from console.hosts.settings import Ask, resolve
 from console.hosts.streamlocal import open_streamlocal
 from console.timing import DEFAULT, Timing
+
+put_off()  # before anybody imports paramiko
 
 if TYPE_CHECKING:
     from docker import APIClient

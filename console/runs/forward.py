@@ -133,7 +133,7 @@ def _record(engine: Engine, done: list[Settled], chosen: Sequence[Step]) -> Mapp
             engine.journal.append_all(outcomes)
     done.clear()
     if outcomes:
-        engine.copies.soon({step.host for step in chosen if step.host is not None and _guarded(step)})
+        engine.copies.soon(_taken_along(engine, chosen))
     if not intents:
         return {}
     begun = map(Begun, attempts, records[len(outcomes) :])
@@ -151,9 +151,18 @@ def _record_rest(engine: Engine, done: list[Settled], running: Iterable[Future[S
             engine.journal.append_all([(one.kind, one.body) for one in done])
 
 
-def _guarded(step: Step) -> bool:
-    """Whether the step takes records to its host: a guarded command that nothing stands before."""
-    return isinstance(step.run, Command) and step.run.writes and not step.gates
+def _taken_along(engine: Engine, chosen: Iterable[Step]) -> set[str]:
+    """Hosts whose next round trip takes the records with it: that of a guarded command that nothing stands before.
+
+    After the last step it is that which gives the lock back.
+    """
+    if all(step.state in MET for step in engine.journal.view.steps.values()):
+        return set(engine.owned.fences)
+    return {
+        step.host
+        for step in chosen
+        if step.host is not None and isinstance(step.run, Command) and step.run.writes and not step.gates
+    }
 
 
 def _cancel_seen(engine: Engine, running: Iterable[Step]) -> bool:

@@ -223,6 +223,6 @@ def _no_fence() -> None:
     from console.hosts import scripts
 
     text = scripts.text
-    compared = '[ "$(cat fence)" = "$fence" ]'
-    assert text("guard").count(compared) == 2
+    compared = '[ "$found" = "$fence" ]'
+    assert text("guard").count(compared) == 1 and text("guard").count("ours ||") == 2
     scripts.text = lambda name: text(name).replace(compared, "true") if name == "guard" else text(name)  # type: ignore[assignment]
