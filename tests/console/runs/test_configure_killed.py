@@ -81,7 +81,7 @@ def test_whenever_it_is_killed(world: World, server: Server, then: str) -> None:
     profile, keys = profiled(world)
     env, kept = world.app / ".env", world.app / ".quarterdeck" / "kept"
     struck = undone = 0
-    for number in range(2, 40):
+    for number in range(5, 40):  # the four before it are those of every run
         run = begun(world, profile, keys)
         world.carry_by(server, run, "--die", "after", str(number))
         if world.view(run).state == "closed":
@@ -97,15 +97,15 @@ def test_whenever_it_is_killed(world: World, server: Server, then: str) -> None:
         if view.ending == "undone":
             undone += 1
             assert env.read_text() == BEFORE and env.stat().st_mode & 0o777 == 0o640, (number, view.text)
-        elif then == "undo" and last:  # what it was is not kept any more, and no template of it is known
-            assert view.ending == "needs-human" and "not kept any more" in view.text, (number, view.text)
+        elif view.ending == "needs-human":  # what it was is not kept any more, and no template of it is known
+            assert then == "undo" and last and "not kept any more" in view.text, (number, view.text)
             assert env.read_text() == AFTER, number
         else:
             assert view.ending == "succeeded", (number, view.ending, view.text)
             assert env.read_text() == AFTER and env.stat().st_mode & 0o777 == 0o600, number
         assert not kept.exists(), f"killed after record {number}, what was kept stays"
         assert sorted(one.name for one in world.app.iterdir()) == [".env", ".quarterdeck"], number
-    assert struck >= 8 and (undone >= 3) is (then == "undo"), (struck, undone)
+    assert struck >= 6 and (undone >= 3) is (then == "undo"), (struck, undone)
     for place in (world.state, world.app / ".quarterdeck"):
         for file in Path(place).rglob("*"):
             if file.is_file() and "keyring" not in file.name:
