@@ -50,6 +50,14 @@ class FieldShown(NamedTuple):
 Choice = Literal["undo", "leave", "resume", "now"]
 """What may be decided about a run. `now`: the rest of its wait is skipped."""
 
+
+def way(word: str, run: str) -> str:
+    """The command by which a person says a word of `RunShown.can`."""
+    if word == "now":
+        return f"quarterdeck runs resume {run} --now --reason TEXT"
+    return f"quarterdeck runs {word} {run}"
+
+
 WITHOUT = "--without"
 """The field of a form, and the value given to `plan`, that names hosts to leave out, with commas between them.
 

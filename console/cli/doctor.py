@@ -111,7 +111,7 @@ def interrupted(session: LiveSession) -> Iterator[tuple[bool, str]]:
             waits = (
                 "its runner waits" if seen.holder is not None else "no runner waits for that: quarterdeck runs resume"
             )
-            yield True, f"{name} is parked until {clock(seen.parked.until)}; {waits}"
+            yield True, f"{name} is parked until {clock(seen.until)}; {waits}"
         elif seen.holder is None and seen.view.state != "closed" and name not in ended:
             found.append(f"{name} ({seen.state}, last heard of at {clock(seen.heard)})")
             rebooted += seen.rebooted

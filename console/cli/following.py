@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any, Literal
 
 from console.cli.output import UNFINISHED, Exit, ask_tty, clock, give, give_json, iso, say, table
+from console.session import way
 
 if TYPE_CHECKING:
     from console.live.session import LiveSession
@@ -152,13 +153,6 @@ def _asked_to_stay(session: LiveSession, run_id: str) -> bool:
 def _brief(text: str) -> str:
     """What fits a line."""
     return text if len(text) <= BRIEF else f"{text[: BRIEF - 1]}…"
-
-
-def way(word: str, run_id: str) -> str:
-    """The command by which a person says a word of `RunShown.can`."""
-    if word == "now":
-        return f"quarterdeck runs resume {run_id} --now --reason TEXT"
-    return f"quarterdeck runs {word} {run_id}"
 
 
 def state_text(line: RunLine) -> str:

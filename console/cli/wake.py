@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from console.cli.output import DONE, HUMAN, UNFINISHED, Exit, clock, give, give_json, iso, say
+from console.session import way
 
 WAIT_S = 600.0
 
@@ -49,5 +50,5 @@ def wake(obj: dict[str, Any], wait_s: float, as_json: bool) -> None:
         heard = f", last heard of at {clock(one.since)}" if one.since else ""
         give(f"{what} ({one.run}): {one.state}{heard}: {one.why}")
         for word in one.can if one.next is None else ("follow",):
-            give(f"  - quarterdeck runs {word} {one.run}")
+            give(f"  - {way(word, one.run)}")
     raise Exit(code)

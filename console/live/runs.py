@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from console.live.deciding import may_be_answered, may_be_left_out, may_still_undo
 from console.live.elsewhere import Elsewhere
 from console.runs.seen import DUE, PARKED
-from console.session import AskFailed, Choice, OutputShown, PlanShown, RunShown
+from console.session import AskFailed, Choice, OutputShown, PlanShown, RunShown, way
 from console.watch.views import RunLine
 
 if TYPE_CHECKING:
@@ -229,7 +229,7 @@ class RunsDesk:
         if seen.view.state == "closed":
             raise AskFailed(f"The run has ended already: {seen.state}.", exit_code=4)
         if seen.holder is None:
-            ways = tuple(f"quarterdeck runs {word} {run}" for word in seen.can)
+            ways = tuple(way(word, run) for word in seen.can)
             if seen.elsewhere:
                 ways = (f"take it over once it is dead: quarterdeck runs resume {run}",)
             raise AskFailed(

@@ -198,7 +198,7 @@ def run_line(seen: Seen) -> RunLine:
         local=not seen.elsewhere,
         heard=seen.heard if seen.idle else view.last_at,  # of a living one it would change all the time
         looked=seen.looked,
-        until=seen.parked.until if seen.parked is not None else 0.0,
+        until=seen.until,
     )
 
 
@@ -265,13 +265,12 @@ def _at(moment: float) -> str:
 
 
 def _until(seen: Seen) -> str:
-    return f"until {_at(seen.view.parked.until)}" if seen.view.parked is not None else ""
+    return f"until {_at(seen.until)}" if seen.parked is not None else ""
 
 
 def parked_text(seen: Seen) -> str:
     """Until when a run is parked and who goes on then, or why nothing happens though it is due; empty otherwise."""
-    parked = seen.parked
-    if parked is None or not seen.rests:
+    if not seen.rests:
         return ""
     where = seen.view.environment
     if seen.left_s > 0:
@@ -283,12 +282,12 @@ def parked_text(seen: Seen) -> str:
         else:
             then = "No runner waits for that: `quarterdeck wake` goes on then, or `runs resume` lets one wait now."
         free = f"{where} is free meanwhile" + (f"; it keeps {kept}" if kept else "")
-        return f"Parked until {_at(parked.until)} (in {_span(seen.left_s)}). {free[:1].upper()}{free[1:]}.\n{then}"
+        return f"Parked until {_at(seen.until)} (in {_span(seen.left_s)}). {free[:1].upper()}{free[1:]}.\n{then}"
     if seen.holder is not None:
-        return f"Due since {_at(parked.until)}; {seen.waits}"
+        return f"Due since {_at(seen.until)}; {seen.waits}"
     heard = _at(max(seen.heard, seen.looked))
     looked = f"`quarterdeck wake` looked at {heard}" if seen.looked > seen.heard else f"not looked at since {heard}"
-    return f"Due since {_at(parked.until)}; {looked}. Go on with it, take it back, or leave it as it is."
+    return f"Due since {_at(seen.until)}; {looked}. Go on with it, take it back, or leave it as it is."
 
 
 def _span(seconds: float) -> str:

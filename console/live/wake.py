@@ -136,6 +136,8 @@ class Waker:
         seen = self._runs.seen(run, environment)
         if not seen.idle:  # a colleague has it, or has brought it to its end
             return None
+        if seen.parked is not None and seen.left_s > 0:
+            return None
         view = seen.view
         known = self._records.remembered(_tries_key(run)) or {}
         tries = int(known.get("tries", 0)) if known.get("progress") == progress(view) else 0

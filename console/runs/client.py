@@ -104,7 +104,8 @@ class Runs:
         at = float(looked["at"]) if looked else 0.0
         kept = self.records.remembered(waits_key(run)) if view.parked is not None and holder is not None else None
         waits = str(kept.get("why", "")) if kept else ""
-        return Seen(view, holder, elsewhere, foreign, there, gives_way, lock, heard, at, waits, silent)
+        claimed = view.parked is not None and self.leases.claims(run, f"environment:{view.environment}")
+        return Seen(view, holder, elsewhere, foreign, there, gives_way, lock, heard, at, claimed, waits, silent)
 
     def unfinished(self) -> list[str]:
         """Ids of the runs in the store that have no end, newest first."""

@@ -188,6 +188,10 @@ class Leases:
         holder = _process(rows[0][0])
         return holder if _lives(holder, float(rows[0][1])) else None
 
+    def claims(self, run: str, name: str) -> bool:
+        """Whether a run holds a claim in this store."""
+        return bool(self._database.rows("SELECT 1 FROM claim WHERE name = ? AND run = ?", (name, run)))
+
     def heard(self, run: str, lease_s: float) -> float:
         """When the run's runner last renewed its lease, unix seconds; 0 where it gave the lease back, or had none."""
         rows = self._database.rows("SELECT until FROM lease WHERE run = ?", (run,))

@@ -16,8 +16,9 @@ from console.hosts.base import HostError, LoginRefused
 from console.runs.api import Park, Step
 from console.runs.claims import of_environments
 from console.runs.forward import EVIDENCE_LIMIT, Way
+from console.runs.journal import Forgotten
 from console.runs.lease import ClaimHeld, boot_id, claim_in, unclaim_in
-from console.runs.locks import LockHeld
+from console.runs.locks import LockHeld, look
 from console.runs.model import DONE, PARKED, SKIPPED, UNFINISHED_CODE, UNKNOWN, UNLOCKED, waits_key
 from console.runs.ownership import OwnershipLost
 from console.runs.second_look import read_credentials
@@ -52,18 +53,23 @@ def rest(engine: Engine) -> int | None:
     if engine.journal.sync().parked is None:
         _begin(engine)
     _waits(engine, "", "")
-    refused_since = 0.0
+    refused_since, free = 0.0, False
     while True:
         view, pause_s = engine.journal.sync(), engine.timing.parked_s
         if engine.owned.lost:
             raise OwnershipLost(engine.owned.lost)
         if view.parked is not None and not view.decided and (left := left_s(view.parked)) > 0:
-            if not view.unlocked:
-                _give_back(engine)
             pause_s = min(pause_s, left)
+            if not free:
+                try:
+                    free = _give_back(engine)
+                except Elsewhere as error:
+                    engine.say(f"stopped: {error}")
+                    return UNFINISHED_CODE
+                continue
         elif not engine.stopping.is_set():
             try:
-                if _take(engine):
+                if engine.owned.fences or _take(engine):
                     return None
                 refused_since = 0.0
             except LoginRefused as error:
@@ -128,18 +134,17 @@ def _begin(engine: Engine) -> None:
     engine.audited("run.parked", {"until": until})
 
 
-def _give_back(engine: Engine) -> None:
-    """Locks, and claims on environments, are given back. May be done again after a crash."""
+def _give_back(engine: Engine) -> bool:
+    """Locks, and claims on environments, are given back; whether they are. Raises Elsewhere."""
     tools, owned = engine.tools, engine.owned
-    if not owned.fences:  # another runner had them
-        owned.fences.update(engine.journal.view.fences)
+    if not owned.fences and _left_behind(engine):
+        return False  # they are ours now: to be given back, unless the hosts know that the run went on
+    if not owned.fences:
+        _unclaim(engine)
+        return True
     owned.rest()
     engine.wait_for_copies()
-    try:
-        left = owned.give_back(last=engine.lacking)
-    except OwnershipLost as error:  # somebody took the environment since: it is given back
-        engine.say(str(error))
-        left = []
+    left = owned.give_back(last=engine.lacking)
     _unclaim(engine)
     engine.journal.append(UNLOCKED, {"hosts": sorted(set(owned.fences) - set(left)), "left": left})
     try:
@@ -149,6 +154,31 @@ def _give_back(engine: Engine) -> None:
     owned.fences.clear()
     for name in engine.plan.hosts:  # a connection that is idle for hours is cut off by whatever lies between
         tools.environment.hosts[name].close()
+    return True
+
+
+def _left_behind(engine: Engine) -> bool:
+    """Whether an earlier runner died before it had given all locks back: then they are taken over, under a new fence.
+
+    Under its own one nothing is done: it may live, on another machine, and be about to record what it did. Raises
+    Elsewhere where it does live.
+    """
+    environment = engine.tools.environment
+    for name in engine.plan.hosts:
+        try:
+            held = look(environment.hosts[name], environment.directory, environment.timing)
+        except HostError as error:
+            engine.say(str(error))  # a lock that stays there dies, and keeps nobody out
+            continue
+        if held is None or held.owner.kind != "run" or held.owner.run != engine.run_id:
+            continue
+        if not (held.dead or held.owner.gone):
+            raise Elsewhere(f"{held.owner.who} carries this run on")
+        try:
+            return _take(engine)  # not, where somebody has the environment by now
+        except LoginRefused as error:
+            engine.say(str(error))
+    return False
 
 
 def _unclaim(engine: Engine) -> None:
@@ -163,7 +193,7 @@ def _take(engine: Engine) -> bool:
             claim_in(connection, engine.run_id, engine.plan.claims)
         try:
             take(engine)
-        except (LockHeld, HostError, ChainBroken):
+        except (LockHeld, HostError, ChainBroken, Forgotten):
             with suppress(OwnershipLost):
                 engine.owned.give_back()
             engine.owned.fences.clear()

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from console.runs.locks import Held
     from console.store.records import Record
 
+CLOCK_SET_S = 10.0
+"""Clocks that are further apart than they were: one of them was set."""
 PARKED, DUE = "parked", "parked, due"
 """States of a run that waits without its environment; `DUE`: it could go on, and nobody does."""
 
@@ -45,6 +47,8 @@ class Seen:
     """When its runner was last heard of, unix seconds: a record of it, or its lease renewed."""
     looked: float = 0.0
     """When `quarterdeck wake` last looked at it without being able to go on; 0: never."""
+    claimed: bool = False
+    """It has the claim on its environment, in this store: it is parking, or goes on from that."""
     waits: str = ""
     """Why a living runner does not go on with it though its wait is over, in a sentence."""
     silent: tuple[str, ...] = ()
@@ -61,14 +65,23 @@ class Seen:
         view = self.view
         if view.parked is None or view.decided or self.elsewhere:
             return None
-        # What is recorded after the locks have gone may not have reached the hosts; there the lock itself tells.
-        freed = view.unlocked or (self.lock is None and (self.foreign or bool(self.there)))
+        # That the locks have gone is recorded after it: a claim, and a lock that was looked for, tell it sooner.
+        freed = not self.claimed and (view.unlocked or self.lock is None)
         return view.parked if freed else None
 
     @property
     def left_s(self) -> float:
         """Seconds until its wait is over; 0 where it is, or there is none."""
         return left_s(self.parked) if self.parked is not None else 0.0
+
+    @property
+    def until(self) -> float:
+        """When its wait is over, by the time of day as it is now (it may have been set); 0 where it is not parked."""
+        if self.parked is None:
+            return 0.0
+        now = time.time() + self.left_s
+        set_since = self.left_s > 0 and abs(now - self.parked.until) > CLOCK_SET_S
+        return float(round(now / 10) * 10) if set_since else self.parked.until
 
     @property
     def rests(self) -> bool:

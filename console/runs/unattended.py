@@ -87,8 +87,6 @@ def _settled(view: RunView, left: Left) -> Verdict:
     if view.parked is not None:
         if left.due:
             return Verdict("go on", "its wait is over, and what was confirmed goes on then")
-        if view.unlocked:
-            return Verdict(None, "it is parked, and its wait is not over")
         return Verdict("go on", "it was parking: its environment is to be given back")
     if view.decision is not None:
         return Verdict(None, "")  # to go on: like any other change

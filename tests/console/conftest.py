@@ -14,7 +14,7 @@ from tests.console.runs.world import ROOT, World
 def world(tmp_path: Path) -> Iterator[World]:
     made = World(tmp_path)
     yield made
-    made.records.database.close()
+    made.close()
 
 
 @pytest.fixture

@@ -1,10 +1,13 @@
 # The newest runs that this host knows, and older ones whose end it does not know (they may be parked for weeks), newest
 # first, each with the last line of its journal. 1 deploy directory  2 how many of the newest
 cd -- "$1/.quarterdeck/runs" 2>/dev/null || exit 0
-open() {
-  find . -mindepth 2 -maxdepth 2 -name records.jsonl -exec grep -L -F -e '"kind":"run.closed"' {} + | cut -d / -f 2
-}
-for run in $({ ls -1r | head -n "$2"; open; } | sort -ru); do
+hash='"[0-9a-f]{64}"' # as in open.sh
+closed="\"hash\":$hash,\"kind\":\"run\\.closed\",\"prev\":$hash,\"seq\":[0-9]+,\"stream\":\"[^\"]*\"}\$"
+newest=$(ls -1r | head -n "$2")
+for run in $({
+  printf '%s\n' "$newest"
+  find . -mindepth 2 -maxdepth 2 -name records.jsonl ! -path './.*' -exec grep -L -E -e "$closed" {} + | cut -d / -f 2
+} | sort -ru); do
   [ -f "$run/records.jsonl" ] || continue
   printf 'run %s\n' "$run"
   tail -n 1 "$run/records.jsonl"

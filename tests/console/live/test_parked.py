@@ -10,46 +10,24 @@ from typing import Any
 import pytest
 
 from console.live.wake import Waker, Woken
-from console.runs.create import skip
+from console.runs.lease import kill
 from tests.console.cli.program import Said, called
 from tests.console.live.test_wake import Nobody
-from tests.console.runs.hands import Hands, state
-from tests.console.runs.world import ROOT, World, until
+from tests.console.runs.parked import KINDS, end, parked, state, time_passes
+from tests.console.runs.world import World
 
-KINDS = ("do", "park", "do")
 Cli = Callable[..., Said]
 
 
-@pytest.fixture(scope="module")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hands]:
-    made = Hands(tmp_path_factory.mktemp("plugin"))
-    yield made
-    made.close()
-
-
 @pytest.fixture
-def hands(servers: Hands) -> Iterator[Hands]:
-    """No runner of a test outlives it."""
-    yield servers
-    for runner in servers.begun:
-        runner.kill()
-    servers.begun.clear()
-
-
-@pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    """Its own runners look ten times as often as they do."""
-    made = World(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", f"{ROOT}:{tmp_path / 'plugin'}")
-    monkeypatch.setenv("QUARTERDECK_STATE_DIR", str(made.state))
+def world(world: World, found: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """Runners that are started the ordinary way look ten times as often as they do, and do not outlive it."""
     monkeypatch.setenv("QUARTERDECK_TIMING_SCALE", "0.1")
-    (tmp_path / "p.yaml").write_text(json.dumps(made.profile.model_dump(mode="json", exclude_none=True)))
-    yield made
-    for run in made.runs.unfinished():
-        if (holder := made.runs.leases.holder(run)) is not None:
-            skip(made.records, run, "the test", "it is over")
-            until(lambda holder=holder: not holder.alive, f"the end of {run}")  # type: ignore[misc]
-    made.records.database.close()
+    (tmp_path / "p.yaml").write_text(json.dumps(world.profile.model_dump(mode="json", exclude_none=True)))
+    yield world
+    for run in world.runs.unfinished():
+        if (holder := world.runs.leases.holder(run)) is not None:
+            kill(holder)
 
 
 @pytest.fixture
@@ -72,9 +50,9 @@ def document(said: Said) -> dict[str, Any]:
     return found
 
 
-def test_it_is_said_everywhere_and_skipped_with_a_reason(world: World, hands: Hands, cli: Cli) -> None:
+def test_it_is_said_everywhere_and_skipped_with_a_reason(world: World, cli: Cli) -> None:
     run = world.create(*KINDS, credential="jwt")
-    hands.parked(world, run)
+    parked(world, run)
     said = cli("runs", "follow", run)
     assert said.code == 6
     for words in ("Parked until ", " (in 60 min)", "Here is free meanwhile; it keeps credential:jwt", "by itself"):
@@ -100,9 +78,9 @@ def test_it_is_said_everywhere_and_skipped_with_a_reason(world: World, hands: Ha
     assert said.code == 4 and "there is no wait" in said.err
 
 
-def test_resume_before_its_time_lets_a_runner_wait(world: World, hands: Hands, cli: Cli) -> None:
+def test_resume_before_its_time_lets_a_runner_wait(world: World, cli: Cli) -> None:
     run = world.create(*KINDS)
-    hands.parked(world, run).kill()
+    end(parked(world, run))
     said = cli("runs", "show", run)
     assert said.code == 6 and "No runner waits for that" in said.out and f"runs resume {run}" in said.out
     assert woken(world) == [] and world.runs.seen(run).holder is None
@@ -113,10 +91,10 @@ def test_resume_before_its_time_lets_a_runner_wait(world: World, hands: Hands, c
     assert said.code == 0 and world.made() == [], said
 
 
-def test_due_with_nobody_there_it_is_woken(world: World, hands: Hands, cli: Cli) -> None:
+def test_due_with_nobody_there_it_is_woken(world: World, cli: Cli) -> None:
     run = world.create(*KINDS)
-    hands.parked(world, run).kill()
-    skip(world.records, run, "the clock", "time passed")
+    end(parked(world, run))
+    time_passes(world, run)
     said = cli("runs", "follow", run)
     assert said.code == 6 and "Due since " in said.out and "not looked at since " in said.out
     assert "parked, due since" in cli("runs").out and "nobody executes" in cli("doctor").out
@@ -126,18 +104,18 @@ def test_due_with_nobody_there_it_is_woken(world: World, hands: Hands, cli: Cli)
     assert "woken" in [one.kind for one in world.records.read("audit")]
 
 
-def test_killed_while_it_parked_it_is_woken_to_give_the_environment_back(world: World, hands: Hands) -> None:
+def test_killed_while_it_parked_it_is_woken_to_give_the_environment_back(world: World) -> None:
     run = world.create(*KINDS)
-    hands.carry(world, run, "--die", "after", "run.parked")
+    world.carry(run, "--die", "after", "run.parked")
     [found] = woken(world)
     assert (found.next, found.state, found.exit_code) == ("go on", "parked", None), found
     assert woken(world) == [] and not world.locked()
-    assert hands.carry(world, world.create("do")) == 0
+    assert world.carry(world.create("do")) == 0
 
 
-def test_a_colleague_sees_it_and_takes_it_back_once_it_is_confirmed(world: World, hands: Hands, cli: Cli) -> None:
+def test_a_colleague_sees_it_and_takes_it_back_once_it_is_confirmed(world: World, cli: Cli) -> None:
     run = world.create(*KINDS)
-    waits = hands.parked(world, run)
+    waits = parked(world, run)
     [line] = [one for one in json.loads(cli("runs", "--json", by="other").out) if one["id"] == run]
     assert line["state"] == "parked" and line["until"]
     assert "parked until" in cli("status", by="other").out
@@ -146,18 +124,18 @@ def test_a_colleague_sees_it_and_takes_it_back_once_it_is_confirmed(world: World
     assert cli("runs", "undo", run, "--yes", "--expect", "0" * 64, by="other").code == 4
     said = cli("runs", "undo", run, "--yes", "--expect", str(world.view(run).body["digest"]), by="other")
     assert said.code == 0 and world.made() == [], said
-    assert waits.alive and state(world, run) == "parked", "its runner will see it when the time has come"
-    skip(world.records, run, "the clock", "time passed")
-    assert waits.wait() == 0 and world.view(run).ending == "undone"
+    assert waits.poll() is None and state(world, run) == "parked", "its runner will see it when the time has come"
+    time_passes(world, run)
+    assert waits.wait(60) == 0 and world.view(run).ending == "undone"
 
 
-def test_what_ended_during_the_parking_does_not_keep_it_from_being_undone(world: World, hands: Hands, cli: Cli) -> None:
+def test_what_ended_during_the_parking_does_not_keep_it_from_being_undone(world: World, cli: Cli) -> None:
     run = world.create(*KINDS)
-    rotation = hands.parked(world, run)
+    rotation = parked(world, run)
     hotfix = world.create("look", "look", "look", "do")
-    assert hands.carry(world, hotfix) == 0
-    skip(world.records, run, "the clock", "time passed")
-    assert rotation.wait() == 0
+    assert world.carry(hotfix) == 0
+    time_passes(world, run)
+    assert rotation.wait(60) == 0
     said = cli("runs", "undo", hotfix, "--yes")
     assert said.code == 4 and f"Another run has ended in here since: {run}" in said.err
     said = cli("runs", "undo", run, "--yes")

@@ -80,6 +80,8 @@ class World:
         )
         self.records.remember("profile:world", self.profile.dumped())
         self.timing = timing
+        self.begun: list[Forked] = []
+        """Every runner of it so far."""
 
     @contextmanager
     def environment(self) -> Iterator[Environment]:
@@ -111,7 +113,8 @@ class World:
     def runner(self, run: str, *extra: str) -> Forked:
         """Start the runner of a run; `extra`: how it is to die."""
         *words, log = self.words(run, *extra)
-        return server().start(words, Path(log), self.folder / "plugin")
+        self.begun.append(server().start(words, Path(log), self.folder / "plugin"))
+        return self.begun[-1]
 
     def carry(self, run: str, *extra: str, timeout: float = 60) -> int:
         """Run the runner to its end; its exit code."""
@@ -131,6 +134,12 @@ class World:
         """What a server is told to carry a run on."""
         log = str(self.places.logs / f"{run}.log")
         return [*extra, "--", "--run", run, "--state", str(self.state), log]
+
+    def close(self) -> None:
+        """No runner of a test outlives it."""
+        for child in self.begun:
+            child.kill()
+        self.records.database.close()
 
     def view(self, run: str) -> RunView:
         """The run as its records say."""
