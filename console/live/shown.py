@@ -255,7 +255,12 @@ def ending_text(view: RunView, state: str) -> str:
 def _waits(seen: Seen) -> str:
     if seen.state == "interrupted":
         known = seen.view.interrupted
-        if known:
+        if seen.frozen is not None:
+            why = (
+                f"Its runner, the process {seen.frozen.pid}, does not move any more: it was stopped, most likely. "
+                "Whoever decides anything here ends it first, if it does not go on within 15 s."
+            )
+        elif known:
             why = lines_of(str(known.get("why", "")))
         elif seen.rebooted:
             why = "This machine was started anew while it went on."

@@ -110,7 +110,7 @@ class Waker:
             body = seen.view.body
             if 0 <= time.time() - seen.heard < self._grace_s:
                 return None
-            if not seen.idle or (system is not None and body.get("system") != system):
+            if not seen.idle or seen.frozen is not None or (system is not None and body.get("system") != system):
                 return None
             profile = self._profile(str(body.get("profile", "")))
             if profile is None or seen.view.environment not in profile.environments:
