@@ -188,6 +188,7 @@ NOT_A_TERMINAL = {
     "console/runs/waiting.py",
     "console/hosts/local.py",
     "console/store/signing.py",
+    "screens/hangup.py",
 }
 """Files that use `os.write` for pipes and files of their own; the first one cleans its prompts in the same line."""
 

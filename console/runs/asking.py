@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 def ask(engine: Engine, way: Way) -> bool:
     """Ask what to do after a cancel, a doubt, or a failure that is not undone by itself; whether an answer came."""
-    ways = "".join(later_way_out(engine.run_id, engine.hosts, host) for host in engine.owned.away)
+    lines = (later_way_out(engine.run_id, engine.hosts, host) for host in engine.owned.away)
+    ways = "".join(f"\n{line}" for line in lines if line)
     if way == "cancelled":
         text = "Cancelled as asked. Undo what was done, leave it as it is, or go on?"
         return question(engine, text + ways, ("undo", "leave", "resume"))

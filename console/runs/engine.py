@@ -101,7 +101,7 @@ class Engine:
             closed = self.journal.view.state == "closed"
             return code
         except CutOff as error:
-            self.interrupted(f"{error}{later_way_out(self.run_id, self.hosts, error.host)}")
+            self.interrupted(str(error), host=error.host)
         except (OwnershipLost, FenceRefused) as error:
             self.say(f"stopped: {error}")
         except GroundMissing as error:
@@ -228,16 +228,19 @@ class Engine:
         steps = self.journal.view.steps.values()
         self.executor.outputs.update({step.id: dict(step.outputs) for step in steps if step.outputs})
 
-    def interrupted(self, why: str, *, asked: bool = False, unlock: bool = False) -> None:
+    def interrupted(self, why: str, *, asked: bool = False, unlock: bool = False, host: str = "") -> None:
         """Say why this runner stops before the end, for whoever goes on: here, and on the hosts that are reached.
 
-        Not if the run has another runner meanwhile: its records are no longer ours to add to.
+        `host`: the one that is not reached. Nothing is recorded if the run has another runner meanwhile: its records
+        are no longer ours to add to.
         """
-        self.say(f"stopped: {why} Go on with: quarterdeck runs resume {self.run_id}")
+        way = later_way_out(self.run_id, self.hosts, host)
+        self.say(f"stopped: {why} Go on with: quarterdeck runs resume {self.run_id}\n{way}".rstrip())
         with suppress(StoreUnusable, HostError):
             if self.leases.renew(self.run_id, self.me, self.timing.lease_s):
                 waits = {"unlock": True} if unlock else {}
-                self.journal.append(INTERRUPTED, {"why": why, "asked": asked, **waits})
+                away = {"host": host} if way else {}
+                self.journal.append(INTERRUPTED, {"why": why, "asked": asked, **waits, **away})
                 self.copy()
 
     def say(self, text: str, step: str = "", attempt: int = 0) -> None:

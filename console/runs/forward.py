@@ -189,7 +189,7 @@ def _step(engine: Engine, step: Step, begun: Begun | None) -> Settled | Way:
     for attempt in range(first, first + step.attempts):
         if begun is None:
             engine.owned.prove()
-            begun = Begun(attempt, engine.journal.append(INTENT, _intent(engine, step, attempt)))
+            begun = begin(engine, step, attempt)
         tried = _attempt(engine, step, begun)
         begun = None
         if isinstance(tried, str):
@@ -203,6 +203,11 @@ def _step(engine: Engine, step: Step, begun: Begun | None) -> Settled | Way:
             return settled.way
         engine.say(f"attempt {attempt} of {step.title} failed; trying again", step.id, attempt)
     return "failed"
+
+
+def begin(engine: Engine, step: Step, attempt: int) -> Begun:
+    """Write the intent of an attempt, alone. Raises StoreUnusable, StoreFull."""
+    return Begun(attempt, engine.journal.append(INTENT, _intent(engine, step, attempt)))
 
 
 def _next_attempt(engine: Engine, step: Step) -> int:
