@@ -121,8 +121,8 @@ def finished(records: Records, count: int) -> list[str]:
     return names
 
 
-def steps(folder: Path) -> None:
-    """What the intent and the outcome of a step cost, on the disk when they return, beside two syncs of the disk."""
+def cost_of_steps(folder: Path) -> tuple[list[float], list[float]]:
+    """Seconds that the intent and the outcome of a step take until they are on the disk, and two syncs of the disk."""
     records = Records(Database(folder / "steps.sqlite3"))
     journal = Journal(records, create(records, plan()), Redactor())
     ours, floor = [], []
@@ -139,6 +139,12 @@ def steps(folder: Path) -> None:
             journal.append(DONE, body)
             ours.append(time.perf_counter() - began)
     records.database.close()
+    return ours, floor
+
+
+def steps(folder: Path) -> None:
+    """What a step costs in the journal, beside two syncs of the disk."""
+    ours, floor = cost_of_steps(folder)
     middle, least = statistics.median(ours), statistics.median(floor)
     show(
         ("cost of a step's two records", "", "budget", ""),

@@ -30,6 +30,7 @@ ABOUT = (
     "an effect). Another goes on: three in four times from the same store, else from an empty one, as on another "
     "machine; of runs killed on their way forward one in four is undone, the others resumed."
 )
+SPREADS = {"resume": "gone on with: median, most, s"}
 COUNTS = {"lost": "records lost", "repeated": "effects repeated", "left": "locks, leases, claims left"}
 LAB = False
 COUNT = 100

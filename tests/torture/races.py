@@ -31,7 +31,8 @@ CONTROLS = {HERE: "mutex", USERS: "mutex", OPPOSITE: "order"}
 MUST_COUNT = ("mutex", "order")
 COUNT = {HERE: 200, USERS: 500, OPPOSITE: 500}
 CONTROL = 20
-DIRECTORY = "/opt/app/races"
+DIRECTORY = "/dev/shm/races"
+"""Where no other part tidies up."""
 
 
 def cells(count: int | None) -> list[Cell]:

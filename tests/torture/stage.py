@@ -1,0 +1,148 @@
+"""The look-alike system on one host of the lab, and a plain operator who acts on it, for the parts over SSH."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.lab.lab import Lab, System
+from tests.lab.person import Begun, Done, Person, person, until
+from tests.lab.routing_ml import profile
+from tests.torture.cells import ROOT, NotSetUp
+
+NOTE = "/opt/app/commands.log"
+COMMAND = f'sleep 0.5; printf "%s\\n" done >>{NOTE}'
+"""The reviewed command `note`: what it did is counted in lines."""
+RUN_S = 400.0
+"""A command of a person that has not ended by then is a fault."""
+FRESH = 99
+"""The level of a stage of which nothing is known."""
+
+
+@dataclass
+class Stage:
+    """The system on its host, and who acts on it.
+
+    Levels: 0 1.0.0 started by hand, 1 deployed by the console, 2 1.1.0 deployed after it.
+    """
+
+    lab: Lab
+    held: ExitStack
+    name: str
+    operator: str
+    system: System | None = None
+    one: Person | None = None
+    level: int = FRESH
+
+    def reach(self, level: int) -> tuple[System, Person]:
+        """The system as somebody wants it."""
+        if self.system is None or self.one is None or self.level > level or self.level == 0:
+            self.level = FRESH
+            self._anew()
+        assert self.system is not None and self.one is not None
+        for number, release in ((1, "1.0.0"), (2, "1.1.0")):
+            if self.level < number <= level:
+                done = self.one.run("deploy", candidate=release, timeout_s=RUN_S)
+                if done.code:
+                    self.level = FRESH
+                    raise NotSetUp(str(done))
+                self.level = number
+        return self.system, self.one
+
+    def _anew(self) -> None:
+        self.lab.host(self.name).recover()
+        self.lab.clean_system(self.name)
+        database = self.held.enter_context(self.lab.database())
+        self.system = self.lab.install_system(self.name, database, "1.0.0")
+        made = profile(self.lab, hosts=(self.name,), promised=True)
+        made["environments"]["staging"]["commands"] = {"note": {"title": "Add a line", "argv": ["sh", "-c", COMMAND]}}
+        operator = self.lab.operators[self.operator]
+        shutil.rmtree(operator.home / ".local" / "state" / "quarterdeck", ignore_errors=True)
+        self.one = person(operator, made)
+        self.level = 0
+
+
+def sets(words: Sequence[str]) -> list[str]:
+    """`("deploy", "candidate=1.1.0")` as the options of its values."""
+    return [word for pair in words[1:] for word in ("--set", pair)]
+
+
+def struck(one: Person, file: Path, then: str = "kill", off: Sequence[str] = ()) -> Person:
+    """The same person, whose runners are struck at the moments in a file; `then`: killed there, or held.
+
+    `off`: guards that are switched off in those runners.
+    """
+    path = os.pathsep.join((str(Path(__file__).with_name("before_runner")), str(ROOT)))
+    words = " ".join((then, str(file), *off))
+    return dataclasses.replace(one, env={**one.env, "PYTHONPATH": path, "QUARTERDECK_TORTURE_MOMENTS": words})
+
+
+@dataclass
+class Moments:
+    """The file of moments for a person's runners, and what they wrote beside it."""
+
+    file: Path
+    landed: list[list[str]] = field(default_factory=list)
+
+    def set(self, moments: Sequence[Sequence[str]]) -> None:
+        """Nothing came yet."""
+        for end in ("landed", "losses"):
+            beside = self._beside(end)
+            beside.write_text("")
+            beside.chmod(0o666)
+        self._beside("go").unlink(missing_ok=True)
+        self.landed = []
+        self.leave(moments)
+
+    def leave(self, moments: Sequence[Sequence[str]]) -> None:
+        """These are left."""
+        self.file.write_text(json.dumps(list(map(list, moments))))
+        self.file.chmod(0o644)
+
+    def come(self) -> list[list[str]]:
+        """The moments that came."""
+        return [json.loads(line) for line in self._beside("landed").read_text().splitlines()]
+
+    def wait(self, begun: Begun) -> None:
+        """Wait until the runner is held at its moment. Raises NotSetUp where it never came there."""
+        until(lambda: self._beside("landed").read_text() or begun.process.poll() is not None, RUN_S, "never came there")
+        if not self.come():
+            raise NotSetUp(f"its plan has no such step: {begun.end()}")
+
+    def go(self) -> None:
+        """Let the runner go on."""
+        self._beside("go").touch()
+
+    def losses(self) -> list[float]:
+        """When runners noticed that a host was lost: seconds since 1970."""
+        return [float(line) for line in self._beside("losses").read_text().split()]
+
+    def _beside(self, end: str) -> Path:
+        return self.file.with_name(f"{self.file.name}.{end}")
+
+
+def kill_and_resume(
+    one: Person, words: Sequence[str], moments: list[list[str]], file: Path, off: Sequence[str] = ()
+) -> tuple[str, list[list[str]], Done]:
+    """Run it, its runner killed at each of the moments in turn; the run, the moments that came, how it ended."""
+    marks = Moments(file)
+    marks.set(moments)
+    victim = struck(one, file, off=off)
+    landed: list[list[str]] = []
+    done = victim("run", words[0], "staging", *sets(words), "--yes", timeout_s=RUN_S)
+    run = str(one.runs()[0]["id"])
+    while True:
+        now = marks.come()
+        if len(now) == len(landed):
+            return run, landed, done
+        landed = now
+        marks.leave([each for each in moments if each not in landed])
+        if one.shown(run)["exit_code"] is not None:
+            return run, landed, one("runs", "follow", run)
+        done = victim("runs", "resume", run, "--yes", timeout_s=RUN_S)
