@@ -6,6 +6,7 @@ a run that succeeded has left the new release live and healthy, one that was und
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -146,6 +147,7 @@ def fault(cell: Cell, seed: int, stage: Stage, file: Path) -> Result:
     host, marks = system.host, Moments(file)
     host.path(NOTE).unlink(missing_ok=True)
     marks.set([["during", step, f"{cell.drawn(seed).uniform(0, SLOW.get(step, 0.3)):.3f}"]])
+    one = dataclasses.replace(one, env={**one.env, "QUARTERDECK_TIMING_SCALE": "1"})  # leases and locks as shipped
     with no_leftovers(one):
         victim = struck(one, file, then="hold", off=cell.control.split())
         begun = victim.begin("run", action, "staging", "--set", job.value, "--yes")
