@@ -60,9 +60,11 @@ class Stage:
         self.lab.clean_system(self.name)
         database = self.held.enter_context(self.lab.database())
         self.system = self.lab.install_system(self.name, database, "1.0.0")
-        made = profile(self.lab, hosts=(self.name,), promised=True)
-        made["environments"]["staging"]["commands"] = {"note": {"title": "Add a line", "argv": ["sh", "-c", COMMAND]}}
         operator = self.lab.operators[self.operator]
+        # OpenSSH takes the home of the user who runs the tests from elsewhere than HOME.
+        own = {"ssh_config": str(operator.ssh_config)} if operator.user is None else None
+        made = profile(self.lab, hosts=(self.name,), promised=True, host=own)
+        made["environments"]["staging"]["commands"] = {"note": {"title": "Add a line", "argv": ["sh", "-c", COMMAND]}}
         shutil.rmtree(operator.home / ".local" / "state" / "quarterdeck", ignore_errors=True)
         self.one = person(operator, made)
         self.level = 0
