@@ -15,12 +15,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from tests.lab.counted import SLOW, starts
+from tests.lab.counted import SLOW
 from tests.lab.lab import Lab, System
 from tests.lab.operators import Operator
 from tests.lab.person import Done, Person, no_leftovers, person, until
 from tests.torture.cells import Cell, Result, Worker
-from tests.torture.faults import JOBS, STEPS, reset
+from tests.torture.faults import JOBS, STEPS, migrations, reset
 from tests.torture.labs import running
 from tests.torture.stage import FRESH, RUN_S, Moments, Stage, struck
 
@@ -108,7 +108,7 @@ def _gone(cell: Cell, seed: int, stage: Stage, file: Path) -> Result:
     job, step = JOBS[cell.group], STEPS[cell.group][cell.number]
     system, one = stage.reach(job.level)
     stage.level = FRESH
-    colleague, marks = _colleague(stage.lab, one), Moments(file)
+    colleague, marks, migrated = _colleague(stage.lab, one), Moments(file), migrations(system)
     marks.set([["during", step, f"{cell.drawn(seed).uniform(0, SLOW.get(step, 0.3)):.3f}"]])
     with no_leftovers(one, colleague), only_in_an_agent(one.operator):
         agent = Agent(one.operator)
@@ -136,20 +136,22 @@ def _gone(cell: Cell, seed: int, stage: Stage, file: Path) -> Result:
     with no_leftovers(one, colleague):
         last = colleague("runs", "resume", run, "--yes", "--reason", "its agent is gone", timeout_s=RUN_S)
         found.figures["resume"] = round(last.took_s, 1)
-        _judged(found, system, last, stage.lab.digests(job.after))
+        _judged(found, system, last, stage.lab.digests(job.after), migrated)
     if found.bad:
         found.note += f"\n{first}\n{shown}\n{last}"
-    elif cell.group == "deploy" and not cell.control:
+    elif not cell.control:
         stage.level = 2
+        if cell.group == "rollback":
+            stage.again()
     return found
 
 
-def _judged(found: Result, system: System, last: Done, after: dict[str, str]) -> None:
+def _judged(found: Result, system: System, last: Done, after: dict[str, str], migrated: int) -> None:
     right = last.code == 0 and system.live_digests() == after and system.healthy()
     effects = system.database.migration_effects()
     found.counts["resumed"] = int(not right)
     found.counts["repeated"] = len(effects) - len(set(effects))
-    found.counts["repeated"] += max(0, starts(system, "1.1.0")["backend: alembic upgrade head"] - 1)
+    found.counts["repeated"] += max(0, migrations(system) - migrated - 1)
     found.counts["left"] = int(system.host.path("/opt/app/.quarterdeck/lock").exists())
 
 

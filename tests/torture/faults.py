@@ -144,7 +144,7 @@ def fault(cell: Cell, seed: int, stage: Stage, file: Path) -> Result:
     step = STEPS[action][0 if action == "command" else cell.number]
     system, one = stage.reach(job.level)
     stage.level = FRESH
-    host, marks = system.host, Moments(file)
+    host, marks, migrated = system.host, Moments(file), migrations(system)
     host.path(NOTE).unlink(missing_ok=True)
     marks.set([["during", step, f"{cell.drawn(seed).uniform(0, SLOW.get(step, 0.3)):.3f}"]])
     one = dataclasses.replace(one, env={**one.env, "QUARTERDECK_TIMING_SCALE": "1"})  # leases and locks as shipped
@@ -168,13 +168,21 @@ def fault(cell: Cell, seed: int, stage: Stage, file: Path) -> Result:
         if said[0].code == 6:
             said.append(one("runs", "resume", run, "--yes", timeout_s=RUN_S))
         found = _judged(made, system, said, stage.lab.digests(job.after), stage.lab.digests(job.before), action)
+        found.counts["repeated"] += max(0, migrations(system) - migrated - 1)
     noticed = [at - began for at in marks.losses() if at > began]
     if noticed:
         found.figures["noticed"] = round(min(noticed), 2)
     found.note = f"{step}: {found.note}"
     if not found.bad and said[-1].code == 0 and not cell.control:
         stage.level = {"deploy": 2, "command": 1}.get(action, FRESH)
+        if action == "rollback":
+            stage.again()
     return found
+
+
+def migrations(system: System) -> int:
+    """How often a migration to 1.1.0 was begun on a host, as its entrypoint counts."""
+    return starts(system, "1.1.0")["backend: alembic upgrade head"]
 
 
 def _judged(
@@ -188,11 +196,11 @@ def _judged(
     live = system.live_digests()
     true = {"succeeded": live == after, "undone": live == before}.get(word, False) and system.healthy()
     effects = system.database.migration_effects()
-    repeated = len(effects) - len(set(effects)) + max(0, starts(system, "1.1.0")["backend: alembic upgrade head"] - 1)
+    repeated = len(effects) - len(set(effects))
     if action == "command":
         note = system.host.path(NOTE)
         lines = note.read_text().splitlines() if note.exists() else []
-        repeated, true = max(0, len(lines) - 1), true and bool(lines) == (word == "succeeded")
+        repeated, true = repeated + max(0, len(lines) - 1), true and bool(lines) == (word == "succeeded")
     locked = system.host.path("/opt/app/.quarterdeck/lock").exists()
     right = word in made.right and true
     return Result(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -19,6 +20,12 @@ from tests.torture.cells import ROOT, NotSetUp
 NOTE = "/opt/app/commands.log"
 COMMAND = f'sleep 0.5; printf "%s\\n" done >>{NOTE}'
 """The reviewed command `note`: what it did is counted in lines."""
+BACK_TO_A1 = """
+ALTER TABLE predictions DROP COLUMN IF EXISTS confidence;
+UPDATE alembic_version SET version_num = 'a1';
+DELETE FROM migration_effects WHERE revision <> 'a1';
+"""
+VERSION = "org.opencontainers.image.version"
 RUN_S = 400.0
 """A command of a person that has not ended by then is a fault."""
 FRESH = 99
@@ -54,6 +61,19 @@ class Stage:
                     raise NotSetUp(str(done))
                 self.level = number
         return self.system, self.one
+
+    def again(self) -> None:
+        """1.0.0 is live by a rollback: take away all that 1.1.0 left, so that the next deploy of it is a first one."""
+        assert self.system is not None
+        with contextlib.closing(self.system.host.engine()) as engine:
+            for row in engine.containers(all=True):
+                if (row["Labels"] or {}).get(VERSION) == "1.1.0":
+                    engine.remove_container(row["Id"], force=True)
+            for image in engine.images():
+                if (image["Labels"] or {}).get(VERSION) == "1.1.0":
+                    engine.remove_image(image["Id"], force=True)
+        self.system.database.sql(BACK_TO_A1)
+        self.level = 1
 
     def _anew(self) -> None:
         self.lab.host(self.name).recover()
