@@ -36,7 +36,8 @@ COUNTS = {"verdict": "wrong verdicts", "repeated": "effects repeated", "left": "
 FIGURES = {"asked": "asked a person"}
 SPREADS = {"noticed": "noticed after: median, most, s"}
 LAB = True
-PLACES = (("lab1", "op1"), ("lab2", "op2"), ("lab3", "tester"))
+PLACES = (("lab1", "op1"), ("lab2", "tester"))
+"""Hosts and who acts on each. `steps` has the third host, and the third person, and may run beside it."""
 
 STEPS = {
     "deploy": (

@@ -33,7 +33,7 @@ ABOUT = (
 COUNTS = {"repeated": "effects repeated", "left": "locks, one-off containers left"}
 FIGURES = {"kills": "kills", "boundaries": "boundaries"}
 LAB = True
-HOST, OPERATOR = "lab3", "op1"
+HOST, OPERATOR = "lab3", "op2"
 CLOSING = (["before", "run.closing"], ["after", "run.closing"], ["after", "locks.removed"])
 
 
