@@ -90,11 +90,12 @@ import json
 from console.cli import main
 os.setsid() if os.getpid() != os.getsid(0) else None
 for number, words in enumerate(json.loads({words!r})):
-    sys.argv[1:] = ["-p", {profile!r}, *words]
-    try:
+    pid = os.fork()  # a command may end its process at once, while a thread of it hangs
+    if pid == 0:
+        sys.argv[1:] = ["-p", {profile!r}, *words]
         main()
-    except SystemExit as ended:
-        code = ended.code
+        sys.exit(0)
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     sys.__stdout__.write(f"\\nENDED {{number}} {{code}}\\n")
     sys.__stdout__.flush()
 """
@@ -256,6 +257,7 @@ def command_line(there: System, *, guarded: bool = True) -> Figures:
     code = recorder.ended(ENDS_S)
     ran = recorder.seen.count(b"ENDED ")
     faults = recorder.seen.count(b"fault of Quarterdeck") + recorder.seen.count(b"Traceback")
+    faults += len(re.findall(rb"ENDED \d+ -", recorder.seen))  # ended by a signal
     wrong = (code != 0) + (len(commands) - ran) + faults
     foreign, first = foreign_in(bytes(recorder.seen))
     return Figures(
