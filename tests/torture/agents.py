@@ -22,7 +22,7 @@ from tests.lab.person import Done, Person, no_leftovers, person, until
 from tests.torture.cells import Cell, Result, Worker
 from tests.torture.faults import JOBS, STEPS, migrations, reset
 from tests.torture.labs import running
-from tests.torture.stage import FRESH, RUN_S, Moments, Stage, struck
+from tests.torture.stage import FRESH, RUN_S, UNFINISHED, Moments, Stage, begun_run, struck
 
 NAME = "agents"
 TITLE = "Agent ended and connection reset in each step of a deploy and of a rollback, Compose over SSH"
@@ -124,11 +124,11 @@ def _gone(cell: Cell, seed: int, stage: Stage, file: Path) -> Result:
             first = begun.end(RUN_S)
         finally:
             agent.end()
-        run = str(one.runs()[0]["id"])
+        run = begun_run(first)
         shown = one("runs", "show", run)
     found = Result(
         counts={
-            "interrupted": int(first.code != 6 or "interrupted" not in shown.out),
+            "interrupted": int(first.code != UNFINISHED or "interrupted" not in shown.out),
             "named": int(f"{HOST} refused the login" not in shown.said and f"{HOST} (" not in shown.said),
         },
         note=f"{step}: exit {first.code}",

@@ -19,7 +19,7 @@ from tests.lab.lab import System
 from tests.lab.person import Done, no_leftovers, until
 from tests.torture.cells import Cell, Result, Worker
 from tests.torture.labs import running
-from tests.torture.stage import FRESH, NOTE, RUN_S, Moments, Stage, struck
+from tests.torture.stage import FRESH, NOTE, RUN_S, UNFINISHED, Moments, Stage, begun_run, struck
 
 NAME = "faults"
 TITLE = "Faults under each step of a deploy and of a rollback, Compose over SSH"
@@ -165,9 +165,8 @@ def fault(cell: Cell, seed: int, stage: Stage, file: Path) -> Result:
             made.heal(host)
             host.recover()
         said = [begun.end(RUN_S)]
-        run = str(one.runs()[0]["id"])
-        if said[0].code == 6:
-            said.append(one("runs", "resume", run, "--yes", timeout_s=RUN_S))
+        if said[0].code == UNFINISHED:
+            said.append(one("runs", "resume", begun_run(said[0]), "--yes", timeout_s=RUN_S))
         found = _judged(made, system, said, stage.lab.digests(job.after), stage.lab.digests(job.before), action)
         found.counts["repeated"] += max(0, migrations(system) - migrated - 1)
     noticed = [at - began for at in marks.losses() if at > began]

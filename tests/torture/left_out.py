@@ -49,7 +49,7 @@ def level(lab: Lab, operator: str, file: Path, moments_of: Callable[[str], list[
         shown = one("plan", "level", "staging", "--json").json
         moments = [words for step in shown["steps"] for words in moments_of(step["id"])] + list(map(list, CLOSING))
         told = {name: held.enter_context(host.container_starts()) for name, host in hosts.items()}
-        _, landed, last = kill_and_resume(one, ("level",), moments, file)
+        landed, last = kill_and_resume(one, ("level",), moments, file)
         started = {name: sum(services_started(each).values()) for name, each in told.items()}
         wanted = {name: int(name == AWAY) for name in HOSTS}
         left = [name for name, host in hosts.items() if host.path("/opt/app/.quarterdeck/lock").exists()]

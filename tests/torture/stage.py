@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import re
 import shutil
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -28,6 +29,7 @@ DELETE FROM migration_effects WHERE revision <> 'a1';
 VERSION = "org.opencontainers.image.version"
 RUN_S = 400.0
 """A command of a person that has not ended by then is a fault."""
+UNFINISHED = 6
 FRESH = 99
 """The level of a stage of which nothing is known."""
 
@@ -151,20 +153,28 @@ class Moments:
 
 def kill_and_resume(
     one: Person, words: Sequence[str], moments: list[list[str]], file: Path, off: Sequence[str] = ()
-) -> tuple[str, list[list[str]], Done]:
-    """Run it, its runner killed at each of the moments in turn; the run, the moments that came, how it ended."""
+) -> tuple[list[list[str]], Done]:
+    """Run it, its runner killed at each of the moments in turn; the moments that came, and how it ended."""
     marks = Moments(file)
     marks.set(moments)
     victim = struck(one, file, off=off)
     landed: list[list[str]] = []
     done = victim("run", words[0], "staging", *sets(words), "--yes", timeout_s=RUN_S)
-    run = str(one.runs()[0]["id"])
+    run = begun_run(done)
     while True:
         now = marks.come()
-        if len(now) == len(landed):
-            return run, landed, done
+        if len(now) == len(landed) or done.code != UNFINISHED:
+            return now, done
         landed = now
         marks.leave([each for each in moments if each not in landed])
-        if one.shown(run)["exit_code"] is not None:
-            return run, landed, one("runs", "follow", run)
         done = victim("runs", "resume", run, "--yes", timeout_s=RUN_S)
+        if done.code not in (0, 1, UNFINISHED):  # killed behind its last record: there was nothing to resume
+            done = one("runs", "follow", run)
+
+
+def begun_run(done: Done) -> str:
+    """The id of the run that a command has begun. Raises NotSetUp where it began none."""
+    found = re.search(r"^run (\S+) has begun", done.said, re.MULTILINE)
+    if found is None:
+        raise NotSetUp(str(done))
+    return found[1]

@@ -119,7 +119,7 @@ def _action(cell: Cell, seed: int, stage: Stage, folder: Path) -> Result:
     if cell.control and CONTROLS[cell.group, cell.control]:
         moments = [list(words) for words in CONTROLS[cell.group, cell.control]]
     with system.host.container_starts() as told:
-        _, landed, last = kill_and_resume(one, action.words, moments, folder / "moments", off)
+        landed, last = kill_and_resume(one, action.words, moments, folder / "moments", off)
     if action.live == "1.1.0" and not action.back and not cell.control:
         stage.level = 2
     found = _judged(action, system, landed, last, told, stage.lab)
