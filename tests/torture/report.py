@@ -27,6 +27,21 @@ same cells with one guard switched off, which must count more than zero.
     .venv/bin/python -m tests.torture --seed N --cell "kills/after intent/17"    one cell
 
 Parts over SSH need the lab (`tests/lab/README.md`). A sample of the parts without it runs in `make test`.
+
+"n of m" in a table: so many of the cells that the whole has were run with this seed; a line with fewer says less. A cell
+that ended otherwise than it must is listed below its table, by the name with which it can be run alone.
+"""
+TAIL = """
+## What these figures are not
+
+- Everything ran on one machine: its hosts are name spaces with an sshd, a Docker engine, a cable and a small disk of
+  their own, but one kernel and one clock. No packet was lost on a real network; a cable was pulled.
+- A process was killed, never the power: that a record is on the disk when it is said to be rests on SQLite
+  (`synchronous=EXTRA`) and on a disk that honours a sync.
+- Leases and locks are shorter in the parts about kills (a tenth; a dead lock is waited for, not pretended), and as shipped
+  in those about faults and dead hosts.
+- No macOS, no login manager that ends a session, no Docker newer than the one above, no Swarm.
+- What no form of a canary covers, and what is not shown on a terminal yet, is in [security.md](security.md).
 """
 
 
@@ -53,7 +68,7 @@ def page(
     missing = [f"- {part.TITLE} (`{part.NAME}`)" for part in parts if not found[part.NAME]]
     if missing:
         lines += ["", "## Not run with this seed", "", *missing]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n" + TAIL
 
 
 def _section(part: Part, found: Sequence[tuple[Cell, Result, str]]) -> list[str]:
