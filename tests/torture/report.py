@@ -28,8 +28,8 @@ same cells with one guard switched off, which must count more than zero.
 
 Parts over SSH need the lab (`tests/lab/README.md`). A sample of the parts without it runs in `make test`.
 
-"n of m" in a table: so many of the cells that the whole has were run with this seed; a line with fewer says less. A cell
-that ended otherwise than it must is listed below its table, by the name with which it can be run alone.
+"n of m" in a table: so many of the cells that the whole has were run with this seed; a line with fewer says less. A
+cell that ended otherwise than it must is listed below its table, by the name with which it can be run alone.
 """
 TAIL = """
 ## What these figures are not
@@ -38,8 +38,8 @@ TAIL = """
   their own, but one kernel and one clock. No packet was lost on a real network; a cable was pulled.
 - A process was killed, never the power: that a record is on the disk when it is said to be rests on SQLite
   (`synchronous=EXTRA`) and on a disk that honours a sync.
-- Leases and locks are shorter in the parts about kills (a tenth; a dead lock is waited for, not pretended), and as shipped
-  in those about faults and dead hosts.
+- Leases and locks are shorter in the parts about kills (a tenth; a dead lock is waited for, not pretended), and as
+  shipped in those about faults and dead hosts.
 - No macOS, no login manager that ends a session, no Docker newer than the one above, no Swarm.
 - What no form of a canary covers, and what is not shown on a terminal yet, is in [security.md](security.md).
 """

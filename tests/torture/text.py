@@ -38,7 +38,7 @@ ABOUT = (
     " or a sentence that says so."
 )
 COUNTS = {"foreign": "foreign control bytes", "crashes": "crashes"}
-FIGURES = {"fed": "MB of hostile text", "recorded": "MB that reached the terminal"}
+FIGURES = {"fed": "MB of hostile text given", "recorded": "MB that reached the terminal"}
 LAB = False
 MANY, LONG = "many lines", "a line of ten million bytes"
 COUNT = {MANY: 20, LONG: 2}
