@@ -140,9 +140,7 @@ def _gone(cell: Cell, seed: int, stage: Stage, file: Path) -> Result:
     if found.bad:
         found.note += f"\n{first}\n{shown}\n{last}"
     elif not cell.control:
-        stage.level = 2
-        if cell.group == "rollback":
-            stage.again()
+        stage.left(job.after)
     return found
 
 

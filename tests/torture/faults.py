@@ -110,7 +110,7 @@ COMMANDS = 5
 def cells(count: int | None) -> list[Cell]:
     """A cell for each step; the number is the step's place. `count`: so many of the steps, spread.
 
-    A rollback goes on from what the deploy before it left, where that succeeded: they are run by turns.
+    A rollback goes on from what the deploy before it left: they are run by turns.
     """
     pairs: list[tuple[float, Cell]] = []
     for action in ("deploy", "rollback"):
@@ -173,10 +173,8 @@ def fault(cell: Cell, seed: int, stage: Stage, file: Path) -> Result:
     if noticed:
         found.figures["noticed"] = round(min(noticed), 2)
     found.note = f"{step}: {found.note}"
-    if not found.bad and said[-1].code == 0 and not cell.control:
-        stage.level = {"deploy": 2, "command": 1}.get(action, FRESH)
-        if action == "rollback":
-            stage.again()
+    if not found.bad and not cell.control:
+        stage.left(job.after if said[-1].code == 0 else job.before)
     return found
 
 
