@@ -69,7 +69,7 @@ class Stage:
         return self.system, self.one
 
     def again(self) -> None:
-        """1.0.0 is live again: take away all that 1.1.0 left, so that its next deploy does all that a first one does."""
+        """1.0.0 is live again: take away all that 1.1.0 left, so that its next deploy does all that a first does."""
         assert self.system is not None
         with contextlib.closing(self.system.host.engine()) as engine:
             for row in engine.containers(all=True):
