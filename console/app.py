@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from textual.timer import Timer
 
     from console.session import Session
+    from screens.hangup import Hangup
 
 FAULT = "This is a fault of Quarterdeck itself. Runs go on by themselves: quarterdeck runs"
 PAINTS_EVERY_S = 0.25
@@ -94,7 +95,7 @@ class QuarterdeckApp(App[Any], inherit_bindings=False):
         self._delivering: Timer | None = None
         self._delivered = 0.0
         self._disarm: Timer | None = None
-        self._tty_watch: threading.Event | None = None
+        self._hangup: Hangup | None = None
         last = session.last_known()
         if last is not None:
             self.bridge.known.take(News(system=last))
@@ -122,7 +123,7 @@ class QuarterdeckApp(App[Any], inherit_bindings=False):
         """Paint first; open the session after that."""
         self.call_after_refresh(self.open_session)
         if not self.is_headless:
-            self._watch_tty()
+            self._watch_for_the_end()
 
     def open_session(self) -> None:
         """Open it in a thread; its news comes through the ears."""
@@ -290,22 +291,27 @@ class QuarterdeckApp(App[Any], inherit_bindings=False):
         """ctrl+c does not end the console by accident; it says how to leave."""
         self.notify("q leaves the console; runs go on.")
 
-    def _watch_tty(self) -> None:
+    def _watch_for_the_end(self) -> None:
         import asyncio
 
-        from screens.hangup import watch_terminal
+        from screens.hangup import Hangup
 
         loop = asyncio.get_running_loop()
 
-        def leave() -> None:
-            loop.call_soon_threadsafe(partial(self.exit, 129))
+        def leave(code: int) -> None:
+            loop.call_soon_threadsafe(partial(self.exit, code))
 
-        self._tty_watch = watch_terminal(sys.__stdin__.fileno(), leave, self.session.close)  # type: ignore[union-attr]
+        self._hangup = Hangup(sys.__stdin__.fileno(), leave, self.session.close)  # type: ignore[union-attr]
 
     def on_unmount(self) -> None:
         """The console ends."""
-        if self._tty_watch is not None:
-            self._tty_watch.set()
+        if self._hangup is not None:
+            self._hangup.over()
+
+    def closed(self) -> None:
+        """It has ended, and its session is closed."""
+        if self._hangup is not None:
+            self._hangup.close()
 
 
 def run_console(
@@ -329,6 +335,7 @@ def run_app(app: QuarterdeckApp) -> int:
         closing = threading.Thread(target=app.session.close, name="closing", daemon=True)
         closing.start()
         closing.join(CLOSE_S)
+        app.closed()
     if result == "demo":
         return _demo(app.bridge.read_only)
     if result == "init":

@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from console.runs.program import begin_anew, stamp
+from console.runs.program import Stamp, begin_anew, stamp
 from console.text.writer import SafeWriter
 
 if TYPE_CHECKING:
@@ -88,9 +88,6 @@ def safe_output() -> Iterator[None]:
         sys.stdout, sys.stderr = before
 
 
-Stamp = tuple[object, ...]
-
-
 def wait(descriptor: int, state: Path, began: Stamp) -> int:
     """Import what any run may need, wait to be told which one, and execute it; 0 if nobody says so.
 
@@ -114,19 +111,8 @@ def wait(descriptor: int, state: Path, began: Stamp) -> int:
     key_fd = descriptor if task.key_fd else None
     if stamp() != began:
         _failed("the program was replaced while this runner waited: a fresh one takes its place")
-        begin_anew(_words(task.run, state, key_fd, task.profile))
+        begin_anew(task.run, state, key_fd, task.profile)
     return execute(task.run, state, key_fd, task.profile, began)
-
-
-def _words(run: str, state: Path, key_fd: int | None, profile: str | None) -> list[str]:
-    """The arguments of a runner that begins anew."""
-    words = ["--run", run, "--state", str(state), "--anew"]
-    if profile is not None:
-        words += ["--profile", profile]
-    if key_fd is not None:
-        os.set_inheritable(key_fd, True)
-        words += ["--key-fd", str(key_fd)]
-    return words
 
 
 class Replaced(Exception):
@@ -143,13 +129,14 @@ def execute(
     `began`: the program's stamp before anything was imported. `anew`: this is a fresh runner in place of another.
     """
     from console.assembly import op_handlers
-    from console.credentials.unlock import no_core_dumps, read_key_fd, write_key_fd
+    from console.credentials.cores import no_core_dumps
+    from console.credentials.unlock import read_key_fd, write_key_fd
     from console.environment import bind
     from console.live.keys import Keys
     from console.plugins import NoSuchAction, load
     from console.runs.create import who_am_i
     from console.runs.engine import Engine, Tools
-    from console.runs.lease import LeaseHeld
+    from console.runs.lease import LeaseHeld, Leases
     from console.runs.model import fold
     from console.runs.prune import daily
     from console.runs.sinks import tell
@@ -158,11 +145,13 @@ def execute(
     from console.store.places import places
     from console.store.records import Records
     from console.text.redact import Redactor
+    from console.timing import DEFAULT
     from profiles.models import Profile
 
-    no_core_dumps()
+    no_core_dumps(of_children=True)
     where = places()
     records = Records(Database(where.database))
+    Leases(records.database).make_way(run, DEFAULT.lease_s)
     try:
         view = fold(records.read(run))
         body = records.remembered(profile_key or str(view.body.get("profile", ""))) if view.body else None
@@ -191,10 +180,15 @@ def execute(
                 raise Replaced("The program is being replaced just now. Go on once that is over: runs resume.")
             engine.say("the program was replaced while this runner began: a fresh one goes on")
             key = keys.session_key()
-            begin_anew(_words(run, state, write_key_fd(key) if key is not None else None, profile_key))
+            begin_anew(run, state, write_key_fd(key) if key is not None else None, profile_key)
 
         secret = only_its_own(profile, view.environment, keys.get)
-        environment = bind(profile, view.environment, secrets=secret)
+        environment = bind(
+            profile,
+            view.environment,
+            secrets=secret,
+            fingerprints=only_its_own(profile, view.environment, keys.fingerprint),
+        )
         spool = Spool(where.spool(run), redactor)
         try:
             tools = Tools(records, environment, action, op_handlers(), redactor, spool, secret, who_am_i(), ready)
@@ -225,6 +219,7 @@ def only_its_own(profile: Profile, environment: str, get: Callable[[str], str]) 
     ask for the credentials of another environment and send them somewhere.
     """
     from console.credentials.errors import CredentialMissing
+    from console.text.secret import name_and_label
     from profiles.models import secret_names
 
     config = profile.environments.get(environment)
@@ -233,10 +228,11 @@ def only_its_own(profile: Profile, environment: str, get: Callable[[str], str]) 
         own.add(profile.audit.webhook.secret)
     own |= {host.passphrase.secret for host in profile.hosts.values() if host.passphrase is not None}
 
-    def limited(name: str) -> str:
+    def limited(word: str) -> str:
+        name = name_and_label(word)[0]
         if name not in own:
             raise CredentialMissing(f"The profile does not name the credential {name} for {environment}.")
-        return get(name)
+        return get(word)
 
     return limited
 

@@ -47,6 +47,9 @@ class FieldShown(NamedTuple):
     """(value, what it is): to choose from, or for `text` only suggestions."""
 
 
+Choice = Literal["undo", "leave", "resume", "now"]
+"""What may be decided about a run. `now`: the rest of its wait is skipped."""
+
 WITHOUT = "--without"
 """The field of a form, and the value given to `plan`, that names hosts to leave out, with commas between them.
 
@@ -131,7 +134,9 @@ class RunShown(NamedTuple):
     """The ending in words once it is closed, with what to do if a human is needed."""
     question: str = ""
     """What it waits for from a person, if anything."""
-    can: tuple[Literal["cancel", "undo", "resume", "approve"], ...] = ()
+    parked: str = ""
+    """While it is parked and nothing happens with it: until when; or since when it is due, and what it waits for."""
+    can: tuple[Literal["cancel", "undo", "resume", "leave", "now"], ...] = ()
     exit_code: int | None = None
     reason: str = ""
     where: str = ""
@@ -172,6 +177,31 @@ class ReleaseShown(NamedTuple):
     """Empty if one can roll back to it, else why not."""
     without: tuple[str, ...] = ()
     """Hosts that were left out of it and do not have it: behind, while it is live."""
+
+
+class CredentialShown(NamedTuple):
+    """What may be shown of a credential; never its value."""
+
+    name: str
+    title: str = ""
+    kind: str = "other"
+    state: Literal["fine", "due", "overdue", "no rule", "not set"] = "not set"
+    set_at: str = ""
+    age_days: int | None = None
+    due: str = ""
+    """The day on which it is due to be renewed, or empty."""
+    overdue: str = ""
+    """The day on which it is in breach of its rule, or empty."""
+    verified_at: str = ""
+    """When it was last proved to work, or empty."""
+    fingerprint: str = ""
+    labels: tuple[str, ...] = ()
+    """Which values of it are there: current, pending, previous, retired."""
+    where: str = ""
+    used: tuple[str, ...] = ()
+    """What uses it, in words."""
+    fields: tuple[str, ...] = ()
+    """Names of its fields, if its value is not one text."""
 
 
 class Listener(Protocol):
@@ -234,6 +264,22 @@ class Session(Protocol):
         """*Blocking.* Raises AskFailed for a wrong passphrase."""
         ...
 
+    def credentials(self) -> tuple[CredentialShown, ...]:
+        """*Blocking.* Every credential, by name. Raises AskFailed, Locked."""
+        ...
+
+    def set_credential(self, name: str, value: str, field: str = "") -> None:
+        """*Blocking.* Store a value that was typed, or one field of it. Raises AskFailed, Locked."""
+        ...
+
+    def check_credential(self, name: str) -> tuple[str, str]:
+        """*Blocking.* Prove that it works against what it is for: (yes, no or unknown; evidence). Raises AskFailed."""
+        ...
+
+    def remove_credential(self, name: str) -> None:
+        """*Blocking.* Take it out of the keyring. Raises AskFailed, Locked."""
+        ...
+
     def trust_profile(self) -> None:
         """Remember this profile's digest as trusted, after a person said so."""
         ...
@@ -290,13 +336,13 @@ class Session(Protocol):
     def answer(
         self,
         id: str,  # noqa: A002
-        choice: Literal["undo", "leave", "resume"],
+        choice: Choice,
         digest: str = "",
         reason: str = "",
         *,
         session_bound: bool = False,
     ) -> None:
-        """*Blocking.* What the operator chose for a run that waits, was interrupted or has ended.
+        """*Blocking.* What the operator chose for a run that waits, is parked, was interrupted or has ended.
 
         `digest`: of the plan that was shown and confirmed, for a run that was not made here. `session_bound`: as in
         `start`. Raises AskFailed, SessionBound.

@@ -6,12 +6,12 @@ The run does not need this screen: it reads records and spool by offset, a few t
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from textual.containers import Container
 
 from console.commands import ConsoleCommand
-from console.session import AskFailed, OutputShown, RunShown, SessionBound, StepShown
+from console.session import AskFailed, Choice, OutputShown, RunShown, SessionBound, StepShown
 from console.timing import DEFAULT
 from screens.base import Deck
 from screens.known import UNFINISHED
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 Look = tuple[RunShown, str | None, tuple[OutputShown, ...]]
 WORKING = ("running", "undoing")
+FAILED = ("failed", "unknown", "undo failed")
+"""States of a step whose evidence says what a person must know."""
 
 
 class RunScreen(Deck[None]):
@@ -40,6 +42,8 @@ class RunScreen(Deck[None]):
     #title { height: auto; padding: 0 1; }
     #ending { height: auto; max-height: 40%; margin: 1 1 0 1; padding: 0 1; border-left: heavy $border; }
     #ending.human { background: $error; color: $background; border-left: heavy $error; padding: 1 2; max-height: 70%; }
+    #reason { display: none; height: auto; max-height: 8; margin: 1 1 0 1; padding: 0 1; }
+    .-wide #reason.known { display: block; }
     #split { height: 1fr; layout: vertical; }
     #split #steps { height: auto; min-height: 4; max-height: 50%; margin: 1 0; }
     .-wide #split { layout: horizontal; }
@@ -66,6 +70,7 @@ class RunScreen(Deck[None]):
     def body(self) -> ComposeResult:
         yield Words((f"Reading run {self.id_shown}.", "dim"), id="title")
         yield Words(id="ending")
+        yield Words(id="reason")
         with Container(id="split"):
             yield StepTree(symbols=self.bridge.symbols, empty="no step read yet", id="steps")
             yield OutputPane("output", self.bridge.symbols)
@@ -151,7 +156,7 @@ class RunScreen(Deck[None]):
 
     def _draw_ending(self, shown: RunShown) -> None:
         box = self.query_one("#ending", Words)
-        words = shown.ending or shown.question
+        words = shown.ending or shown.question or shown.parked
         box.display = bool(words)
         human = "NEEDS A HUMAN" in words.upper()
         box.set_class(human, "human")
@@ -164,12 +169,20 @@ class RunScreen(Deck[None]):
             box.say((first, shown.line.tone), f"\n{rest}" if rest else "")
 
     def _choose(self) -> None:
-        """Show the output of the chosen step."""
+        """Show the output of the chosen step; and why it failed, whole, where a row of the tree has no room for it."""
         output = self.query_one(OutputPane)
+        self._draw_reason(self._step())
         if self.all_output:
             output.begin(None, "of all steps")
         elif (step := self._step()) is not None:
             output.begin(step.id, f"of {step.title}")
+
+    def _draw_reason(self, step: StepShown | None) -> None:
+        box = self.query_one("#reason", Words)
+        known = step is not None and step.state in FAILED and bool(step.evidence)
+        box.set_class(known, "known")
+        if known and step is not None:
+            box.say((f"{step.title}: ", "strong"), (step.evidence, "bad" if step.state == "failed" else "warn"))
 
     def _step(self) -> StepShown | None:
         key = self.query_one("#steps", StepTree).cursor_key
@@ -192,12 +205,14 @@ class RunScreen(Deck[None]):
     def offers(self, command: ConsoleCommand) -> bool | None:
         """Only what the run can do now."""
         can: tuple[str, ...] = self.shown.can if self.shown else ()
-        if self.bridge.read_only and command.id in ("cancel", "undo", "resume", "leave"):
+        if self.bridge.read_only and command.id in ("cancel", "undo", "resume", "leave", "now"):
             return False
         if command.id in ("cancel", "undo", "resume"):
             return True if command.id in can else False if self.shown and not can else None
         if command.id == "leave":
-            return bool(self.shown and self.shown.question)
+            return bool(self.shown and (self.shown.question or (self.shown.parked and "leave" in can)))
+        if command.id == "now":
+            return "now" in can
         return super().offers(command)
 
     def _question(self, title: str, words: str, then: Any) -> None:
@@ -207,11 +222,15 @@ class RunScreen(Deck[None]):
             QuestionScreen(self.bridge, self.environment, title, words), lambda yes: then() if yes else None
         )
 
-    def _decide(self, choice: Literal["undo", "leave", "resume"], title: str, words: str, said: str) -> None:
+    def _decide(self, choice: Choice, title: str, words: str, said: str) -> None:
         """Ask, then answer. A run that was not made here, or is taken over, is confirmed whole, with a reason."""
         if self.shown is None or not (self.shown.foreign or self.shown.take_over):
             self._question(title, words, lambda: self._answer(choice, said))
-            return
+        else:
+            self._confirm(choice)
+
+    def _confirm(self, choice: Choice) -> None:
+        """Answer by confirming the whole plan, with a reason."""
         from screens.plan import PlanScreen
 
         def show(plan: Any) -> None:
@@ -224,7 +243,7 @@ class RunScreen(Deck[None]):
             self._timer.resume()
         self.look()
 
-    def _answer(self, choice: Literal["undo", "leave", "resume"], said: str, *, session_bound: bool = False) -> None:
+    def _answer(self, choice: Choice, said: str, *, session_bound: bool = False) -> None:
         """Answer for the run. That its agent goes away with this login has to be typed, as before a run."""
 
         def refused(error: Exception) -> None:
@@ -256,7 +275,13 @@ class RunScreen(Deck[None]):
 
     def do_resume(self) -> None:
         words = "Each step is first checked for whether it happened: nothing is done twice."
+        if self.shown is not None and self.shown.line.state == "parked":
+            words = "It stays parked: a runner waits from now on, and goes on with it once its time has come."
         self._decide("resume", "Go on with this run?", words, "It goes on.")
+
+    def do_now(self) -> None:
+        """The plan is confirmed once more: what it waits for is not over."""
+        self._confirm("now")
 
     def do_leave(self) -> None:
         words = "Nothing is taken back. The environment stays as it is now, and the run is closed with that."

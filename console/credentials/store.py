@@ -15,17 +15,16 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any, Final
 
+from console.credentials.cores import no_core_dumps
 from console.credentials.errors import CredentialError, CredentialMissing, KeyringLocked, KeyringRefused
 from console.credentials.files import locked, private_directory
-from console.text.secret import SECRET_NAME, Secret, SecretRef
+from console.text.secret import LABELS, SECRET_NAME, Label, Secret, SecretRef, labelled
 
 if TYPE_CHECKING:
     from console.credentials.choose import Backend
 
-Label = Literal["pending", "current", "previous", "retired"]
-LABELS: Final[tuple[Label, ...]] = get_args(Label)
 _INDEX: Final = "#index"
 _FINGERPRINT_KEY: Final = "#fingerprint-key"
 
@@ -69,10 +68,14 @@ class Credentials:
         ref = name if isinstance(name, SecretRef) else SecretRef(name)
         value = self._read(_entry(ref.name, label))
         if value is None:
-            of = "" if label == "current" else f" labelled {label}"
+            if label == "current":
+                raise CredentialMissing(
+                    f"There is no credential '{ref.name}' in {self._backend.title}. Store it with: quarterdeck "
+                    f"credentials set {ref.name}"
+                )
             raise CredentialMissing(
-                f"There is no credential '{ref.name}'{of} in {self._backend.title}. Store it with: quarterdeck "
-                f"credentials set {ref.name}"
+                f"There is no {label} value of the credential '{ref.name}' in {self._backend.title}. A rotation makes "
+                f"one; by hand: quarterdeck credentials set {ref.name} --label {label}"
             )
         return Secret(value) if ref.field is None else _field(ref, value)
 
@@ -191,6 +194,7 @@ class Credentials:
         return index
 
     def _read(self, entry: str) -> str | None:
+        no_core_dumps()
         with self._translated():
             return self._backend.ring.get_password(self._service, entry)
 
@@ -230,7 +234,7 @@ def _entry(name: str, label: Label) -> str:
         SecretRef(name)  # raises, with the sentence
     if label not in LABELS:
         raise KeyringRefused(f"A credential is labelled {', '.join(LABELS)}; nothing else.")
-    return name if label == "current" else f"{name}#{label}"
+    return labelled(name, label)
 
 
 def _field(ref: SecretRef, value: str) -> Secret:

@@ -3,15 +3,26 @@
 Lives on the floor of the hosts. Actions and stacks build Commands, plans store them, the engine hands them to a Host.
 A Command is a list of words, never a line of shell: nothing is quoted because nothing is parsed. A secret cannot get
 into `argv` or `env`: both hold plain strings that the plan shows, and a secret is named, by its name in the keyring,
-only as standard input.
+only as standard input, alone or inside a file that the runner fills in (`InputTemplate`).
 """
 
 from __future__ import annotations
 
 import shlex
-from typing import Annotated, Literal
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
+
+from console.text.envfile import DEFAULT_READERS, Reader
+from console.text.secret import Label, labelled
 
 MAX_ARGV_BYTES = 100_000
 """Linux refuses a single word above 128 KiB (MAX_ARG_STRLEN); a long text belongs on standard input."""
@@ -38,6 +49,70 @@ class InputSecret(Frozen):
     """The credential's name in the keyring."""
     field: str | None = None
     """One field of it, where its value is a JSON object."""
+    label: Label = "current"
+    """Which of its values: a rotation keeps several."""
+
+    @property
+    def credential(self) -> str:
+        """What a plan lists and a resolver is asked for: `jwt`, `jwt#pending`."""
+        return labelled(self.name, self.label)
+
+    @property
+    def shown(self) -> str:
+        """In words."""
+        of = f"field {self.field} of " if self.field else ""
+        which = "" if self.label == "current" else f", its {self.label} value"
+        return f"{of}the credential {self.name}{which}"
+
+    @model_serializer(mode="wrap")
+    def _short(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without the label where it is the current value: a plan of before there were labels keeps its digest."""
+        body: dict[str, Any] = handler(self)
+        if self.label == "current":
+            body.pop("label", None)
+        return body
+
+
+class TemplateSecret(InputSecret):
+    """A secret in the middle of a text."""
+
+    encode: Literal["raw", "url"] = "raw"
+    """`url`: percent-encoded, for the password in an address."""
+    missing: Literal["refused", "empty"] = "refused"
+    """`empty`: where the keyring has no such value, nothing stands there (the previous key before a first rotation)."""
+
+
+class TemplateValue(Frozen):
+    """A value of an environment file: quoted as a whole once its secrets are known, or refused (`text.envfile`).
+
+    It stands behind `KEY=` and does not hold the end of the line.
+    """
+
+    kind: Literal["value"] = "value"
+    parts: tuple[Annotated[InputText | TemplateSecret, Field(discriminator="kind")], ...]
+    readers: tuple[Reader, ...] = DEFAULT_READERS
+    """Who reads the file, and so which quoting all of them understand."""
+
+
+class InputTemplate(Frozen):
+    """Standard input of text with secrets in it, put together by the runner at the moment of use.
+
+    Plan, journal and digest hold the texts and the names and labels of the secrets.
+    """
+
+    kind: Literal["template"] = "template"
+    parts: tuple[Annotated[InputText | TemplateSecret | TemplateValue, Field(discriminator="kind")], ...]
+
+    @property
+    def secrets(self) -> tuple[TemplateSecret, ...]:
+        """Every secret in it, in order."""
+        flat = (inner for part in self.parts for inner in (part.parts if isinstance(part, TemplateValue) else (part,)))
+        return tuple(part for part in flat if isinstance(part, TemplateSecret))
+
+    @property
+    def shown(self) -> str:
+        """The text with `{secret: NAME}` where the runner puts a value."""
+        return "".join(_shown(part) for part in self.parts)
 
 
 class InputOutput(Frozen):
@@ -48,7 +123,29 @@ class InputOutput(Frozen):
     name: str
 
 
-Input = Annotated[InputText | InputSecret | InputOutput, Field(discriminator="kind")]
+Input = Annotated[InputText | InputSecret | InputTemplate | InputOutput, Field(discriminator="kind")]
+
+
+def _shown(part: InputText | TemplateSecret | TemplateValue) -> str:
+    if isinstance(part, InputText):
+        return part.text
+    if isinstance(part, TemplateValue):
+        return "".join(_shown(inner) for inner in part.parts)
+    marks = (
+        f", field: {part.field}" if part.field else "",
+        f", label: {part.label}" if part.label != "current" else "",
+        f", encode: {part.encode}" if part.encode != "raw" else "",
+        f", missing: {part.missing}" if part.missing != "refused" else "",
+    )
+    return "{secret: " + part.name + "".join(marks) + "}"
+
+
+def secrets_of(stdin: Input | None) -> Iterator[InputSecret]:
+    """Every secret that a standard input names."""
+    if isinstance(stdin, InputSecret):
+        yield stdin
+    elif isinstance(stdin, InputTemplate):
+        yield from stdin.secrets
 
 
 class Command(Frozen):
@@ -104,8 +201,10 @@ class Command(Frozen):
         if self.cwd:
             line = f"cd {shlex.quote(self.cwd)} && {line}"
         if isinstance(self.stdin, InputSecret):
-            of = f"field {self.stdin.field} of " if self.stdin.field else ""
-            line += f"  # standard input: {of}the credential {self.stdin.name}"
+            line += f"  # standard input: {self.stdin.shown}"
+        elif isinstance(self.stdin, InputTemplate):
+            names = ", ".join(dict.fromkeys(one.credential for one in self.stdin.secrets))
+            line += f"  # standard input: a file, filled in with {names or 'no credentials'}"
         elif isinstance(self.stdin, InputText):
             line += f"  # standard input: {len(self.stdin.text.encode())} bytes"
         elif isinstance(self.stdin, InputOutput):

@@ -31,6 +31,7 @@ class Keys:
         self._redactor = redactor
         self._credentials: Credentials | None = None
         self._unlocker: Unlocker | None = None
+        self._person = True
         self._refused: CredentialError | None = None
         self._lock = threading.RLock()
 
@@ -50,23 +51,31 @@ class Keys:
                 self._credentials = Credentials(backend, self._profile.system)
             return self._credentials
 
-    def get(self, name: str) -> str:
-        """A credential's value; from now on the redactor knows it.
+    def get(self, word: str) -> str:
+        """A credential's value, `jwt` or `jwt#pending`; from now on the redactor knows it.
 
         Where the keyring is locked and there is somebody to ask (`ask_by`), he is asked, once a session. Raises
         CredentialError: KeyringLocked, CredentialMissing, KeyringRefused.
         """
         from console.credentials.errors import KeyringLocked
+        from console.text.secret import name_and_label
 
+        name, label = name_and_label(word)
         try:
-            secret = self.credentials().get(name)
+            secret = self.credentials().get(name, label)
         except KeyringLocked:
             self._no_file_yet(name)
             if not self._asked_open():
                 raise
-            secret = self.credentials().get(name)
-        self._redactor.add(name, secret)
+            secret = self.credentials().get(name, label)
+        self._redactor.add(word, secret)
         return secret.reveal()
+
+    def fingerprint(self, word: str) -> str:
+        """The keyed fingerprint of a value, `jwt` or `jwt#pending`, which may be shown. Raises as `get` does."""
+        from console.text.secret import Secret
+
+        return self.credentials().fingerprint(Secret(self.get(word)))
 
     def learn(self) -> None:
         """Tell the redactor every value that the profile names, as far as the keyring is open; nobody is asked.
@@ -74,17 +83,35 @@ class Keys:
         Without it a value would be masked only from its first use on, and what is printed before that shows it.
         """
         from console.credentials.errors import CredentialError
+        from console.text.secret import labelled
 
         found: dict[str, Secret] = {}
-        for name in self._profile.credentials:
-            with suppress(CredentialError):  # locked or not set: whoever wants to use it is told
-                found[name] = self.credentials().get(name)
+        with suppress(CredentialError):  # locked: whoever wants to use one is told
+            labels = {info.name: info.labels for info in self.credentials().list()}
+            for name in self._profile.credentials:
+                for label in labels.get(name, ()):
+                    with suppress(CredentialError):
+                        found[labelled(name, label)] = self.credentials().get(name, label)
         self._redactor.add_all(found)
 
-    def ask_by(self, unlocker: Unlocker) -> None:
-        """From now on a locked keyring asks this way, at most once."""
+    def ask_by(self, unlocker: Unlocker, *, person: bool = True) -> None:
+        """From now on a locked keyring asks this way, at most once. `person`: whether somebody is asked by it."""
         with self._lock:
             self._unlocker = unlocker
+            self._person = person
+
+    @property
+    def at_hand(self) -> bool:
+        """Whether values can be had without asking a person for a passphrase."""
+        from console.credentials.errors import CredentialError
+
+        try:
+            ring = self._sealed()
+            if ring is None or ring.unlocked:
+                return True
+            return ring.file.exists() and self._unlocker is not None and not self._person
+        except CredentialError:
+            return False
 
     def open_beside(self) -> threading.Thread:
         """Ask at once, in a thread of its own, where the keyring is locked: for a passphrase that was handed over.

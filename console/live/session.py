@@ -18,12 +18,23 @@ from console.live.ground import AUDIT, Ground
 from console.watch.views import EnvironmentView, SystemView, staled
 
 if TYPE_CHECKING:
+    from console.live.credentials import CredentialsDesk
     from console.live.desk import Desk
     from console.live.plans import PlansDesk
     from console.live.runs import RunsDesk
     from console.live.watching import Watching
     from console.runs.audit_check import Checked
-    from console.session import ActionShown, FieldShown, Listener, OutputShown, PlanShown, ReleaseShown, RunShown
+    from console.session import (
+        ActionShown,
+        Choice,
+        CredentialShown,
+        FieldShown,
+        Listener,
+        OutputShown,
+        PlanShown,
+        ReleaseShown,
+        RunShown,
+    )
     from console.store.records import Record
     from console.timing import Timing
     from console.watch.views import ChecklistView, RunLine
@@ -100,6 +111,9 @@ class LiveSession:
 
     @answers
     def open(self, listener: Listener) -> None:
+        from functools import partial
+
+        from console.live.drift import drift_of
         from console.live.watching import Watching
 
         profile = self.ground.load()
@@ -116,7 +130,15 @@ class LiveSession:
         system = SystemView(profile.system, profile.title or profile.system, views)
         bound = {name: self.ground.bound(name) for name in profile.environments}
         self._watching = Watching(
-            listener, self.desk, self._runs, self.ground.redactor.text, system, bound, self.troubles
+            listener,
+            self.desk,
+            self._runs,
+            self.ground.redactor,
+            system,
+            bound,
+            self.troubles,
+            partial(drift_of, self.ground.keys),
+            self._due,
         )
         if self.ground.keys.shown().state == "unlocked":  # one that needs no passphrase of ours
             threading.Thread(target=self.ground.keys.learn, name="secrets", daemon=True).start()
@@ -135,12 +157,13 @@ class LiveSession:
             from console.store.database import StoreUnusable
             from console.watch.kept import dumped
 
-            seen = watching.stop()
-            try:
+            seen = watching.seen()
+            try:  # first: whoever hung up, or ends this process, does not wait for threads
                 if any(one.at for one in seen.environments):
                     self.ground.records.remember(self._view_key(), dumped(seen), spare=True)
             except StoreUnusable:
                 pass  # a full disk costs the next first paint its values, nothing else
+            watching.stop()
         self._runs.close()
         self.ground.close()
 
@@ -161,22 +184,35 @@ class LiveSession:
     def look(self, environment: str | None) -> list[EnvironmentView]:
         """*Blocking.* One look at one environment, or at all, without watching. Raises AskFailed."""
         from concurrent.futures import ThreadPoolExecutor
+        from functools import partial
 
+        from console.live.drift import drift_of
         from console.live.watching import read_lock
         from console.watch.services import look_once
 
+        drift = partial(drift_of, self.ground.keys)
         names = [environment] if environment is not None else list(self.ground.profile.environments)
         bound = [self.ground.bound(name) for name in names]
         with ThreadPoolExecutor(max(1, min(8, len(bound)))) as pool:
-            return list(pool.map(lambda one: look_once(one, read_lock), bound))
+            views = list(pool.map(lambda one: look_once(one, read_lock, drift), bound))
+        return [view._replace(due=self._due(view.name)) for view in views]
+
+    def _due(self, environment: str) -> tuple[str, ...]:
+        """Sentences about credentials of an environment that are due or overdue."""
+        return tuple(one.sentence() for one in self.vault.late(environment))
+
+    @shows
+    def parked(self, environment: str | None) -> tuple[RunLine, ...]:
+        """*Blocking.* Runs that are parked, of one environment or of all. Raises AskFailed."""
+        return self._runs.parked([environment] if environment is not None else list(self.ground.profile.environments))
 
     # -- armed, keyring --------------------------------------------------------------------------------------------
 
     def armed_until(self, environment: str) -> float | None:
-        from console.timing import boot_clock
-
         if environment not in self._armed:
             return None
+        from console.timing import boot_clock
+
         ends, until = self._armed[environment]
         left = ends - boot_clock()
         if left <= 0:
@@ -204,6 +240,34 @@ class LiveSession:
     def unlock(self, passphrase: str) -> None:
         self.ground.keys.unlock(passphrase)
         self.ground.record("keyring.unlocked", {"by": "console"})
+
+    # -- credentials ---------------------------------------------------------------------------------------------
+
+    @property
+    def vault(self) -> CredentialsDesk:
+        """What can be done with the credentials."""
+        from console.live.credentials import CredentialsDesk
+
+        return CredentialsDesk(self.ground)
+
+    @shows
+    def credentials(self) -> tuple[CredentialShown, ...]:
+        return self.vault.shown()
+
+    @answers
+    def set_credential(self, name: str, value: str, field: str = "") -> None:
+        from console.text.secret import Secret
+
+        self.vault.set(name, Secret(value), field=field)
+
+    @shows
+    def check_credential(self, name: str) -> tuple[str, str]:
+        found = self.vault.check(name)
+        return found.verdict, found.evidence
+
+    @answers
+    def remove_credential(self, name: str) -> None:
+        self.vault.remove(name)
 
     # -- actions and plans -----------------------------------------------------------------------------------------
 
@@ -266,13 +330,23 @@ class LiveSession:
     def answer(
         self,
         id: str,  # noqa: A002
-        choice: Literal["undo", "leave", "resume"],
+        choice: Choice,
         digest: str = "",
         reason: str = "",
         *,
         session_bound: bool = False,
     ) -> None:
         self._runs.answer(id, choice, digest, self.redacted(reason), session_bound=session_bound)
+
+    @answers
+    def in_the_way(self, id: str) -> int | None:  # noqa: A002
+        """The number of a run's runner that was stopped in the middle of a write, so that nobody can use the store."""
+        return self._runs.in_the_way(id)
+
+    @answers
+    def make_way(self, id: str) -> None:  # noqa: A002
+        """*Blocking.* End that runner, if it does not go on for as long as a lease holds."""
+        self._runs.make_way(id)
 
     # -- releases, lock --------------------------------------------------------------------------------------------
 

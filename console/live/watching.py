@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from console.feeds.line import readable
 from console.live.door import asked
-from console.live.masked import masked
+from console.live.masked import MaskedOnce, masked
 from console.session import AskFailed, Happening
 from console.watch.backlog import Remembered
 from console.watch.logs import watch_logs
 from console.watch.metrics import Past, watch_metrics
-from console.watch.services import watch_services
+from console.watch.services import ReadDrift, watch_services
 from console.watch.views import ChecklistView, EnvironmentView, LockView, MetricsView, RunLine, SystemView
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from console.live.desk import Desk
     from console.live.runs import RunsDesk
     from console.session import Listener
+    from console.text.redact import Redactor
 
 NEAR_S, FAR_S = 5.0, 15.0
 RUNS_S = 1.0
@@ -37,7 +38,6 @@ ELSEWHERE_S = 60.0
 VERIFY_S = 30.0
 KEPT_LINES = 40
 """Log lines of each environment that the next first paint can show."""
-LEFT_BEHIND = ("interrupted", "created, not begun")
 STOP_S = 2.0
 """How long `stop` waits for the threads that use the store."""
 
@@ -50,16 +50,22 @@ class Watching:
         listener: Listener,
         desk: Desk,
         runs: RunsDesk,
-        redact: Callable[[str], str],
+        redactor: Redactor,
         system: SystemView,
         environments: Mapping[str, Environment],
         troubles: Callable[[], Mapping[str, str]],
+        read_drift: ReadDrift = lambda environment, host: (),
+        due: Callable[[str], tuple[str, ...]] = lambda environment: (),
     ) -> None:
         self._listener = listener
         self._desk = desk
         self._runs = runs
-        self._redact = redact
+        self._redact = redactor.text
+        self._run_lines: MaskedOnce[RunLine] = MaskedOnce(redactor)
         self._troubles = troubles
+        self._read_drift = read_drift
+        self._due = due
+        self._known_due: dict[str, tuple[float, tuple[str, ...]]] = {}
         self._environments = environments
         self._lock = threading.Lock()
         self._far: dict[str, threading.Event] = {}
@@ -107,8 +113,15 @@ class Watching:
             self._leave_near()
             self._come_near(near[0])
 
-    def stop(self) -> SystemView:
-        """Stop every thread; what was seen last."""
+    def seen(self) -> SystemView:
+        """What was seen last."""
+        with self._lock:
+            # As they are read, not as they came: the next first paint need not take JSON apart.
+            tails = {name: tuple(map(readable, lines)) for name, lines in self._lines.items()}
+            return self.system._replace(logs=tails)
+
+    def stop(self) -> None:
+        """Stop every thread."""
         self._stopped.set()
         self._logs.set()
         self._leave_near()
@@ -118,10 +131,6 @@ class Watching:
         for thread in self._storing:
             if thread is not threading.current_thread():
                 thread.join(max(0.0, ends - time.monotonic()))
-        with self._lock:
-            # As they are read, not as they came: the next first paint need not take JSON apart.
-            tails = {name: tuple(map(readable, lines)) for name, lines in self._lines.items()}
-            return self.system._replace(logs=tails)
 
     def told(self, name: str, view: ChecklistView) -> None:
         """A checklist was read."""
@@ -136,7 +145,8 @@ class Watching:
         if name in self._far:
             self._far[name].set()
         self._far[name] = stop = threading.Event()
-        watch_services(self._environments[name], self._environment_of(stop), read_lock, stop, every_s=FAR_S)
+        publish, drift = self._environment_of(stop), self._read_drift
+        watch_services(self._environments[name], publish, read_lock, stop, every_s=FAR_S, read_drift=drift)
 
     def _leave_near(self) -> None:
         if self._near is not None:
@@ -157,7 +167,8 @@ class Watching:
                     self.system = self.system._replace(metrics={**self.system.metrics, name: view})
                 self._listener.metrics(name, view)
 
-        watch_services(environment, self._environment_of(stop), read_lock, stop, every_s=NEAR_S)
+        publish, drift = self._environment_of(stop), self._read_drift
+        watch_services(environment, publish, read_lock, stop, every_s=NEAR_S, read_drift=drift)
         past = self._points.setdefault(name, {})
         threading.Thread(
             target=watch_metrics, args=(environment, metrics, stop, past), name=f"metrics {name}", daemon=True
@@ -180,7 +191,7 @@ class Watching:
                 with asked():
                     if time.monotonic() - looked >= GROUND_S:
                         looked, known = time.monotonic(), self._under_the_store(known)
-                    lines = masked(self._runs.here(), self._redact)
+                    lines = self._run_lines.all(self._runs.here())
             except AskFailed as error:
                 problem = self._trouble(error, problem)
             else:
@@ -188,12 +199,9 @@ class Watching:
                 states = {line.id: line.state for line in before or ()}
                 for line in lines:
                     where = "" if line.environment in line.title else f" on {line.environment}"
-                    text = f"{line.title}{where}: {line.state}"
                     if states.get(line.id, line.state) != line.state:
+                        text = f"{line.title}{where}: {line.state}"
                         self._listener.happened(Happening(text, line.tone, time.time()))
-                    elif before is None and line.state in LEFT_BEHIND:  # by a runner or a machine that died meanwhile
-                        text = f"{text}. Open it among the runs to go on with it, take it back or leave it."
-                        self._listener.happened(Happening(text, "warn", time.time()))
                 if lines != before and not self._stopped.is_set():
                     self._listener.runs(lines)
                 before = lines
@@ -255,7 +263,7 @@ class Watching:
         def told(view: EnvironmentView) -> None:
             if stop.is_set():
                 return
-            view = masked(view, self._redact)
+            view = masked(view._replace(due=self._late(view.name)), self._redact)
             with self._lock:
                 self.system = self.system._replace(
                     environments=tuple(view if one.name == view.name else one for one in self.system.environments),
@@ -263,6 +271,18 @@ class Watching:
             self._listener.environment(view)
 
         return told
+
+    def _late(self, name: str) -> tuple[str, ...]:
+        """Credentials of an environment that are due or overdue; asked again once a minute."""
+        at, known = self._known_due.get(name, (0.0, ()))
+        if time.monotonic() - at < ELSEWHERE_S and at:
+            return known
+        from console.store.database import StoreUnusable
+
+        with suppress(StoreUnusable):  # told by the runs' thread
+            known = self._due(name)
+        self._known_due[name] = time.monotonic(), known
+        return known
 
     def _logs_of(self, name: str, stop: threading.Event) -> Callable[[list[LogLine]], None]:
         def told(lines: list[LogLine]) -> None:

@@ -15,7 +15,18 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Literal, Pr
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
-from console.hosts.command import Command, Frozen, Input, InputOutput, InputSecret, InputText
+from console.hosts.command import (
+    Command,
+    Frozen,
+    Input,
+    InputOutput,
+    InputSecret,
+    InputTemplate,
+    InputText,
+    TemplateSecret,
+    TemplateValue,
+    secrets_of,
+)
 from console.store.records import canonical_json, digest_of
 
 if TYPE_CHECKING:
@@ -37,17 +48,21 @@ __all__ = [
     "Input",
     "InputOutput",
     "InputSecret",
+    "InputTemplate",
     "InputText",
     "Op",
     "OpContext",
     "OpHandler",
     "Outcome",
     "Params",
+    "Park",
     "Plan",
     "Refusal",
     "RefusalError",
     "Step",
     "TableBlock",
+    "TemplateSecret",
+    "TemplateValue",
     "TextBlock",
     "canonical_json",
     "digest_of",
@@ -74,6 +89,32 @@ class Op(Frozen):
 Effect = Annotated[Command | Op, Field(discriminator="kind")]
 
 
+class Park(Frozen):
+    """What a step does that only waits: the overlap of a rotation. It is not lost when the runner or its machine ends.
+
+    When it begins, the run's end of the wait is recorded, its claims on environments and its locks are given back, and
+    its other claims are kept. After it the locks are taken again, at once or as soon as nobody else has them.
+    """
+
+    kind: Literal["park"] = "park"
+    seconds: float = Field(gt=0, le=366 * 86_400)
+    """From the moment at which all steps before it in the plan are done."""
+    still: tuple[Name, ...] = ()
+    """Ids of earlier steps whose checks must say yes again when the run goes on; otherwise a person is asked.
+
+    Other runs may have changed the environment meanwhile: name what the later steps stand on, and nothing else.
+    """
+
+    @property
+    def writes(self) -> bool:
+        """It changes nothing."""
+        return False
+
+
+Doing = Annotated[Command | Op | Park, Field(discriminator="kind")]
+"""What a step may do."""
+
+
 class Gate(Frozen):
     """A read-only check that a step needs. Evaluated when planning (shown) and again by the runner (enforced).
 
@@ -98,7 +139,7 @@ class Step(Frozen):
     title: str
     host: str | None = None
     """Name of the host in the profile, or None for a step that runs here."""
-    run: Effect
+    run: Doing
     check: Effect | None = None
     """Did it happen? Runs after `run` and in recovery, never before a first attempt."""
     undo: Effect | None = None
@@ -111,7 +152,10 @@ class Step(Frozen):
     """Why nothing undoes it. A done step with this text leaves what it says behind when the run is undone."""
     gates: tuple[Gate, ...] = ()
     needs: tuple[Name, ...] = ()
-    """Ids of the steps that must be done first. Steps whose needs are met run side by side, one effect a host."""
+    """Ids of the steps that must be done first. Steps whose needs are met run side by side, one effect a host.
+
+    A step that parks the run needs all steps before it in the plan, and all after it need it, without a word.
+    """
     attempts: int = Field(default=1, ge=1, le=10)
     """How often `run` may be tried; again only after its check (or exit code) said no. Unknown goes to a person."""
     cancel: Literal["now", "boundary", "ask"] = "boundary"
@@ -121,6 +165,10 @@ class Step(Frozen):
 
     @model_validator(mode="after")
     def _sound(self) -> Step:
+        if isinstance(self.run, Park):
+            others = (self.host, self.check, self.undo, self.undo_check, self.no_undo)
+            if any(one is not None for one in others) or self.gates or self.attempts != 1:
+                raise ValueError(f"the step {self.id} only waits: it has no host, check, undo, gates or attempts")
         if self.run.writes and self.undo is None and not self.no_undo:
             raise ValueError(f"the step {self.id} changes something: give it an `undo`, or `no_undo` with the reason")
         if self.undo is not None and self.no_undo:
@@ -180,7 +228,10 @@ class Plan(Frozen):
     steps: tuple[Step, ...]
     blocks: tuple[Block, ...] = ()
     credentials: tuple[str, ...] = ()
-    """Names of all credentials that steps and undo read: the runner reads them before the first change."""
+    """All credentials that steps and undo read: the runner reads them before the first change. A value with another
+    label than `current` is named with it: `jwt#previous`."""
+    makes: tuple[str, ...] = ()
+    """Credentials that steps of this plan store before others read them (`jwt#pending`): not read beforehand."""
     as_before: str = ""
     """What 'the system is as before' means here, shown when it was undone: 'release r1 (1.0.0) is live'."""
     on_failure: Literal["undo", "ask"] = "undo"
@@ -192,6 +243,7 @@ class Plan(Frozen):
             if host in self.hosts:
                 raise ValueError(f"{host} takes part in the plan and is left out of it")
         seen: set[str] = set()
+        checked: set[str] = set()
         for step in self.steps:
             if step.id in seen:
                 raise ValueError(f"two steps of the plan are called {step.id}")
@@ -202,11 +254,21 @@ class Plan(Frozen):
                 raise ValueError(f"the step {step.id} runs on {step.host}, which is not one of the plan's hosts")
             for effect in (step.run, step.check, step.undo, step.undo_check, *(gate.check for gate in step.gates)):
                 stdin = effect.stdin if isinstance(effect, Command) else None
-                if isinstance(stdin, InputSecret) and stdin.name not in self.credentials:
-                    raise ValueError(f"the step {step.id} reads {stdin.name}, not one of the plan's credentials")
+                for one in secrets_of(stdin):
+                    if isinstance(one, TemplateSecret) and one.missing == "empty":
+                        continue
+                    if one.credential not in (*self.credentials, *self.makes):
+                        raise ValueError(
+                            f"the step {step.id} reads {one.credential}, not one of the plan's credentials"
+                        )
                 if isinstance(stdin, InputOutput) and stdin.step not in seen:
                     raise ValueError(f"the step {step.id} reads an output of {stdin.step}, which is no earlier step")
+            for name in step.run.still if isinstance(step.run, Park) else ():
+                if name not in checked:
+                    raise ValueError(f"the step {step.id} looks at {name} again, which is no earlier step with a check")
             seen.add(step.id)
+            if step.check is not None and not step.check.writes:
+                checked.add(step.id)
         return self
 
     @property
@@ -224,11 +286,12 @@ def plan_digest(plan: Mapping[str, Any]) -> str:
             {**{name: value for name, value in step.items() if name not in ("title", "shown")}, "gates": gates}
         )
     covered = ("action", "version", "environment", "claims", "hosts", "credentials")
-    # Only where there are any: a plan that was stored before hosts could be left out, or before one could ask when it
-    # fails, keeps its digest.
+    # Only where there are any: a plan that was stored before hosts could be left out, before one could ask when it
+    # fails, or before it could store credentials itself, keeps its digest.
     left_out = {"without": plan["without"]} if plan.get("without") else {}
     asks = {"on_failure": "ask"} if plan.get("on_failure") == "ask" else {}
-    return digest_of({**{name: plan.get(name) for name in covered}, **left_out, **asks, "steps": steps})
+    makes = {"makes": plan["makes"]} if plan.get("makes") else {}
+    return digest_of({**{name: plan.get(name) for name in covered}, **left_out, **asks, **makes, "steps": steps})
 
 
 class Refusal(Frozen):
@@ -286,7 +349,10 @@ class FactsContext(Protocol):
         ...
 
     def secret(self, name: str) -> str:
-        """A credential's value, for a reading client (registry). Raises CredentialMissing or KeyringLocked."""
+        """A credential's value, for a reading client (registry): `registry`, or with a label `jwt#previous`.
+
+        Raises CredentialMissing or KeyringLocked.
+        """
         ...
 
     def now(self) -> datetime:
@@ -337,7 +403,7 @@ class OpContext(Protocol):
         ...
 
     def secret(self, name: str) -> str:
-        """A credential's value. Already known to the redactor."""
+        """A credential's value: `registry`, or with a label `jwt#pending`. Already known to the redactor."""
         ...
 
     def say(self, text: str) -> None:

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
-from console.environment import field_of
+from console.credentials.errors import CredentialError
+from console.environment import value_of
 from console.hosts.base import (
     AttemptExists,
     FenceRefused,
@@ -32,11 +33,13 @@ from console.hosts.base import (
     NoSuchAttempt,
     Result,
 )
-from console.hosts.command import Command, InputOutput, InputSecret, InputText
+from console.hosts.command import Command, InputOutput, InputSecret, InputTemplate, InputText
+from console.hosts.template import filled_in
 from console.runs.api import Op, OpHandler, Outcome
 from console.runs.ownership import CutOff, OwnershipLost
 from console.runs.said import telling
 from console.stacks.base import StackError
+from console.text.envfile import CannotBeWritten
 from console.text.sanitise import clean
 
 if TYPE_CHECKING:
@@ -135,6 +138,8 @@ class Executor:
             stdin = self._stdin(command)
         except KeyError as error:
             return Outcome(verdict="no", evidence=str(error.args[0]))
+        except (CannotBeWritten, CredentialError) as error:
+            return Outcome(verdict="no", evidence=clean(str(error)))
         if not command.writes:
             return self._read(command, host, stdin, sink, cancel)
         guard = self.guard(host.name, label, attempt, records)
@@ -237,9 +242,10 @@ class Executor:
         match command.stdin:
             case InputText(text=text):
                 return text.encode()
-            case InputSecret(name=name, field=part):
-                value = self.secret(name)
-                return (value if part is None else field_of(name, value, part)).encode()
+            case InputSecret() as one:
+                return value_of(self.secret, one).encode()
+            case InputTemplate() as template:
+                return filled_in(template, lambda one: value_of(self.secret, one)).encode()
             case InputOutput(step=step, name=name):
                 if name not in self.outputs.get(step, {}):
                     raise KeyError(f"the step {step} gave no output {name}")

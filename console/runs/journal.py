@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from console.text.redact import Redactor
 
 
+class Forgotten(Exception):
+    """No host knows a run any more that has changed something there. A sentence."""
+
+
 class Journal:
     """Appends, folds and copies. Thread-safe."""
 
@@ -34,16 +38,25 @@ class Journal:
         self._known = records.read(run)
         self.view: RunView = fold(self._known)
         self._sent: dict[str, int] = {}
+        self.forgotten = False
+        """Whether hosts were asked and none of them knows the run."""
 
     def append(self, kind: str, body: Mapping[str, Any]) -> Record:
-        """Add a record, redacted; it is on the disk when this returns.
+        """Add a record, redacted; it is on the disk when this returns. Raises StoreUnusable, StoreFull."""
+        return self.append_all([(kind, body)])[0]
 
-        A new step leaves the reserve of a full disk to the undo. Raises StoreUnusable, StoreFull.
+    def append_all(self, items: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Record]:
+        """Add records, kind and body of each, redacted, at the price of one: they are on the disk when this returns.
+
+        A new step leaves the reserve of a full disk to the undo: where one of them is an intent and there is no room
+        for it, none is added. Raises StoreUnusable, StoreFull.
         """
+        spare = any(kind == INTENT for kind, _ in items)
         with self._lock:
-            record = self._records.append(self.run, kind, self._redactor.data(dict(body)), spare=kind == INTENT)
+            redacted = [(kind, self._redactor.data(dict(body))) for kind, body in items]
+            records = self._records.append_all(self.run, redacted, spare=spare)
             self.sync()
-            return record
+            return records
 
     def sync(self) -> RunView:
         """The view with what other processes have added."""
@@ -75,10 +88,13 @@ class Journal:
         Every host must answer: what only one of them knows must not be done again. Raises ChainBroken, Forked,
         HostError.
         """
-        added = fetch(self._records, self.run, environment, hosts, every=True)
+        chain = chain_there(self.run, environment, hosts, self._records.last(self.run), every=True)
+        self.forgotten = not chain
+        added = take_in(self._records, chain)
         with self._lock:  # from the beginning: what was known may have been superseded, also by another process
             self._known = self._records.read(self.run)
             self.view = fold(self._known)
+            self._sent.clear()  # whoever had the hosts meanwhile may have left other copies there
         return added
 
     def lacking(self, host: str, until: int) -> list[str]:

@@ -20,6 +20,7 @@ from typing import Any, Literal
 from console.hosts.base import CAPTURE_BYTES, FenceRefused, GroundMissing, Host, HostError
 from console.hosts.scripts import bare
 from console.runs.lease import Process
+from console.runs.model import LATEST
 from console.store.records import ChainBroken
 from console.text.sanitise import clean
 from console.timing import Timing
@@ -29,8 +30,6 @@ SHOWN = 300
 """Characters of a word from an owner file that are shown."""
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,150}")
 _AGE = re.compile(r"-?[0-9]{1,12}")
-LATEST = 253_402_300_800.0
-"""The year 10000: a time after it is no time of a lock, and none that can be written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,6 +294,18 @@ def append_audit(host: Host, directory: str, lines: Sequence[str]) -> None:
     result = host.script(script("audit"), directory, stdin=text.encode(), deadline_s=20.0)
     if result.text() != "added":
         raise _trouble(host, directory, result.text(), result.err)
+
+
+def prune(host: Host, directory: str, run: str, fence: str, keeping: Sequence[int]) -> int:
+    """Let go of old runs that have ended; how many went. `keeping`: see `prune_there`.
+
+    Raises FenceRefused, GroundMissing, HostError.
+    """
+    result = host.script(script("prune"), directory, run, fence, *map(str, keeping), deadline_s=60.0)
+    word, _, count = result.text().partition(" ")
+    if word != "pruned" or not count.isdecimal():
+        raise _trouble(host, directory, word, result.err)
+    return int(count)
 
 
 def read_records(host: Host, directory: str, run: str) -> str:

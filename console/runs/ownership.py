@@ -44,6 +44,11 @@ class Ownership:
         self._me = Process.me()
         self._proved = 0.0
         self._stopped = threading.Event()
+        self.new: list[str] = []
+        """Hosts whose lock was nobody's, or another's, before `take`."""
+        self._renewing = False
+        self._resting: threading.Event | None = None
+        """Set once the locks that are beaten now are not to be beaten any more."""
         self.fences: dict[str, str] = {}
         """Host to the fence that this runner holds there."""
         self.lost = ""
@@ -65,7 +70,7 @@ class Ownership:
     ) -> None:
         """Take the locks in sorted host order, and end what earlier owners left running there.
 
-        `over`: whether the run that a lock names has ended, so that nobody will give it back. On failure what was
+        `over`: whether the run that a lock names does not need it any more. On failure what was
         newly taken is given back. Raises LockHeld, StillRunning, HostError.
         """
         environment = self._environment
@@ -80,7 +85,7 @@ class Ownership:
             boot=self._me.boot,
             machine=self._me.machine,
         )
-        new: list[str] = []
+        self.new = new = []
         try:
             for name in sorted(self._hosts):
                 began = clock()
@@ -107,7 +112,8 @@ class Ownership:
         except locks.LockHeld as error:
             if error.held.owner.kind == "person" or not over(error.held):
                 raise
-            self._say(f"the lock on {host.name} was left there by the run {error.held.owner.run}, which has ended")
+            whose = f"the run {error.held.owner.run}, which has ended, or waits without it"
+            self._say(f"the lock on {host.name} was left there by {whose}")
             return locks.seize(host, environment.directory, owner, error.held, environment.timing, **where)
 
     def give_back(
@@ -136,14 +142,30 @@ class Ownership:
         return left
 
     def keep(self) -> None:
-        """Begin to renew lease and locks, until `stop`."""
-        threading.Thread(target=self._renew, name="lease", daemon=True).start()
+        """Begin to renew lease and locks, until `stop`; the locks until `rest`."""
+        self.keep_lease()
+        if self._resting is not None:
+            return
+        self._resting = resting = threading.Event()
         for name in self._hosts:
-            threading.Thread(target=self._beat, args=(name,), name=f"beat {name}", daemon=True).start()
+            threading.Thread(target=self._beat, args=(name, resting), name=f"beat {name}", daemon=True).start()
+
+    def keep_lease(self) -> None:
+        """Begin to renew the lease alone, until `stop`."""
+        if not self._renewing:
+            self._renewing = True
+            threading.Thread(target=self._renew, name="lease", daemon=True).start()
+
+    def rest(self) -> None:
+        """Beat no lock any more: they are to be given back, and the lease is kept."""
+        resting, self._resting = self._resting, None
+        if resting is not None:
+            resting.set()
 
     def stop(self) -> None:
         """Renew nothing any more."""
         self._stopped.set()
+        self.rest()
 
     def prove(self, *, lease: bool = False) -> None:
         """Return only with proof, no older than `proof_s`, that this run owns the environment.
@@ -158,7 +180,7 @@ class Ownership:
                 self._check_lease()
             if self.lost:
                 raise OwnershipLost(self.lost)
-            if clock() - self._proved <= timing.proof_s:
+            if self.proved:
                 return
             try:
                 self._beat_once(self.first)
@@ -171,6 +193,11 @@ class Ownership:
                     raise CutOff(f"no proof of ownership for {timing.lock_dead_s:g} s: {error}") from error
                 time.sleep(min(1.0, timing.heartbeat_s))
 
+    @property
+    def proved(self) -> bool:
+        """Whether there is such proof now, without looking for it."""
+        return not self.lost and clock() - self._proved <= self._environment.timing.proof_s
+
     def _check_lease(self) -> None:
         if not self._leases.renew(self._run, self._me, self._environment.timing.lease_s):
             self.lost = "another runner has taken the lease of this run"
@@ -182,17 +209,19 @@ class Ownership:
             except StoreUnusable as error:
                 self._say(str(error))
 
-    def _beat(self, name: str) -> None:
-        while not self._stopped.wait(self._environment.timing.heartbeat_s):
+    def _beat(self, name: str, resting: threading.Event) -> None:
+        while not resting.wait(self._environment.timing.heartbeat_s):
             try:
                 self._beat_once(name)
             except locks.LockLost as error:
-                self.lost = str(error)
+                if not resting.is_set():  # it was given back while this beat was on its way
+                    self.lost = str(error)
             except HostError:
                 continue  # not reached: no proof; what needs one waits or stops
 
     def _beat_once(self, name: str) -> None:
         began = clock()
-        locks.beat(self._environment.hosts[name], self._environment.directory, self._run, self.fences[name])
+        fence = self.fences.get(name, "")
+        locks.beat(self._environment.hosts[name], self._environment.directory, self._run, fence)
         if name == self.first:
             self._proved = began

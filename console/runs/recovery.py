@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 
 from console.hosts.base import Host, HostError, LoginRefused
 from console.hosts.command import Command
-from console.runs.api import Outcome, Step
+from console.runs.api import Outcome, Park, Step
 from console.runs.effects import locked_out
 from console.runs.forward import Way, settle
 from console.runs.locks import attempts
 from console.runs.model import UNBEGUN
+from console.runs.parking import over
 
 if TYPE_CHECKING:
     from console.runs.engine import Engine
@@ -45,6 +46,9 @@ def recover(engine: Engine) -> Way | None:
         elif seen.state == "failed" and retry:
             seen.state = "waiting"
             continue
+        elif seen.state == "parked":
+            worst = max(worst, over(engine, step), key=lambda one: _WORSE[one])
+            continue
         elif seen.state in ("failed", "unknown") and not view.undo_wanted:
             worst = max(worst, seen.state, key=lambda one: _WORSE[one])
             continue
@@ -57,7 +61,7 @@ def recover(engine: Engine) -> Way | None:
 
 def _known(engine: Engine, step: Step, attempt: int) -> Outcome | None:
     """What is known of an attempt in flight; None where it never began, or only looked, and is to be done again."""
-    if not step.run.writes:
+    if isinstance(step.run, Park) or not step.run.writes:
         return None
     if step.host is None:
         return _elsewhere(engine, step)

@@ -11,10 +11,13 @@ from __future__ import annotations
 
 import hmac
 import re
-from typing import Any, Final, NoReturn
+from typing import Any, Final, Literal, NoReturn, get_args
 
 MASK: Final = "<secret>"
 SECRET_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+Label = Literal["pending", "current", "previous", "retired"]
+"""What a value of a credential is: about to be used, in use, still accepted after a rotation, no longer accepted."""
+LABELS: Final[tuple[Label, ...]] = get_args(Label)
 _FIELD: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 
 
@@ -24,6 +27,21 @@ class SecretNameError(ValueError):
 
 class SecretLeak(TypeError):
     """Something tried to copy a secret out by pickling or serialising it."""
+
+
+def labelled(name: str, label: Label = "current") -> str:
+    """The one word for a value of a credential: `jwt`, `jwt#pending`. So plans name it and resolvers are asked."""
+    return name if label == "current" else f"{name}#{label}"
+
+
+def name_and_label(word: str) -> tuple[str, Label]:
+    """What `labelled` was given. Raises SecretNameError for a label that there is not."""
+    name, mark, label = word.partition("#")
+    if not mark:
+        return name, "current"
+    if label not in LABELS:
+        raise SecretNameError(f"A value of a credential is labelled {', '.join(LABELS)}; nothing else.")
+    return name, label
 
 
 class Secret:

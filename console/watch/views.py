@@ -77,6 +77,8 @@ class EnvironmentView(NamedTuple):
     stale: bool = False
     problem: str = ""
     """Why nothing newer is known, in a sentence."""
+    due: tuple[str, ...] = ()
+    """Sentences about credentials that are due to be renewed, or overdue."""
 
 
 class PanelView(NamedTuple):
@@ -164,6 +166,8 @@ class RunLine(NamedTuple):
     """When its runner was last heard of, unix seconds; 0: not known."""
     looked: float = 0.0
     """When `quarterdeck wake` last looked at it and could not go on; 0: never."""
+    until: float = 0.0
+    """Until when it is parked, unix seconds; 0: it is not."""
 
 
 class SystemView(NamedTuple):

@@ -12,7 +12,7 @@ from screens.theme import BRAILLE, Symbols, mark
 from screens.widgets.lines import strip_of
 from screens.widgets.table import Cell, Column, Row, RowTable
 from screens.widgets.words import fit
-from screens.words import lasting, moment
+from screens.words import lasting, moment, state_words
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -114,6 +114,9 @@ class ServicesPane(Pane):
                 rows.append(self._sentence(f"behind:{host.name}", "warn", host.behind, "host", host.name))
         for number, words in enumerate(view.differs if not view.stale else ()):
             rows.append(self._sentence(f"differs:{number}", "warn", words, "environment", view.name))
+        for number, words in enumerate(view.due if not view.stale else ()):
+            tone = "bad" if "OVERDUE" in words else "warn"
+            rows.append(self._sentence(f"due:{number}", tone, words, "environment", view.name))
         if view.lock is not None and not view.stale:
             since = moment(view.lock.since, self.deck.bridge.clock())
             words = f"locked by {view.lock.who} since {since}: {view.lock.reason}"
@@ -122,6 +125,9 @@ class ServicesPane(Pane):
             if run.environment == view.name and run is self.known.running(view.name):
                 words = f"{run.title} {run.state}" + (f": {run.step}" if run.step else "")
                 rows.append(self._sentence(f"run:{run.id}", run.state, words, "run", run.id))
+        for run in self.known.parked(view.name):
+            words = f"{state_words(run, self.deck.bridge.clock())}: {run.title}"
+            rows.append(self._sentence(f"run:{run.id}", run.state, words, "run", run.id))
         return rows
 
     def _sentence(self, key: str, state: str, words: str, kind: str, name: str) -> Row:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
@@ -16,6 +17,7 @@ from console.session import (
     ActionShown,
     AskFailed,
     BlockShown,
+    Choice,
     FieldShown,
     Happening,
     KeyringShown,
@@ -385,6 +387,34 @@ def runs_shown() -> dict[str, RunShown]:
     }
 
 
+PARKED = line(
+    "r-0037", "parked", "ok", age=3600, action="rotate", title="Rotate jwt", until=NOW + 1500, heard=NOW - 3000
+)
+"""Not among RUNS: a test that wants it puts it there (`parked`)."""
+
+
+def parked(session: FixedSession, run: RunLine = PARKED) -> None:
+    """Add a run that waits without its environment."""
+    due = run.state != "parked"
+    session.listed = (run, *session.listed)
+    until = time.strftime("%H:%M:%S", time.localtime(run.until))
+    words = f"Parked until {until} (in 25 min). Production is free meanwhile; it keeps credential:jwt.\n"
+    words += "Its runner waits, and then goes on by itself."
+    session.shown[run.id] = RunShown(
+        run,
+        (
+            StepShown("verify", "both keys verify on every node", "app-1", "", state="done", took_s=4.2, attempt=1),
+            StepShown(
+                "overlap", "until tokens of the old key have run out", "", "", state="parked", said=f"until {until}"
+            ),
+            StepShown("retire", "drop the old key", "app-1", ""),
+        ),
+        parked=f"Due since {until}; not looked at since 01:22:03." if due else words,
+        can=("resume", "undo", "leave") if due else ("now", "cancel", "undo", "leave"),
+        where="process 4711 on bastion",
+    )
+
+
 def release(id_: str, candidate: str, age: float, **more: Any) -> ReleaseShown:
     """A release in the list."""
     made = ReleaseShown(
@@ -616,7 +646,7 @@ class FixedSession:
     def answer(
         self,
         id: str,  # noqa: A002
-        choice: Literal["undo", "leave", "resume"],
+        choice: Choice,
         digest: str = "",
         reason: str = "",
         *,

@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 from console.app import QuarterdeckApp
 from console.session import AskFailed, KeyringShown, NoProfile, NotTrusted
 from tests.screens.driving import ENVIRON
-from tests.screens.fixed import HAPPENINGS, NOW, PRODUCTION, STAGING, FixedSession
+from tests.screens.fixed import HAPPENINGS, NOW, PARKED, PRODUCTION, STAGING, FixedSession, parked
 from tests.snapshots.snap import SETTLE_S, Snap
 
 
@@ -116,6 +116,22 @@ def test_locked_by_a_person(snap: Snap) -> None:
         session.lock_held = True
 
     snap(Case(lock, quiet=True), until=live, do=keys("A", "L"))
+
+
+def test_parked(snap: Snap) -> None:
+    """Of what is shown the strip, the environment's pane and the list of runs."""
+    snap(Case(parked, quiet=True), until=live)
+
+
+def test_run_parked(snap: Snap) -> None:
+    snap(Case(parked, quiet=True), until=live, do=keys("w", "enter"))
+
+
+def test_parked_and_due(snap: Snap) -> None:
+    def due(session: FixedSession) -> None:
+        parked(session, PARKED._replace(state="parked, due", tone="warn", until=NOW - 600))
+
+    snap(Case(due, quiet=True), until=live)
 
 
 def test_reports(snap: Snap) -> None:

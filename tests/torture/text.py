@@ -87,6 +87,7 @@ COMMANDS = (
     START
     + """
 import json
+import console.cli.group, console.cli.run, console.live.session  # once, for all of them
 from console.cli import main
 os.setsid() if os.getpid() != os.getsid(0) else None
 for number, words in enumerate(json.loads({words!r})):
