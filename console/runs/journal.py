@@ -88,13 +88,16 @@ class Journal:
         Every host must answer: what only one of them knows must not be done again. Raises ChainBroken, Forked,
         HostError.
         """
-        chain = chain_there(self.run, environment, hosts, self._records.last(self.run), every=True)
+        copies: dict[str, Sequence[Record]] = {}
+        chain = chain_there(self.run, environment, hosts, self._records.last(self.run), every=True, copies=copies)
         self.forgotten = not chain
         added = take_in(self._records, chain)
         with self._lock:  # from the beginning: what was known may have been superseded, also by another process
             self._known = self._records.read(self.run)
             self.view = fold(self._known)
-            self._sent.clear()  # whoever had the hosts meanwhile may have left other copies there
+            # Whoever had the hosts meanwhile may have left other copies there. What one holds is not sent again: a
+            # copy that grew by all of it each time a runner began would be too long to be read one day.
+            self._sent = {name: _held(self._known, copy) for name, copy in copies.items()}
         return added
 
     def lacking(self, host: str, until: int) -> list[str]:
@@ -154,16 +157,29 @@ def take_in(records: Records, chain: Sequence[Record]) -> int:
         return records.supersede(chain, audit.STREAM)
 
 
+def _held(chain: Sequence[Record], copy: Sequence[Record]) -> int:
+    """The number of the last record of a chain that a host's copy holds together with all before it."""
+    there = {record.hash for record in copy}
+    return next((record.seq - 1 for record in chain if record.hash not in there), chain[-1].seq if chain else 0)
+
+
 def chain_there(
-    run: str, environment: Environment, hosts: Iterable[str], known: Record | None, *, every: bool = False
+    run: str,
+    environment: Environment,
+    hosts: Iterable[str],
+    known: Record | None,
+    *,
+    every: bool = False,
+    copies: dict[str, Sequence[Record]] | None = None,
 ) -> list[Record]:
     """What the hosts know of a run. Nothing is written.
 
     Each host may lack what was done elsewhere just before its console died, so their copies are laid together. What
     they say is believed as far as `foreign` goes, and looked at only where it is longer than what is `known`. Hosts
-    that do not answer are passed over, unless `every` one must. Raises ChainBroken, Forked, HostError.
+    that do not answer are passed over, unless `every` one must. `copies` gets what each of them has. Raises
+    ChainBroken, Forked, HostError.
     """
-    names = list(hosts)
+    names, found = list(hosts), {} if copies is None else copies
 
     def read(name: str) -> str | HostError:
         try:
@@ -173,13 +189,12 @@ def chain_there(
 
     with ThreadPoolExecutor(max(1, min(8, len(names))), thread_name_prefix="records") as pool:
         answers = list(pool.map(read, names))
-    copies = []
-    for answer in answers:
+    for name, answer in zip(names, answers, strict=True):
         if isinstance(answer, str):
-            copies.append(parse_lines(answer))
+            found[name] = parse_lines(answer)
         elif every:
             raise answer
-    chain = longest(copies)
+    chain = longest(found.values())
     if chain and (known is None or chain[-1].seq > known.seq):
         believe(run, chain, environment)
     return chain
