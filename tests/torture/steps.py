@@ -6,6 +6,7 @@ and that was not had yet, the run is resumed, and so on to its end. What was don
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from tests.lab.counted import SLOW, services_started, starts
 from tests.lab.lab import Lab, System
-from tests.lab.person import Done
+from tests.lab.person import Done, Person
 from tests.torture.cells import Cell, NotSetUp, Result, Worker
 from tests.torture.labs import running
 from tests.torture.left_out import LEVEL, level
@@ -34,6 +35,14 @@ COUNTS = {"repeated": "effects repeated", "left": "locks, one-off containers lef
 FIGURES = {"kills": "kills", "boundaries": "boundaries"}
 LAB = True
 HOST, OPERATOR = "lab3", "op2"
+NEW_SECRET = "a-new-jwt-secret-of-the-torture"
+TEMPLATE = """\
+REGISTRY={registry}
+RELEASE=1.1.0
+DATABASE_URL={{secret: database-url}}
+JWT_SECRET={{secret: jwt}}
+SMOKE_PASSWORD={{secret: smoke}}
+"""
 CLOSING = (["before", "run.closing"], ["after", "run.closing"], ["after", "locks.removed"])
 
 
@@ -72,6 +81,7 @@ ACTIONS = {
         ("deploy", "candidate=1.5.0"), 2, "failed, undone", "1.1.0", dict.fromkeys(ALL, 2), back=True
     ),
     "rollback": Action(("rollback", "to=1.0.0"), 2, "succeeded", "1.0.0", ALL),
+    "configure": Action(("configure",), 2, "succeeded", "1.1.0", BACKEND),
 }
 """In this order: each goes on from what the one before left."""
 CONTROLS = {("command", "release"): (), ("deploy", "intent attempts"): (["during", "migrate", "0.3"],)}
@@ -108,6 +118,8 @@ def _action(cell: Cell, seed: int, stage: Stage, folder: Path) -> Result:
         done = one("run", action.also[0], "staging", *sets(action.also), "--yes")
         if done.code:
             raise NotSetUp(str(done))
+    if action.words[0] == "configure":
+        new_secret(stage.lab, system, one)
     (system.host.path(NOTE)).unlink(missing_ok=True)
     stage.level = FRESH
     shown = one("plan", action.words[0], "staging", *sets(action.words), "--json").json
@@ -120,11 +132,24 @@ def _action(cell: Cell, seed: int, stage: Stage, folder: Path) -> Result:
         moments = [list(words) for words in CONTROLS[cell.group, cell.control]]
     with system.host.container_starts() as told:
         landed, last = kill_and_resume(one, action.words, moments, folder / "moments", off)
-    if action.live == "1.1.0" and not action.back and not cell.control:
+    if action.live == "1.1.0" and not action.back and not cell.control and action.words[0] != "configure":
         stage.level = 2
     found = _judged(action, system, landed, last, told, stage.lab)
     found.figures["boundaries"] = len(moments)
     return found
+
+
+def new_secret(lab: Lab, system: System, one: Person) -> None:
+    """The environment file is made of a template from now on, and one of its secrets is another one."""
+    made = json.loads(one.profile.read_text())
+    made["credentials"] |= {"jwt": {"title": "JWT signing secret"}, "database-url": {"kind": "database"}}
+    env = {"path": ".env", "template": "env.template", "services": ["backend"]}
+    made["environments"]["staging"]["files"] = {"env": env}
+    one.profile.with_name("env.template").write_text(TEMPLATE.format(registry=lab.registry))
+    one.write(made)
+    for name, value in {"jwt": NEW_SECRET, "database-url": system.database.url}.items():
+        if one("credentials", "set", name, "--stdin", stdin=value + "\n").code:
+            raise NotSetUp(f"{name} was not kept")
 
 
 def _moments(step: str, uniform: Callable[[float, float], float], *, back: bool = False) -> list[list[str]]:
@@ -152,6 +177,8 @@ def _judged(
     left = [row["name"] for row in system.containers() if row["oneoff"] == "True"]
     left += ["lock"] if system.host.path("/opt/app/.quarterdeck/lock").exists() else []
     wrong = [] if last.out.startswith(action.ending) else [f"ended otherwise: {last}"]
+    if action.words[0] == "configure" and system.env()["JWT_SECRET"] != NEW_SECRET:
+        wrong.append("the new secret is not there")
     if own != Counter(action.started) and not too_often:
         wrong.append(f"started {dict(own)}, not {dict(action.started)}")
     if action.live and system.live_digests() != lab.digests(action.live):
