@@ -44,8 +44,8 @@ from console.store.places import Places
 from console.store.records import Records
 from tests.screens.fixed import NOW, FixedSession
 if sys.argv[3] == "unwatched":
-    import threading, screens.hangup
-    screens.hangup.watch_terminal = lambda *given, **more: threading.Event()
+    import screens.hangup
+    screens.hangup.gone = lambda fd: False
 state = Path(sys.argv[1])
 places = Places(state, state)
 Runs(Records(Database(places.database)), places).start_runner(sys.argv[2])
