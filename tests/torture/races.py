@@ -149,7 +149,7 @@ def _far(held: ExitStack, cell: Cell) -> Track:
     from tests.torture.labs import running
 
     lab = held.enter_context(running())
-    names = ("lab1", "lab2") if cell.group == OPPOSITE else ("lab1",)
+    names = ("lab2", "lab3") if cell.group == OPPOSITE else ("lab2",)
     directory = f"{DIRECTORY}-{GROUPS.index(cell.group)}{cell.control}"
     grounds = []
     for name in names:
