@@ -18,9 +18,9 @@ from pathlib import Path
 from tests.lab.counted import SLOW
 from tests.lab.lab import Lab, System
 from tests.lab.operators import Operator
-from tests.lab.person import Done, Person, no_leftovers, person, until
+from tests.lab.person import Done, Person, no_leftovers, until
 from tests.torture.cells import Cell, Result, Worker
-from tests.torture.faults import JOBS, STEPS, migrations, reset
+from tests.torture.faults import FIRST, JOBS, STEPS, migrations, reset
 from tests.torture.labs import running
 from tests.torture.stage import FRESH, RUN_S, UNFINISHED, Moments, Stage, begun_run, struck
 
@@ -43,7 +43,7 @@ COUNTS = {
 FIGURES: dict[str, str] = {}
 SPREADS = {"resume": "gone on with: median, most, s"}
 LAB = True
-HOST = "lab1"
+HOST, OPERATOR, COLLEAGUE = "lab1", "op1", "tester"
 CONTROLS = (Cell(NAME, "deploy", STEPS["deploy"].index("migrate"), "agent's end"),)
 MUST_COUNT = ("agent's end",)
 
@@ -51,11 +51,8 @@ MUST_COUNT = ("agent's end",)
 def cells(count: int | None) -> list[Cell]:
     """A cell for each step, by turns: a rollback goes on from what the deploy before it left."""
     found = []
-    for number in range(len(STEPS["deploy"])):
-        if count is None or number % max(1, len(STEPS["deploy"]) // count) == 0:
-            found.append(Cell(NAME, "deploy", number))
-            if number < len(STEPS["rollback"]):
-                found.append(Cell(NAME, "rollback", number))
+    for step in FIRST[:count]:
+        found += [Cell(NAME, action, STEPS[action].index(step)) for action in JOBS if step in STEPS[action]]
     return [*CONTROLS, *found]
 
 
@@ -97,7 +94,7 @@ def only_in_an_agent(who: Operator) -> Iterator[None]:
 def bench(folder: Path) -> Iterator[Sequence[Worker]]:
     with ExitStack() as held:
         lab = held.enter_context(running())
-        stage = Stage(lab, held, HOST, "op1")
+        stage = Stage(lab, held, HOST, OPERATOR)
         held.callback(lab.clean_system, HOST)
         held.callback(lab.host(HOST).recover)
         folder.chmod(0o755)
@@ -153,10 +150,24 @@ def _judged(found: Result, system: System, last: Done, after: dict[str, str], mi
     found.counts["left"] = int(system.host.path("/opt/app/.quarterdeck/lock").exists())
 
 
+class Colleague(Person):
+    """Another OS user; a profile and a store beside those that the user may have for another part."""
+
+    @property
+    def state(self) -> Path:
+        return self.operator.home / "colleague"
+
+
 def _colleague(lab: Lab, one: Person) -> Person:
-    """Another OS user with the same profile and an empty store."""
-    other = lab.operators["op2"]
-    state = other.home / ".local" / "state" / "quarterdeck"
-    if state.exists():
-        shutil.rmtree(state)
-    return person(other, json.loads(one.profile.read_text()))
+    """With the same profile and an empty store."""
+    other = lab.operators[COLLEAGUE]
+    made = Colleague(other, other.home / "colleague.yaml")
+    made.env = {"QUARTERDECK_STATE_DIR": str(made.state)}
+    if made.state.exists():
+        shutil.rmtree(made.state)
+    body = json.loads(one.profile.read_text())
+    for host in body["hosts"].values():
+        host["ssh_config"] = str(other.ssh_config)  # OpenSSH takes the home of who runs the tests from elsewhere
+    made.write(body)
+    made.keep_secrets(*body["credentials"])
+    return made

@@ -49,6 +49,13 @@ STEPS = {
 }
 
 
+FIRST = (
+    *("up", "migrate", "smoke", "pull", "verified", "keep", "ready", "schema", "healthy", "files"),
+    *("schema-after", "config", "pull-rest", "schema-before", "schema-known"),
+)
+"""In this order: what was run in part says of the steps that matter most."""
+
+
 @dataclass(frozen=True)
 class Job:
     """What is asked for, what is live if it succeeds, what if it is undone, and the level of the stage before."""
@@ -108,17 +115,16 @@ COMMANDS = 5
 
 
 def cells(count: int | None) -> list[Cell]:
-    """A cell for each step; the number is the step's place. `count`: so many of the steps, spread.
+    """A cell for each step; the number is the step's place. `count`: so many of the steps.
 
     A rollback goes on from what the deploy before it left: they are run by turns.
     """
-    pairs: list[tuple[float, Cell]] = []
-    for action in ("deploy", "rollback"):
-        many = len(STEPS[action])
-        numbers = [number for number in range(many) if count is None or number % max(1, many // count) == 0]
-        each = [Cell(NAME, f"{fault}, {action}", number) for number in numbers for fault in FAULTS]
-        pairs += [(place / len(each) + (0.001 if action == "rollback" else 0), cell) for place, cell in enumerate(each)]
-    found = [cell for _, cell in sorted(pairs, key=lambda pair: pair[0])]
+    found = []
+    for step in FIRST[:count]:
+        for fault in FAULTS:
+            for action in ("deploy", "rollback"):
+                if step in STEPS[action]:
+                    found.append(Cell(NAME, f"{fault}, {action}", STEPS[action].index(step)))
     commands = COMMANDS if count is None else min(count, COMMANDS)
     return [*(Cell(NAME, f"{RESET}, command", number) for number in range(commands)), *CONTROLS, *found]
 
