@@ -194,10 +194,8 @@ class _Kill:
         view = world.view(run)
         if self.undo and view.state not in ("closing", "closed"):
             decide(world.records, run, "undo", "me")
-        for _ in range(3):
-            code = world.carry_by(self.server, run, *self.off)
-            if code not in (4, 6):
-                break
+        ends = time.monotonic() + 3 * PATIENT.lock_dead_s  # the guard of what ended last may have beaten the lock since
+        while world.carry_by(self.server, run, *self.off) in (4, 6) and time.monotonic() < ends:
             time.sleep(0.3)
         return world
 
