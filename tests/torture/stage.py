@@ -95,11 +95,17 @@ class Stage:
         self.lab.host(self.name).recover()
         self.lab.clean_system(self.name)
         database = self.held.enter_context(self.lab.database())
-        self.system = self.lab.install_system(self.name, database, "1.0.0")
+        self.system = self.lab.install_system(self.name, database)
+        # On a machine with much to do, slow is not ill.
+        compose = self.system.host.path("/opt/app/docker-compose.yml")
+        compose.write_text(compose.read_text().replace("retries: 3", "retries: 60"))
+        self.system.start("1.0.0")
         operator = self.lab.operators[self.operator]
         # OpenSSH takes the home of the user who runs the tests from elsewhere than HOME.
         own = {"ssh_config": str(operator.ssh_config)} if operator.user is None else None
         made = profile(self.lab, hosts=(self.name,), promised=True, host=own)
+        for service in made["environments"]["staging"]["stack"]["services"].values():
+            service["deadline"] = "120s"
         made["environments"]["staging"]["commands"] = {"note": {"title": "Add a line", "argv": ["sh", "-c", COMMAND]}}
         shutil.rmtree(operator.home / ".local" / "state" / "quarterdeck", ignore_errors=True)
         self.one = person(operator, made)
