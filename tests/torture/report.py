@@ -162,7 +162,7 @@ def versions() -> dict[str, str]:
         "system": platform.platform(),
         "Python, SQLite": f"{platform.python_version()}, {sqlite3.sqlite_version}",
     }
-    for name, words in {"OpenSSH": ("ssh", "-V"), "Docker": ("docker", "--version")}.items():
+    for name, words in {"OpenSSH": ("ssh", "-V"), "Docker engine": ("/usr/sbin/dockerd", "--version")}.items():
         try:
             said = subprocess.run(words, capture_output=True, text=True, timeout=20, check=True)
         except (OSError, subprocess.SubprocessError):

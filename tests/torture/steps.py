@@ -90,8 +90,10 @@ MUST_COUNT = ("intent attempts", "release")
 
 
 def cells(count: int | None) -> list[Cell]:
-    found = [Cell(NAME, group, 0) for group in ACTIONS]
-    return [*found, *(Cell(NAME, group, 0, off) for group, off in CONTROLS), Cell(NAME, LEVEL, 0)]
+    first = ("baseline", "deploy", "command")
+    found = [Cell(NAME, group, 0) for group in first]
+    found += [Cell(NAME, group, 0, off) for group, off in CONTROLS]
+    return [*found, *(Cell(NAME, group, 0) for group in ACTIONS if group not in first), Cell(NAME, LEVEL, 0)]
 
 
 @contextmanager
