@@ -20,7 +20,10 @@ from tests.torture.cells import Cell, Result, Worker
 
 NAME = "costs"
 TITLE = "What it costs"
-ABOUT = "Measured in the same way as by `make bench`, beside a floor where there is one."
+ABOUT = (
+    "Measured in the same way as by `make bench`, beside a floor where there is one. Times are worth what the load beside "
+    "them allows: on a machine at rest they are those of `python -m bench store`."
+)
 COUNTS: dict[str, str] = {}
 LAB = False
 AS_WORDS = True
@@ -121,4 +124,5 @@ def bench(folder: Path) -> Iterator[Sequence[Worker]]:
 def one(cell: Cell, seed: int) -> Result:
     """One figure."""
     with tempfile.TemporaryDirectory(prefix="torture-") as made:
-        return Result(note=WHAT[cell.group](Path(made)))
+        busy = os.getloadavg()[0]
+        return Result(note=f"{WHAT[cell.group](Path(made))} (load {busy:.0f} on {os.cpu_count()} cores)")
