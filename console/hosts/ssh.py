@@ -116,6 +116,11 @@ class SshHost(HostCore):
         finally:
             self._lock.release()
 
+    def line(self) -> object | None:
+        """See `base.Host.line`."""
+        current = self._connection
+        return current if current is not None and current.settles() else None
+
     def agents(self) -> frozenset[str]:
         """Sockets of the agents whose key a hop took and of which there is no file that opens without them."""
         return frozenset(self._live().agents)

@@ -285,6 +285,25 @@ class Executor:
                 evidence=f"nothing here can do {effect.name}; was a plug-in removed since this was planned?",
             )
         context = OpRun(self, effect, label, host, attempt, cancel or threading.Event())
+        while True:
+            lines = self._lines()
+            outcome = self._handled(handler, effect, context, label, attempt)
+            over = self.hurried.is_set() or context.cancelled.is_set() or context.deadline_s <= 0
+            if effect.writes or outcome.verdict == "yes" or over or self._held(lines):
+                return outcome
+            self.spool.say(label, attempt, f"a connection broke meanwhile, looking again: {outcome.evidence}")
+            context.sleep(min(1.0, self.environment.timing.heartbeat_s))
+
+    def _lines(self) -> dict[str, object | None]:
+        """What connects us to the hosts of the run."""
+        return {name: self.environment.hosts[name].line() for name in self.fences}
+
+    def _held(self, lines: Mapping[str, object | None]) -> bool:
+        """Whether no connection has broken since: what was not seen over one that did says nothing of the system."""
+        return None not in lines.values() and lines == self._lines()
+
+    def _handled(self, handler: OpHandler, effect: Op, context: OpRun, label: str, attempt: int) -> Outcome:
+        """What its handler says; what it raises is not known, and no more. Raises what a run stops for."""
         try:
             outcome = handler(context, effect.args)
         except (FenceRefused, GroundMissing, OwnershipLost):
