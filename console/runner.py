@@ -143,6 +143,7 @@ def execute(
     `began`: the program's stamp before anything was imported. `anew`: this is a fresh runner in place of another.
     """
     from console.assembly import op_handlers
+    from console.credentials.labelled import Labelled
     from console.credentials.unlock import no_core_dumps, read_key_fd, write_key_fd
     from console.environment import bind
     from console.live.keys import Keys
@@ -197,7 +198,10 @@ def execute(
         environment = bind(profile, view.environment, secrets=secret)
         spool = Spool(where.spool(run), redactor)
         try:
-            tools = Tools(records, environment, action, op_handlers(), redactor, spool, secret, who_am_i(), ready)
+            keyring = Labelled(keys.credentials, redactor.add, rotated(profile, view.environment))
+            tools = Tools(
+                records, environment, action, op_handlers(), redactor, spool, secret, who_am_i(), keyring, ready
+            )
             engine = Engine(run, tools)
             signal.signal(signal.SIGTERM, lambda *_: engine.stopping.set())
             code = engine.execute()
@@ -241,6 +245,12 @@ def only_its_own(profile: Profile, environment: str, get: Callable[[str], str]) 
         return get(word)
 
     return limited
+
+
+def rotated(profile: Profile, environment: str) -> frozenset[str]:
+    """Credentials whose labelled values a run of this environment may write."""
+    config = profile.environments.get(environment)
+    return frozenset(one.credential.secret for one in config.rotations.values()) if config is not None else frozenset()
 
 
 def everything(besides: Callable[[], None] = lambda: None) -> threading.Thread:

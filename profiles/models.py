@@ -52,6 +52,20 @@ from profiles.probes import (
     Probe,
     SmokeStep,
 )
+from profiles.rotations import (
+    CommandRotation,
+    Consumer,
+    DatabaseRotation,
+    GithubRotation,
+    GithubSecret,
+    GrafanaRotation,
+    JwtProbe,
+    JwtRotation,
+    Rotation,
+    Spoken,
+    SshKeyRotation,
+    WebhookRotation,
+)
 from profiles.stack import (
     ComposeStack,
     Health,
@@ -194,6 +208,9 @@ class Environment(Shape):
     checklists: tuple[Checklist, ...] = Field(default=(), description="Markdown documents with tasks.")
     commands: Annotated[dict[Name, ReviewedCommand], names_into] = Field(
         default_factory=dict, description="Reviewed commands by name."
+    )
+    rotations: Annotated[dict[Name, Rotation], names_into] = Field(
+        default_factory=dict, description="How credentials are rotated, by name."
     )
     policy: Policy = Field(default_factory=Policy, description="Rules for changing it.")
 

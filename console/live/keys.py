@@ -6,6 +6,7 @@ Used by the live session and by the command line. A value goes to the redactor b
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from console.credentials.store import Credentials
     from console.credentials.unlock import SessionKey, Unlocker
     from console.text.redact import Redactor
-    from console.text.secret import Secret
+    from console.text.secret import Label, Secret
     from profiles.models import Profile
 
 
@@ -69,6 +70,18 @@ class Keys:
             secret = self.credentials().get(name, label)
         self._redactor.add(word, secret)
         return secret.reveal()
+
+    def fingerprints(self, name: str) -> Mapping[Label, str]:
+        """Label to fingerprint of every value of a credential; asks like `get`. Raises CredentialError."""
+        from console.credentials.errors import KeyringLocked
+
+        try:
+            return self.credentials().fingerprints(name)
+        except KeyringLocked:
+            self._no_file_yet(name)
+            if not self._asked_open():
+                raise
+            return self.credentials().fingerprints(name)
 
     def learn(self) -> None:
         """Tell the redactor every value that the profile names, as far as the keyring is open; nobody is asked.

@@ -28,6 +28,7 @@ from console.hosts.command import (
     secrets_of,
 )
 from console.store.records import canonical_json, digest_of
+from console.text.secret import Label
 
 if TYPE_CHECKING:
     import threading
@@ -50,6 +51,8 @@ __all__ = [
     "InputSecret",
     "InputTemplate",
     "InputText",
+    "Keyring",
+    "Label",
     "Op",
     "OpContext",
     "OpHandler",
@@ -289,6 +292,30 @@ class Params(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class Keyring(Protocol):
+    """The labelled values of the credentials that this environment rotates. Nothing of a value is ever returned."""
+
+    def fingerprints(self, name: str) -> Mapping[Label, str]:
+        """Label to fingerprint of every value there is. Raises KeyringLocked, KeyringRefused."""
+        ...
+
+    def store(self, name: str, label: Label, value: str) -> str:
+        """Store a value, read it back; its fingerprint. The redactor knows it before. Raises KeyringLocked."""
+        ...
+
+    def copy(self, name: str, source: Label, target: Label) -> None:
+        """Give the value of one label another one as well. Raises CredentialMissing, KeyringLocked."""
+        ...
+
+    def drop(self, name: str, label: Label) -> None:
+        """Take a label and its value away; nothing if there is none. Raises KeyringLocked."""
+        ...
+
+    def verified(self, name: str) -> None:
+        """Note that the current value was just proved to work. Raises CredentialMissing, KeyringLocked."""
+        ...
+
+
 class FactsContext(Protocol):
     """What `facts` may use: reading, and values that are drawn once for both plannings."""
 
@@ -311,6 +338,10 @@ class FactsContext(Protocol):
 
         Raises CredentialMissing or KeyringLocked.
         """
+        ...
+
+    def fingerprints(self, name: str) -> Mapping[Label, str]:
+        """Label to keyed fingerprint of every value of a credential in the keyring. Raises KeyringLocked."""
         ...
 
     def now(self) -> datetime:
@@ -362,6 +393,11 @@ class OpContext(Protocol):
 
     def secret(self, name: str) -> str:
         """A credential's value: `registry`, or with a label `jwt#pending`. Already known to the redactor."""
+        ...
+
+    @property
+    def keyring(self) -> Keyring:
+        """Labelled values of credentials, to store and to move. Raises ValueError where this run has none."""
         ...
 
     def say(self, text: str) -> None:

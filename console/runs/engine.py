@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from console.hosts.base import FenceRefused, GroundMissing, HostError, HostUnreachable
 from console.runs import audit, left_out, locks
-from console.runs.api import Action, OpHandler, Plan
+from console.runs.api import Action, Keyring, OpHandler, Plan
 from console.runs.asking import ask, doubts, question
 from console.runs.copies import Copies
 from console.runs.effects import Executor
@@ -51,6 +51,8 @@ class Tools:
     spool: Spool
     secret: Callable[[str], str]
     who: str
+    keyring: Keyring | None = None
+    """Labelled values of credentials, for rotations."""
     ready: Callable[[], object] = lambda: None
     """Returns once everything is imported that the run may need; asked before the first change."""
 
@@ -82,6 +84,7 @@ class Engine:
             tools.secret,
             self.owned.fences,
             hurried=self.cancel_now,
+            keyring=tools.keyring,
         )
 
     # -- the whole -------------------------------------------------------------------------------------------------
@@ -340,7 +343,7 @@ class Engine:
 
     def _plan_again(self, laid: Callable[[], int | None]) -> int | None:
         """Facts and plan once more, now that nobody else can change anything. An exit code where they differ."""
-        from console.runs.planning import difference, make_plan, parameters
+        from console.runs.planning import difference, make_plan, no_fingerprints, parameters
 
         view, tools = self.journal.view, self.tools
         if tools.action is None:
@@ -354,6 +357,7 @@ class Engine:
                 user=str(view.body["who"]),
                 secret=tools.secret,
                 draws=view.body["draws"],
+                fingerprints=tools.keyring.fingerprints if tools.keyring is not None else no_fingerprints,
             )
         except (StoreUnusable, MemoryError):
             raise
