@@ -58,6 +58,7 @@ __all__ = [
     "OpHandler",
     "Outcome",
     "Params",
+    "Park",
     "Plan",
     "Refusal",
     "RefusalError",
@@ -91,6 +92,32 @@ class Op(Frozen):
 Effect = Annotated[Command | Op, Field(discriminator="kind")]
 
 
+class Park(Frozen):
+    """What a step does that only waits: the overlap of a rotation. It is not lost when the runner or its machine ends.
+
+    When it begins, the run's end of the wait is recorded, its claims on environments and its locks are given back, and
+    its other claims are kept. After it the locks are taken again, at once or as soon as nobody else has them.
+    """
+
+    kind: Literal["park"] = "park"
+    seconds: float = Field(gt=0, le=366 * 86_400)
+    """From the moment at which all steps before it in the plan are done."""
+    still: tuple[Name, ...] = ()
+    """Ids of earlier steps whose checks must say yes again when the run goes on; otherwise a person is asked.
+
+    Other runs may have changed the environment meanwhile: name what the later steps stand on, and nothing else.
+    """
+
+    @property
+    def writes(self) -> bool:
+        """It changes nothing."""
+        return False
+
+
+Doing = Annotated[Command | Op | Park, Field(discriminator="kind")]
+"""What a step may do."""
+
+
 class Gate(Frozen):
     """A read-only check that a step needs. Evaluated when planning (shown) and again by the runner (enforced).
 
@@ -115,7 +142,7 @@ class Step(Frozen):
     title: str
     host: str | None = None
     """Name of the host in the profile, or None for a step that runs here."""
-    run: Effect
+    run: Doing
     check: Effect | None = None
     """Did it happen? Runs after `run` and in recovery, never before a first attempt."""
     undo: Effect | None = None
@@ -128,7 +155,10 @@ class Step(Frozen):
     """Why nothing undoes it. A done step with this text leaves what it says behind when the run is undone."""
     gates: tuple[Gate, ...] = ()
     needs: tuple[Name, ...] = ()
-    """Ids of the steps that must be done first. Steps whose needs are met run side by side, one effect a host."""
+    """Ids of the steps that must be done first. Steps whose needs are met run side by side, one effect a host.
+
+    A step that parks the run needs all steps before it in the plan, and all after it need it, without a word.
+    """
     attempts: int = Field(default=1, ge=1, le=10)
     """How often `run` may be tried; again only after its check (or exit code) said no. Unknown goes to a person."""
     cancel: Literal["now", "boundary", "ask"] = "boundary"
@@ -138,6 +168,10 @@ class Step(Frozen):
 
     @model_validator(mode="after")
     def _sound(self) -> Step:
+        if isinstance(self.run, Park):
+            others = (self.host, self.check, self.undo, self.undo_check, self.no_undo)
+            if any(one is not None for one in others) or self.gates or self.attempts != 1:
+                raise ValueError(f"the step {self.id} only waits: it has no host, check, undo, gates or attempts")
         if self.run.writes and self.undo is None and not self.no_undo:
             raise ValueError(f"the step {self.id} changes something: give it an `undo`, or `no_undo` with the reason")
         if self.undo is not None and self.no_undo:
@@ -212,6 +246,7 @@ class Plan(Frozen):
             if host in self.hosts:
                 raise ValueError(f"{host} takes part in the plan and is left out of it")
         seen: set[str] = set()
+        checked: set[str] = set()
         for step in self.steps:
             if step.id in seen:
                 raise ValueError(f"two steps of the plan are called {step.id}")
@@ -229,7 +264,12 @@ class Plan(Frozen):
                         )
                 if isinstance(stdin, InputOutput) and stdin.step not in seen:
                     raise ValueError(f"the step {step.id} reads an output of {stdin.step}, which is no earlier step")
+            for name in step.run.still if isinstance(step.run, Park) else ():
+                if name not in checked:
+                    raise ValueError(f"the step {step.id} looks at {name} again, which is no earlier step with a check")
             seen.add(step.id)
+            if step.check is not None and not step.check.writes:
+                checked.add(step.id)
         return self
 
     @property

@@ -8,15 +8,15 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
-from console.runs.api import Command, Op, Outcome, Step
+from console.runs.api import Command, Op, Outcome, Park, Step
 from console.runs.model import DONE, FAILED, INTENT, UNBEGUN, UNKNOWN
 
 if TYPE_CHECKING:
     from console.runs.engine import Engine
     from console.store.records import Record
 
-Way = Literal["done", "failed", "unknown", "cancelled", "stopped"]
-"""How going forward ended. `stopped`: this process was asked to go, the run is not over."""
+Way = Literal["done", "failed", "unknown", "cancelled", "stopped", "parked"]
+"""How going forward ended. `stopped`: this process was asked to go, the run is not over. `parked`: it is to wait."""
 _ORDER: dict[Way, int] = {"done": 0, "stopped": 1, "cancelled": 2, "failed": 3, "unknown": 4}
 LOOK_S = 0.2
 """How often the engine looks for a cancel or a decision while it waits."""
@@ -37,6 +37,8 @@ def forward(engine: Engine) -> Way:
             held_up = _cancel_seen(engine, running.values()) or engine.stopping.is_set()
             if worst == "done" and not held_up:
                 for step in _ready(engine, running.values()):
+                    if isinstance(step.run, Park):
+                        return "parked"  # nothing is running beside it
                     running[pool.submit(_step, engine, step)] = step
             if not running:
                 break
@@ -50,13 +52,20 @@ def forward(engine: Engine) -> Way:
 
 
 def _ready(engine: Engine, running: Iterable[Step]) -> list[Step]:
+    """What can begin now; a step that parks the run is alone, and nothing goes past it."""
     running = list(running)
     states = {id_: step.state for id_, step in engine.journal.view.steps.items()}
     busy = {step.host for step in running if step.host is not None}
     active = {step.id for step in running}
-    chosen = []
+    chosen: list[Step] = []
+    before = True
     for step in engine.plan.steps:
-        if states[step.id] in ("done", "running") or step.id in active:
+        if states[step.id] == "done":
+            continue
+        if isinstance(step.run, Park):
+            return [step] if before else chosen
+        before = False
+        if states[step.id] == "running" or step.id in active:
             continue
         if all(states[need] == "done" for need in step.needs) and step.host not in busy:
             chosen.append(step)
@@ -116,6 +125,7 @@ def _attempt(engine: Engine, step: Step, attempt: int) -> Outcome | Way:
             if engine.stopping.is_set():
                 return "stopped"
             return "cancelled" if engine.journal.sync().cancel is not None else _not_begun(engine, step, str(error))
+    assert not isinstance(step.run, Park)  # `forward` begins none
     engine.say(f"── {step.title}", step.id, attempt)
     cancel = engine.cancel_now if step.cancel in ("now", "ask") else None
     return engine.executor.execute(

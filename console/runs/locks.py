@@ -20,6 +20,7 @@ from typing import Any, Literal
 from console.hosts.base import CAPTURE_BYTES, FenceRefused, GroundMissing, Host, HostError
 from console.hosts.scripts import bare
 from console.runs.lease import Process
+from console.runs.model import LATEST
 from console.store.records import ChainBroken
 from console.text.sanitise import clean
 from console.timing import Timing
@@ -29,8 +30,6 @@ SHOWN = 300
 """Characters of a word from an owner file that are shown."""
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,150}")
 _AGE = re.compile(r"-?[0-9]{1,12}")
-LATEST = 253_402_300_800.0
-"""The year 10000: a time after it is no time of a lock, and none that can be written."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from console.store.records import Record
 
@@ -24,6 +24,8 @@ UNDO_INTENT = "undo.intent"
 UNDO_DONE = "undo.done"
 UNDO_FAILED = "undo.failed"
 LEFT = "undo.left"
+PARKED = "run.parked"
+SKIPPED = "park.skipped"
 CANCEL = "cancel.requested"
 QUESTION = "question"
 DECISION = "decision"
@@ -65,7 +67,28 @@ WORDS: Mapping[str, str] = {
     "cancelled-left": "cancelled, left",
 }
 
-StepState = Literal["waiting", "running", "done", "failed", "unknown", "undoing", "undone", "undo failed", "left"]
+StepState = Literal[
+    "waiting", "running", "parked", "done", "failed", "unknown", "undoing", "undone", "undo failed", "left"
+]
+
+
+LATEST = 253_402_300_800.0
+"""The year 10000: a time after it is none that can be written."""
+
+
+class Parked(NamedTuple):
+    """A run that waits without its environment, and until when."""
+
+    step: str
+    until: float
+    """Unix seconds, by the clock of the machine on which the wait began."""
+    clock: float = 0.0
+    """The same by the clock that nobody can set, in the boot of `boot`: it counts where that still goes on."""
+    boot: str = ""
+
+    def left_s(self, now: float, clock: float, boot: str) -> float:
+        """Seconds until it is over, by these clocks of this boot; 0 once it is."""
+        return max(0.0, self.clock - clock if self.boot and self.boot == boot else self.until - now)
 
 
 @dataclass
@@ -111,6 +134,8 @@ class RunView:
     choices: tuple[str, ...] = ()
     decision: Mapping[str, Any] | None = None
     """The answer to the newest question, until it has been acted on."""
+    parked: Parked | None = None
+    """Its wait without the environment, from when that begins until the run goes on."""
     undo_wanted: bool = False
     why_undo: Literal["failed", "cancelled", "asked"] = "failed"
     ending: Ending | None = None
@@ -199,6 +224,16 @@ def apply(view: RunView, record: Record) -> None:
             view.fences, view.unlocked = dict(body["fences"]), False
         case "run.planned":
             view.planned = True
+        case "run.parked":
+            step = view.steps[body["step"]]
+            until, clock = float(body["until"]), float(body["clock"])
+            if not 0 <= until < LATEST or not 0 <= clock < LATEST:
+                raise ValueError("it is parked until a time that is none")
+            step.state, step.started = "parked", record.at
+            view.parked = Parked(step.id, until, clock, str(body["boot"]))
+        case "park.skipped":
+            if view.parked is not None:
+                view.parked = Parked(view.parked.step, record.at)
         case "step.intent":
             step = view.steps[body["step"]]
             step.state, step.attempt, step.started = "running", int(body["attempt"]), record.at
@@ -215,8 +250,10 @@ def apply(view: RunView, record: Record) -> None:
             step.evidence = str(body.get("evidence", ""))
             step.failure = "" if state == "done" else step.evidence or "it gave no reason"
             step.outputs = dict(body.get("outputs", {}))
+            if view.parked is not None and view.parked.step == step.id:
+                view.parked = None
         case "undo.intent":
-            view.state = "undoing"
+            view.state, view.parked = "undoing", None
             if body.get("step") in view.steps:
                 view.steps[body["step"]].state = "undoing"
                 view.steps[body["step"]].started = record.at
@@ -245,7 +282,7 @@ def apply(view: RunView, record: Record) -> None:
             view.interrupted = body
         case "run.closing":
             view.state, view.ending, view.text = "closing", body["ending"], str(body["text"])
-            view.question, view.choices = "", ()
+            view.question, view.choices, view.parked = "", (), None
         case "locks.removed":
             view.unlocked = True
         case "run.closed":

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from console.hosts.base import Host, HostError, LoginRefused
 from console.hosts.command import Command
-from console.runs.api import Outcome, Step
+from console.runs.api import Outcome, Park, Step
 from console.runs.effects import locked_out
 from console.runs.forward import Way, settle
 from console.runs.locks import attempts
@@ -57,7 +57,7 @@ def recover(engine: Engine) -> Way | None:
 
 def _known(engine: Engine, step: Step, attempt: int) -> Outcome | None:
     """What is known of an attempt in flight; None where it never began, or only looked, and is to be done again."""
-    if not step.run.writes:
+    if isinstance(step.run, Park) or not step.run.writes:
         return None
     if step.host is None:
         return _elsewhere(engine, step)

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Set
 
 from console.hosts.command import Command, InputText
-from console.runs.api import Op
+from console.runs.api import Op, Park
 from profiles.inline import masked_words
 
 FOLD = 1600
@@ -19,17 +19,32 @@ _CONTROLS = {
 }
 
 
-def effect_text(effect: Command | Op | None) -> str:
+def duration(seconds: float) -> str:
+    """A duration that was chosen by somebody, in words, exactly: `2 d 3 h`, `90 s` is `1 min 30 s`."""
+    left, words = seconds, []
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if left >= size:
+            words.append(f"{left // size:.0f} {unit}")
+            left %= size
+    if left or not words:
+        words.append(f"{left:g} s")
+    return " ".join(words)
+
+
+def effect_text(effect: Command | Op | Park | None) -> str:
     """What an effect is, as a person would type it; for an Op its name and arguments."""
     if effect is None:
         return ""
+    if isinstance(effect, Park):
+        again = f"; then look again at {', '.join(effect.still)}" if effect.still else ""
+        return f"wait {duration(effect.seconds)}, in which the environment is free{again}"
     if isinstance(effect, Command):
         return effect.shown()
     arguments = json.dumps(effect.args, ensure_ascii=False, sort_keys=True)
     return f"{effect.name} {arguments if len(arguments) <= 300 else arguments[:297] + '…'}"
 
 
-def effect_whole(effect: Command | Op | None, scripts: Set[str]) -> str:
+def effect_whole(effect: Command | Op | Park | None, scripts: Set[str]) -> str:
     """The same with nothing left out, on several lines: for a plan that was not made here.
 
     Only plain words that look like secrets are masked: whatever can be a command, a person must see. So nothing of it
@@ -42,7 +57,9 @@ def effect_whole(effect: Command | Op | None, scripts: Set[str]) -> str:
     return "\n".join(line[at : at + FOLD] for line in text.split("\n") for at in range(0, len(line) or 1, FOLD))
 
 
-def _whole(effect: Command | Op, scripts: Set[str]) -> str:
+def _whole(effect: Command | Op | Park, scripts: Set[str]) -> str:
+    if isinstance(effect, Park):
+        return effect_text(effect)
     if not isinstance(effect, Command):
         return f"{effect.name} {json.dumps(effect.args, ensure_ascii=False, sort_keys=True)}"
     argv, words = effect.argv, [f"{name}={shlex.quote(value)}" for name, value in effect.env]
