@@ -110,8 +110,8 @@ class _Rotation(Shape):
     consumers: Annotated[dict[Name, Consumer], names_into] = Field(
         default_factory=dict, description="Everybody who uses it, by name."
     )
-    overlap: Seconds = Field(
-        default=0.0, description="How long old and new are both accepted, once the new one is used everywhere."
+    overlap: Seconds | None = Field(
+        default=None, description="How long old and new are both accepted, once the new one is used everywhere."
     )
 
     @model_validator(mode="after")
@@ -225,7 +225,7 @@ class SshKeyRotation(_Rotation):
 
 
 class GrafanaRotation(_Rotation):
-    """The password of a Grafana account, by its API. The environment variable only counts when Grafana is first set up."""
+    """The password of a Grafana account, by its API: its environment variable only counts when it is first set up."""
 
     kind: Literal["grafana"] = Field(description="Password of a Grafana account.")
     url: Url = Field(description="Address of Grafana.")
@@ -254,7 +254,7 @@ class WebhookRotation(_Rotation):
     via: Name | None = Field(default=None, description="Host through which it is reached.")
     ca: LocalFile | None = Field(default=None, description="Certificate authority file here.")
     body: dict[str, JsonValue] = Field(
-        default_factory=lambda: {"text": "Quarterdeck: this message proves a new webhook address."},
+        default={"text": "Quarterdeck: this message proves a new webhook address."},
         description="JSON that is posted to prove an address.",
     )
     accepted: tuple[Status, ...] = Field(default=WEBHOOK_ACCEPTED, description="Statuses of an address that works.")

@@ -162,6 +162,9 @@ class Step(Frozen):
     attempts: int = Field(default=1, ge=1, le=10)
     """How often `run` may be tried; again only after its check (or exit code) said no. Unknown goes to a person."""
     cancel: Literal["now", "boundary", "ask"] = "boundary"
+    asks: str = ""
+    """A question that a person must answer before it begins, once the steps that it needs are done: the point of no
+    return. Go on, undo or leave; nobody answers for them. Empty: it begins without asking."""
     certainty: Literal["certain", "conditional", "unknown"] = "certain"
     shown: str = ""
     """What a conditional or unknown step depends on, in words; extra help on the plan screen. Not in the digest."""
@@ -238,7 +241,10 @@ class Plan(Frozen):
     as_before: str = ""
     """What 'the system is as before' means here, shown when it was undone: 'release r1 (1.0.0) is live'."""
     on_failure: Literal["undo", "ask"] = "undo"
-    """What follows a step that failed. `ask`: it stops there and a person chooses, since as before is no good place."""
+    """What follows a step that failed. `ask`: it stops there and a person chooses, since as before is no good place.
+
+    Behind a wait (Park), and behind a step to which a person agreed (`Step.asks`), it is always a person who chooses.
+    """
 
     @model_validator(mode="after")
     def _sound(self) -> Plan:
@@ -283,9 +289,9 @@ def plan_digest(plan: Mapping[str, Any]) -> str:
     steps = []
     for step in plan["steps"]:
         gates = [{name: value for name, value in gate.items() if name != "title"} for gate in step.get("gates", ())]
-        steps.append(
-            {**{name: value for name, value in step.items() if name not in ("title", "shown")}, "gates": gates}
-        )
+        # A question only where there is one: a plan of before steps could ask keeps its digest.
+        left = ("title", "shown") if step.get("asks") else ("title", "shown", "asks")
+        steps.append({**{name: value for name, value in step.items() if name not in left}, "gates": gates})
     covered = ("action", "version", "environment", "claims", "hosts", "credentials")
     # Only where there are any: a plan that was stored before hosts could be left out, before one could ask when it
     # fails, or before it could store credentials itself, keeps its digest.

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 from console.hosts.base import FenceRefused, GroundMissing, HostError, HostUnreachable
 from console.runs import audit, left_out, locks
-from console.runs.api import Action, Keyring, OpHandler, Plan
-from console.runs.asking import ask, doubts, question
+from console.runs.api import Action, Keyring, OpHandler, Park, Plan
+from console.runs.asking import ask, ask_before, doubts, question
 from console.runs.copies import Copies
 from console.runs.effects import Executor
 from console.runs.ending import close, end, ending_of_leaving, ending_of_undoing
 from console.runs.foreign import believe, is_run_id
-from console.runs.forward import Way, forward
+from console.runs.forward import Way, asking, forward
 from console.runs.journal import Journal
 from console.runs.lease import Leases, Process, unclaim
 from console.runs.model import CLOSED, DECISION, INTERRUPTED, LEASED, LOCKED, PLANNED, REOPENED, UNFINISHED_CODE, Ending
@@ -177,7 +177,13 @@ class Engine:
                 return end(self, "succeeded", f"{self.plan.title}: done.")
             if way == "stopped":
                 break
-            if way == "failed" and (self.plan.on_failure == "undo" or not self.journal.view.changed):
+            if way == "asks":
+                step = asking(self)
+                if step is not None and not ask_before(self, step):
+                    return UNFINISHED_CODE
+                way = None
+                continue
+            if way == "failed" and (self._undoes_itself() or not self.journal.view.changed):
                 self.journal.append(DECISION, {"choice": "undo", "who": "the engine", "why": "failed"})
                 continue
             if not ask(self, way):
@@ -186,6 +192,12 @@ class Engine:
         if self.stopping.is_set():
             self._interrupted("It was asked to stop (SIGTERM).", asked=True)
         return UNFINISHED_CODE
+
+    def _undoes_itself(self) -> bool:
+        """Whether a step that failed is followed by undo: not behind what a person agreed to, nor behind a wait."""
+        steps = self.journal.view.steps
+        waited = any(isinstance(step.run, Park) and steps[step.id].state == "done" for step in self.plan.steps)
+        return self.plan.on_failure == "undo" and not self.journal.view.agreed and not waited
 
     def _interrupted(self, why: str, *, asked: bool = False) -> None:
         """Say why this runner stops before the end, for whoever goes on: here, and on the hosts that are reached.

@@ -132,6 +132,10 @@ class RunView:
     cancel: Mapping[str, Any] | None = None
     question: str = ""
     choices: tuple[str, ...] = ()
+    asked_about: str = ""
+    """The step that the newest question is about, where it is about one that has not begun."""
+    agreed: set[str] = field(default_factory=set)
+    """Steps that ask before they begin, and to which a person has agreed."""
     decision: Mapping[str, Any] | None = None
     """The answer to the newest question, until it has been acted on."""
     parked: Parked | None = None
@@ -265,6 +269,7 @@ def apply(view: RunView, record: Record) -> None:
             view.cancel = body
         case "question":
             view.question, view.choices, view.decision = str(body["text"]), tuple(body["choices"]), None
+            view.asked_about = str(body.get("step", ""))
         case "decision":
             view.question, view.choices, view.decision = "", (), body
             if body["choice"] == "undo":
@@ -275,6 +280,9 @@ def apply(view: RunView, record: Record) -> None:
                 )
             elif body["choice"] == "resume":
                 view.cancel = None
+                if view.asked_about:
+                    view.agreed.add(view.asked_about)
+            view.asked_about = ""
         case "run.reopened":
             view.state, view.ending, view.closed_at, view.undo_wanted = "undoing", None, 0.0, True
             view.why_undo, view.unlocked, view.cancel = "asked", False, None
