@@ -47,6 +47,9 @@ class FieldShown(NamedTuple):
     """(value, what it is): to choose from, or for `text` only suggestions."""
 
 
+Choice = Literal["undo", "leave", "resume", "now"]
+"""What may be decided about a run. `now`: the rest of its wait is skipped."""
+
 WITHOUT = "--without"
 """The field of a form, and the value given to `plan`, that names hosts to leave out, with commas between them.
 
@@ -131,7 +134,9 @@ class RunShown(NamedTuple):
     """The ending in words once it is closed, with what to do if a human is needed."""
     question: str = ""
     """What it waits for from a person, if anything."""
-    can: tuple[Literal["cancel", "undo", "resume", "approve"], ...] = ()
+    parked: str = ""
+    """While it is parked and nothing happens with it: until when; or since when it is due, and what it waits for."""
+    can: tuple[Literal["cancel", "undo", "resume", "leave", "now"], ...] = ()
     exit_code: int | None = None
     reason: str = ""
     where: str = ""
@@ -290,13 +295,13 @@ class Session(Protocol):
     def answer(
         self,
         id: str,  # noqa: A002
-        choice: Literal["undo", "leave", "resume"],
+        choice: Choice,
         digest: str = "",
         reason: str = "",
         *,
         session_bound: bool = False,
     ) -> None:
-        """*Blocking.* What the operator chose for a run that waits, was interrupted or has ended.
+        """*Blocking.* What the operator chose for a run that waits, is parked, was interrupted or has ended.
 
         `digest`: of the plan that was shown and confirmed, for a run that was not made here. `session_bound`: as in
         `start`. Raises AskFailed, SessionBound.

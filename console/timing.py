@@ -52,6 +52,10 @@ class Timing:
     """How often a viewer looks for new records and new output."""
     decision_s: float = 900.0
     """How long a runner that has asked a question waits for the answer before it leaves; the run can be resumed."""
+    parked_s: float = 2.0
+    """How often a runner that waits without its environment looks whether it is to go on."""
+    retake_s: float = 10.0
+    """How often it tries again to take an environment that somebody else holds."""
     term_s: float = 5.0
     """From SIGTERM to SIGKILL when a command's process group is ended."""
 
@@ -62,7 +66,7 @@ class Timing:
 
 SCALE = "QUARTERDECK_TIMING_SCALE"
 """For tests only: a number by which the durations of ownership are multiplied, so that a dead lock is dead sooner."""
-OWNERSHIP = ("lease_s", "heartbeat_s", "lock_dead_s")
+OWNERSHIP = ("lease_s", "heartbeat_s", "lock_dead_s", "parked_s", "retake_s")
 
 
 def chosen(environ: Mapping[str, str]) -> Timing:

@@ -90,7 +90,8 @@ class Dashboard(Deck[None]):
     def _strip(self) -> None:
         known = self.bridge.known
         running = {name: run.action for name in known.order if (run := known.running(name)) is not None}
-        self.strip.show(known.all(), self.environment, running)
+        parked = {name: runs[0].action for name in known.order if (runs := known.parked(name))}
+        self.strip.show(known.all(), self.environment, running, parked)
         self._offer_waiting()
 
     def _offer_waiting(self) -> None:

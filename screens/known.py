@@ -82,9 +82,13 @@ class Known:
     def running(self, environment: str) -> RunLine | None:
         """The run that works in this environment now, or waits there for a person."""
         for run in self.runs:
-            if run.environment == environment and run.state in UNFINISHED:
+            if run.environment == environment and run.state in UNFINISHED and run.state not in PARKED:
                 return run
         return None
+
+    def parked(self, environment: str) -> list[RunLine]:
+        """The runs of this environment that wait without it."""
+        return [run for run in self.runs if run.environment == environment and run.state in PARKED]
 
     def neighbour(self, environment: str, step: int) -> str:
         """The environment so many places further in the profile's order, round the corner."""
@@ -93,8 +97,9 @@ class Known:
         return self.order[(self.order.index(environment) + step) % len(self.order)]
 
 
-UNFINISHED = frozenset({"running", "undoing", "waiting for you", "interrupted", "created, not begun", "parked"})
-"""States of a run that is not over: the words of `console.runs.client.Seen.state`."""
+PARKED = frozenset({"parked", "parked, due"})
+UNFINISHED = PARKED | {"running", "undoing", "waiting for you", "interrupted", "created, not begun"}
+"""States of a run that is not over: the words of `console.runs.seen.Seen.state`."""
 
 
 class Bridge:

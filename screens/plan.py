@@ -5,10 +5,10 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from console.commands import ConsoleCommand
-from console.session import BlockShown, PlanShown, StepShown
+from console.session import BlockShown, Choice, PlanShown, StepShown
 from screens.base import Deck
 from screens.page import Page, hanging, text
 from screens.words import moment
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from screens.known import Bridge
 
-Answer = tuple[str, Literal["undo", "leave", "resume"]]
+Answer = tuple[str, Choice]
 CERTAINTY = {
     "certain": ("", "dim"),
     "conditional": ("only if needed", "warn"),
@@ -30,7 +30,8 @@ CERTAINTY = {
 class PlanScreen(Deck[None]):
     """Scrolls the whole plan; `g` asks for confirmation and starts the run. A run's own plan is shown without `g`.
 
-    `answer`: a run that was not made here is answered for by confirming its plan, instead of a new one started.
+    `answer`: a run is answered for by confirming its plan, instead of a new one started: one that was not made here, or
+    one whose wait is skipped.
     """
 
     AUTO_FOCUS = "#page"

@@ -6,12 +6,12 @@ The run does not need this screen: it reads records and spool by offset, a few t
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from textual.containers import Container
 
 from console.commands import ConsoleCommand
-from console.session import AskFailed, OutputShown, RunShown, SessionBound, StepShown
+from console.session import AskFailed, Choice, OutputShown, RunShown, SessionBound, StepShown
 from console.timing import DEFAULT
 from screens.base import Deck
 from screens.known import UNFINISHED
@@ -151,7 +151,7 @@ class RunScreen(Deck[None]):
 
     def _draw_ending(self, shown: RunShown) -> None:
         box = self.query_one("#ending", Words)
-        words = shown.ending or shown.question
+        words = shown.ending or shown.question or shown.parked
         box.display = bool(words)
         human = "NEEDS A HUMAN" in words.upper()
         box.set_class(human, "human")
@@ -192,12 +192,14 @@ class RunScreen(Deck[None]):
     def offers(self, command: ConsoleCommand) -> bool | None:
         """Only what the run can do now."""
         can: tuple[str, ...] = self.shown.can if self.shown else ()
-        if self.bridge.read_only and command.id in ("cancel", "undo", "resume", "leave"):
+        if self.bridge.read_only and command.id in ("cancel", "undo", "resume", "leave", "now"):
             return False
         if command.id in ("cancel", "undo", "resume"):
             return True if command.id in can else False if self.shown and not can else None
         if command.id == "leave":
-            return bool(self.shown and self.shown.question)
+            return bool(self.shown and (self.shown.question or (self.shown.parked and "leave" in can)))
+        if command.id == "now":
+            return "now" in can
         return super().offers(command)
 
     def _question(self, title: str, words: str, then: Any) -> None:
@@ -207,11 +209,15 @@ class RunScreen(Deck[None]):
             QuestionScreen(self.bridge, self.environment, title, words), lambda yes: then() if yes else None
         )
 
-    def _decide(self, choice: Literal["undo", "leave", "resume"], title: str, words: str, said: str) -> None:
+    def _decide(self, choice: Choice, title: str, words: str, said: str) -> None:
         """Ask, then answer. A run that was not made here, or is taken over, is confirmed whole, with a reason."""
         if self.shown is None or not (self.shown.foreign or self.shown.take_over):
             self._question(title, words, lambda: self._answer(choice, said))
-            return
+        else:
+            self._confirm(choice)
+
+    def _confirm(self, choice: Choice) -> None:
+        """Answer by confirming the whole plan, with a reason."""
         from screens.plan import PlanScreen
 
         def show(plan: Any) -> None:
@@ -224,7 +230,7 @@ class RunScreen(Deck[None]):
             self._timer.resume()
         self.look()
 
-    def _answer(self, choice: Literal["undo", "leave", "resume"], said: str, *, session_bound: bool = False) -> None:
+    def _answer(self, choice: Choice, said: str, *, session_bound: bool = False) -> None:
         """Answer for the run. That its agent goes away with this login has to be typed, as before a run."""
 
         def refused(error: Exception) -> None:
@@ -256,7 +262,13 @@ class RunScreen(Deck[None]):
 
     def do_resume(self) -> None:
         words = "Each step is first checked for whether it happened: nothing is done twice."
+        if self.shown is not None and self.shown.line.state == "parked":
+            words = "It stays parked: a runner waits from now on, and goes on with it once its time has come."
         self._decide("resume", "Go on with this run?", words, "It goes on.")
+
+    def do_now(self) -> None:
+        """The plan is confirmed once more: what it waits for is not over."""
+        self._confirm("now")
 
     def do_leave(self) -> None:
         words = "Nothing is taken back. The environment stays as it is now, and the run is closed with that."

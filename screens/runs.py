@@ -9,7 +9,7 @@ from screens.known import UNFINISHED
 from screens.theme import Tone, mark
 from screens.widgets.table import Cell, Column, Row, RowTable
 from screens.widgets.words import duration
-from screens.words import moment
+from screens.words import moment, state_words
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -30,7 +30,7 @@ COLUMNS = (
 )
 
 
-KNOWN = ("running", "undoing", "waiting for you", "parked")
+KNOWN = ("running", "undoing", "waiting for you", "parked", "parked, due")
 """States that have a mark of their own; of the others it tells how they ended, or stand."""
 
 
@@ -81,7 +81,7 @@ class RunsScreen(Deck[None]):
             one.id,
             (
                 Cell(shown.glyph, shown.tone),
-                Cell(one.state, loud),
+                Cell(state_words(one, self.bridge.clock()), loud),
                 Cell(one.title),
                 Cell(one.environment, "strong" if one.environment == self.environment else "dim"),
                 Cell(moment(one.started, self.bridge.clock()), "dim"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from textual.strip import Strip
 
@@ -29,11 +29,18 @@ class EnvironmentStrip(LinesWidget):
         super().__init__(symbols=symbols, id=id)
         self.views: Sequence[EnvironmentView] = ()
         self.shown = ""
-        self.working: dict[str, str] = {}
+        self.working: Mapping[str, str] = {}
+        self.parked: Mapping[str, str] = {}
 
-    def show(self, views: Sequence[EnvironmentView], shown: str, working: dict[str, str]) -> None:
-        """The environments, which one the screen shows, and the action that runs in each."""
-        self.views, self.shown, self.working = views, shown, working
+    def show(
+        self,
+        views: Sequence[EnvironmentView],
+        shown: str,
+        working: Mapping[str, str],
+        parked: Mapping[str, str] | None = None,
+    ) -> None:
+        """The environments, which one the screen shows, the action that runs in each, and the one that is parked."""
+        self.views, self.shown, self.working, self.parked = views, shown, working, parked or {}
         self.redraw()
 
     def lines(self, width: int, height: int) -> list[Strip]:
@@ -82,4 +89,6 @@ class EnvironmentStrip(LinesWidget):
                 said.append((f" {self.symbols.running}{action if detail >= 3 else ''}", "accent"))
             elif view.lock is not None and detail >= 1:
                 said.append((" locked", "warn"))
+            if (waits := self.parked.get(view.name)) and detail >= 1:
+                said.append((f" {self.symbols.parked}{waits if detail >= 3 else ''}", "dim"))
         return said

@@ -232,6 +232,7 @@ _MARKS: dict[str, tuple[str, str, Tone]] = {
     "cancelled": ("skipped", "cancelled", "warn"),
     "refused": ("skipped", "refused", "warn"),
     "parked": ("parked", "parked", "accent"),
+    "parked, due": ("parked", "parked, due", "warn"),
     "interrupted": ("warn", "interrupted", "warn"),
     "waiting for you": ("warn", "waiting for you", "warn"),
     "needs a human": ("bad", "NEEDS A HUMAN", "bad"),

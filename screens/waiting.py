@@ -1,4 +1,7 @@
-"""The line of the dashboard that offers a run which nobody executes, or which asks something. Not there without one."""
+"""The line of the dashboard that offers a run which nobody executes, or which asks something. Not there without one.
+
+A run that is parked is offered once its time has come and nobody goes on with it.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from screens.words import moment
 if TYPE_CHECKING:
     from console.watch.views import RunLine
 
-STATES = ("interrupted", "waiting for you", "created, not begun")
+STATES = ("interrupted", "waiting for you", "created, not begun", "parked, due")
 
 
 def waiting(runs: Sequence[RunLine], environment: str) -> list[RunLine]:
@@ -28,6 +31,9 @@ def words_of(run: RunLine, now: float) -> str:
     since = moment(max(run.heard, run.looked) or run.started, now)
     if run.state == "waiting for you":
         return f"asks something since {since}"
+    if run.state == "parked, due":
+        needs = "looked at" if run.looked > run.heard else "not looked at since"
+        return f"parked, due since {moment(run.until, now)}; {needs} {since}"
     if run.state != "interrupted":
         return f"never begun, not looked at since {since}"
     if run.looked > run.heard:

@@ -5,6 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from console.watch.views import RunLine
 
 OLD_S = 90.0
 """A sample older than this says so in words; younger ones only carry their clock time, so nothing ticks."""
@@ -18,6 +22,12 @@ def moment(at: float, now: float) -> str:
     if then[:3] == today[:3]:
         return time.strftime("%H:%M:%S", then)
     return time.strftime("%d %b %H:%M" if then.tm_year == today.tm_year else "%d %b %Y %H:%M", then)
+
+
+def state_words(run: RunLine, now: float) -> str:
+    """The state of a run; of one that is parked, until when, or since when it is due."""
+    words = {"parked": "parked until", "parked, due": "due since"}
+    return f"{words[run.state]} {moment(run.until, now)}" if run.until and run.state in words else run.state
 
 
 def age(at: float, now: float) -> str:

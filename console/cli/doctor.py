@@ -101,12 +101,17 @@ def interrupted(session: LiveSession) -> Iterator[tuple[bool, str]]:
     runs, found, rebooted = session.ground.known_runs, [], 0
     lines = RunsDesk(session.ground).here() if session.ground.loaded else ()
     ended = {line.id for line in lines if line.state in WORDS.values()}  # by a colleague, as the hosts said last
-    for name in runs.here()[:50]:
+    for name in dict.fromkeys((*runs.here()[:50], *runs.parked())):
         try:
             seen = runs.seen(name)
         except ChainBroken:
             continue  # said with the records below
-        if seen.holder is None and seen.view.state != "closed" and name not in ended:
+        if seen.parked is not None and seen.left_s > 0:
+            waits = (
+                "its runner waits" if seen.holder is not None else "no runner waits for that: quarterdeck runs resume"
+            )
+            yield True, f"{name} is parked until {clock(seen.parked.until)}; {waits}"
+        elif seen.holder is None and seen.view.state != "closed" and name not in ended:
             found.append(f"{name} ({seen.state}, last heard of at {clock(seen.heard)})")
             rebooted += seen.rebooted
     if found:

@@ -10,6 +10,7 @@ from console.cli.output import UNFINISHED, Exit, ask_tty, clock, give, give_json
 
 if TYPE_CHECKING:
     from console.session import RunShown, Session
+    from console.watch.views import RunLine
 
 LOCAL_S, REMOTE_S = 0.1, 2.0
 """A run of this machine is read from the store; one that a colleague executes from its hosts, over SSH."""
@@ -74,10 +75,10 @@ def follow_to_end(
     if as_json:
         give_json(run_json(shown))
     else:
-        give(shown.ending or shown.question or shown.line.state)
+        give(shown.ending or shown.question or shown.parked or shown.line.state)
         if shown.exit_code is None:
             for word in shown.can:
-                say(f"  - quarterdeck runs {word} {run_id}")
+                say(f"  - {way(word, run_id)}")
     return shown.exit_code if shown.exit_code is not None else UNFINISHED
 
 
@@ -116,8 +117,8 @@ class _Follower:
 
     @staticmethod
     def stopped(shown: RunShown) -> bool:
-        """Whether nobody executes it, or it waits for a person."""
-        return "resume" in shown.can or bool(shown.question)
+        """Whether nobody executes it, it waits for a person, or it is parked."""
+        return "resume" in shown.can or bool(shown.question or shown.parked)
 
 
 QUESTION = """
@@ -147,6 +148,22 @@ def _brief(text: str) -> str:
     return text if len(text) <= BRIEF else f"{text[: BRIEF - 1]}…"
 
 
+def way(word: str, run_id: str) -> str:
+    """The command by which a person says a word of `RunShown.can`."""
+    if word == "now":
+        return f"quarterdeck runs resume {run_id} --now --reason TEXT"
+    return f"quarterdeck runs {word} {run_id}"
+
+
+def state_text(line: RunLine) -> str:
+    """The state of a run in a list; of one that is parked, until when."""
+    if line.state == "parked":
+        return f"parked until {clock(line.until)}"
+    if line.state == "parked, due":
+        return f"parked, due since {clock(line.until)}; not looked at since {clock(max(line.heard, line.looked))}"
+    return line.state
+
+
 def run_text(shown: RunShown) -> str:
     """A run as text."""
     line = shown.line
@@ -154,7 +171,7 @@ def run_text(shown: RunShown) -> str:
         f"{line.title or line.action} · {line.environment}",
         f"run {line.id}, by {line.who}{f', {shown.where}' if shown.where else ''}, began {clock(line.started)}"
         + (f": {shown.reason}" if shown.reason else ""),
-        f"state: {line.state}",
+        f"state: {state_text(line)}",
         *([f"without {', '.join(shown.without)}: nothing is done there"] if shown.without else []),
     ]
     rows = [
@@ -172,8 +189,10 @@ def run_text(shown: RunShown) -> str:
         parts += ["", shown.ending]
     if shown.question:
         parts += ["", shown.question]
+    if shown.parked:
+        parts += ["", shown.parked]
     if shown.can:
-        parts += ["", "Now: " + ", ".join(f"quarterdeck runs {word} {line.id}" for word in shown.can)]
+        parts += ["", "Now: " + ", ".join(way(word, line.id) for word in shown.can)]
     return "\n".join(parts)
 
 
@@ -183,4 +202,5 @@ def run_json(shown: RunShown) -> dict[str, Any]:
 
     body: dict[str, Any] = dumped(shown)
     body["line"]["started"] = iso(shown.line.started)
+    body["line"]["until"] = iso(shown.line.until)
     return body

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from console.cli.following import HeldBack, follow_to_end, run_json, run_text
+from console.cli.following import HeldBack, follow_to_end, run_json, run_text, state_text
 from console.cli.output import (
     DONE,
     REFUSED,
@@ -25,6 +25,9 @@ from console.cli.output import (
     table,
     yes_typed,
 )
+
+if TYPE_CHECKING:
+    from console.session import Choice, RunShown
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,7 @@ def runs(ctx: click.Context, as_json: bool) -> None:
                     "started": iso(line.started),
                     "took_s": round(line.took_s, 3),
                     "local": line.local,
+                    "until": iso(line.until),
                 }
                 for line in lines
             ]
@@ -80,7 +84,9 @@ def runs(ctx: click.Context, as_json: bool) -> None:
     elif not lines:
         give("No runs yet.")
     else:
-        rows = [(line.id, line.state, line.who, clock(line.started), ago(line.took_s), line.step) for line in lines]
+        rows = [
+            (line.id, state_text(line), line.who, clock(line.started), ago(line.took_s), line.step) for line in lines
+        ]
         give(table(("RUN", "STATE", "WHO", "STARTED", "TOOK", "STEP"), rows))
     raise Exit(DONE)
 
@@ -125,11 +131,15 @@ def undo(obj: dict[str, Any], /, run_id: str, **given: Any) -> None:
 
 @runs.command()
 @click.argument("run_id", metavar="ID")
+@click.option("--now", is_flag=True, help="Skip the rest of a parked run's wait; wants --reason.")
 @_decision
 @click.pass_obj
-def resume(obj: dict[str, Any], /, run_id: str, **given: Any) -> None:
-    """Go on with a run whose runner died, here or on another machine."""
-    _choose(obj, run_id, "resume", _Given(**given))
+def resume(obj: dict[str, Any], /, run_id: str, now: bool, **given: Any) -> None:
+    """Go on with a run whose runner died, here or on another machine, or that is parked.
+
+    Before the end of its wait a parked run stays parked (exit code 6): a runner then waits for it, if none does.
+    """
+    _choose(obj, run_id, "now" if now else "resume", _Given(**given))
 
 
 @runs.command()
@@ -198,7 +208,7 @@ def prune(obj: dict[str, Any], /, dry_run: bool, as_json: bool, yes: bool, **giv
     raise Exit(DONE)
 
 
-def _choose(obj: dict[str, Any], run_id: str, choice: Literal["undo", "leave", "resume"], given: _Given) -> None:
+def _choose(obj: dict[str, Any], run_id: str, choice: Choice, given: _Given) -> None:
     """Ask, write the decision down, and follow. In production its name is typed, or --yes comes with --reason.
 
     A run that was not made here is confirmed like a new one: its whole plan is shown.
@@ -212,6 +222,12 @@ def _choose(obj: dict[str, Any], run_id: str, choice: Literal["undo", "leave", "
         shown = session.run(run_id)
         word, digest = session.confirmation(shown.line.environment), shown.digest
         reason = given.reason
+        _possible(shown, choice, as_json=given.as_json)
+        if choice == "now" and not reason.strip():
+            if given.yes:
+                fail(REFUSED, "Skipping the rest of a wait wants a reason: --reason TEXT.")
+            reason = ask_tty("Why is the rest of the wait skipped? ", "say --reason TEXT")
+        does = "skip the rest of its wait" if choice == "now" else f"{choice} it"
         expected(given.expect, digest, (f"look at it: quarterdeck runs show {run_id}",))
         if shown.foreign:
             plan = session.plan_of(run_id)
@@ -219,17 +235,17 @@ def _choose(obj: dict[str, Any], run_id: str, choice: Literal["undo", "leave", "
                 not_bound(plan, session_bound=given.session_bound)
             if not given.yes:
                 say(run_text(shown) + "\n")
-            confirm(word, plan, yes=given.yes, reason=given.reason, expect=given.expect, what=f"{choice} it")
+            confirm(word, plan, yes=given.yes, reason=given.reason, expect=given.expect, what=does)
         elif given.yes:
             if word and not given.reason.strip():
                 fail(REFUSED, f"{shown.line.environment} is production: --yes needs --reason as well.")
         else:
             say(run_text(shown))
             if word:
-                question = f"\nType {word} to {choice} it: "
+                question = f"\nType {word} to {does}: "
                 confirmed = ask_tty(question, "say --yes together with --reason TEXT").strip() == word
             else:
-                confirmed = yes_typed(f"\n{choice.capitalize()} it? [y/N] ", "say --yes")
+                confirmed = yes_typed(f"\n{does.capitalize()}? [y/N] ", "say --yes")
             if not confirmed:
                 fail(REFUSED, "Not confirmed; nothing was changed.")
         if shown.take_over and not reason.strip() and not given.yes:
@@ -237,5 +253,20 @@ def _choose(obj: dict[str, Any], run_id: str, choice: Literal["undo", "leave", "
             reason = ask_tty(f"Its lock is that of {shown.take_over}. Why do you take it over? ", otherwise)
         with HeldBack() as ctrl_c:
             session.answer(run_id, choice, digest, reason, session_bound=given.session_bound)
-            may_cancel = choice == "resume"
+            may_cancel = choice in ("resume", "now")
             raise Exit(follow_to_end(session, run_id, as_json=given.as_json, may_cancel=may_cancel, ctrl_c=ctrl_c))
+
+
+def _possible(shown: RunShown, choice: Choice, *, as_json: bool) -> None:
+    """A parked run that is not due, and for which a runner waits, is not resumed; only a parked one's wait is skipped.
+
+    Exit codes 6 and 4.
+    """
+    if choice == "resume" and "resume" not in shown.can and shown.line.state == "parked":
+        if as_json:
+            give_json(run_json(shown))
+        else:
+            give(shown.parked or shown.line.state)
+        raise Exit(UNFINISHED)
+    if choice == "now" and "now" not in shown.can:
+        fail(REFUSED, f"The run is {shown.line.state}: there is no wait to be skipped.")

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from console.cli.output import DONE, FAILED, UNFINISHED, Exit, ago, clock, clock_of, give, give_json, say, table
+from console.cli.following import state_text
+from console.cli.output import DONE, FAILED, UNFINISHED, Exit, ago, clock, clock_of, give, give_json, iso, say, table
 from console.watch.kept import dumped
 from console.watch.views import EnvironmentView
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from console.watch.views import RunLine
 
 WORDS = {"ok": "ok", "warn": "look", "bad": "BAD", "unknown": "?"}
 
@@ -26,17 +32,19 @@ def status(obj: dict[str, Any], environment: str | None, as_json: bool, check: b
         for sentence in session.troubles().values():
             say(f"! {sentence}")
         views = session.look(environment)
+        parked = session.parked(environment)
     if as_json:
-        give_json({"environments": [dumped(view) for view in views]})
+        waiting = [{**dumped(run), "started": iso(run.started), "until": iso(run.until)} for run in parked]
+        give_json({"environments": [dumped(view) for view in views], "parked": waiting})
     else:
-        give("\n\n".join(environment_text(view) for view in views))
+        give("\n\n".join(environment_text(view, parked) for view in views))
     states = {view.state for view in views}
     code = FAILED if "bad" in states else UNFINISHED if "unknown" in states else DONE
     raise Exit(code if check else DONE)
 
 
-def environment_text(view: EnvironmentView) -> str:
-    """One environment as text."""
+def environment_text(view: EnvironmentView, parked: Sequence[RunLine] = ()) -> str:
+    """One environment as text, with the runs that are parked."""
     production = " (production)" if view.production else ""
     head = f"{view.name}{production}: {WORDS[view.state]}, {view.word}" + (
         f", release {view.release}" if view.release else ""
@@ -54,6 +62,7 @@ def environment_text(view: EnvironmentView) -> str:
         lock = view.lock
         dead = f", its owner has not been heard of for {ago(lock.beat_age_s)}" if lock.dead else ""
         lines.append(f"locked by {lock.who} since {clock(lock.since)}: {lock.reason or 'no reason'} ({lock.run}){dead}")
+    lines += [f"{run.title}: {state_text(run)} ({run.id})" for run in parked if run.environment == view.name]
     lines += [f"{host.name} ({host.address}): {host.problem}" for host in view.hosts if host.problem]
     return "\n".join(lines)
 

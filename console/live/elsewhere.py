@@ -73,7 +73,7 @@ class Elsewhere:
                 if again and self._unbelieved.get(run) == newest.hash:
                     continue
                 try:
-                    self.note(known.seen(run, environment))
+                    self.note(known.seen(run, environment, always=True))
                 except (ChainBroken, RunUnknown) as error:
                     if not again or str(error) not in self._told:
                         self._ground.tell(str(error), "bad")

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from console.live.elsewhere import Elsewhere
-from console.session import AskFailed, OutputShown, PlanShown, RunShown
+from console.runs.seen import DUE, PARKED
+from console.session import AskFailed, Choice, OutputShown, PlanShown, RunShown
 from console.watch.views import RunLine
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from console.runs.waiting import WaitingRunner
 
 RUNS_SHOWN = 50
+WAITING = (PARKED, DUE)
 
 
 class RunsDesk:
@@ -34,13 +36,13 @@ class RunsDesk:
     # -- listing ---------------------------------------------------------------------------------------------------
 
     def here(self) -> tuple[RunLine, ...]:
-        """The newest runs of this system in the store, with what hosts were last seen to know beyond it.
+        """The newest runs of this system in the store, those that are parked, and what hosts were last seen to know.
 
         Cheap: a run that has ended is read once, and no host is asked.
         """
         known, records = self._ground.known_runs, self._ground.records
         lines: dict[str, tuple[int, RunLine]] = {}
-        for run in known.here()[:RUNS_SHOWN]:
+        for run in dict.fromkeys((*known.here()[:RUNS_SHOWN], *known.parked())):
             seq, line = self._ended.get(run, (0, None))
             newest = records.last(run)
             if line is None or newest is None or newest.seq != seq:
@@ -48,7 +50,13 @@ class RunsDesk:
             if line is not None:
                 lines[run] = (newest.seq if newest is not None else 0, line)
         found = self._elsewhere.over(lines)
-        return tuple(sorted(found.values(), key=lambda line: line.id, reverse=True)[:RUNS_SHOWN])
+        ordered = sorted(found.values(), key=lambda line: line.id, reverse=True)
+        return (*ordered[:RUNS_SHOWN], *(line for line in ordered[RUNS_SHOWN:] if line.state in WAITING))
+
+    def parked(self, environments: Sequence[str]) -> tuple[RunLine, ...]:
+        """*Blocking.* The runs of these environments that are parked, as far as store and hosts know."""
+        self._elsewhere.look((self._ground.bound(name) for name in environments), again=True)
+        return tuple(line for line in self.here() if line.state in WAITING and line.environment in environments)
 
     def _line(self, known: Runs, run: str) -> RunLine | None:
         from console.live.shown import broken_line, run_line
@@ -219,7 +227,7 @@ class RunsDesk:
     def answer(
         self,
         run: str,
-        choice: Literal["undo", "leave", "resume"],
+        choice: Choice,
         digest: str = "",
         reason: str = "",
         *,
@@ -227,15 +235,18 @@ class RunsDesk:
     ) -> None:
         """Write down what the operator chose, and start a runner where none lives. Raises AskFailed, ClaimHeld.
 
-        `digest`: of the plan that the operator has seen whole, without which nothing of a run from elsewhere is begun.
+        `now`: the rest of its wait is skipped, which wants a reason. `digest`: of the plan that the operator has seen
+        whole, without which nothing of a run from elsewhere is begun.
         """
-        from console.runs.create import decide, reopen_to_undo
+        from console.runs.create import decide, reopen_to_undo, skip
 
         seen = self.seen(run)
         view = seen.view
         if choice not in seen.can:
             can = ", ".join(seen.can) or "nothing"
             raise AskFailed(f"The run is {seen.state}; {choice} is not possible now. Possible: {can}.", exit_code=4)
+        if choice == "now" and not reason.strip():
+            raise AskFailed("Skipping the rest of a wait wants a reason; the audit keeps it.", exit_code=4)
         if seen.foreign:
             self._may_be_answered(seen, choice, digest)
         if seen.take_over and not reason.strip():
@@ -254,7 +265,9 @@ class RunsDesk:
         self._ground.known_runs.take_in(seen)
         if view.state == "closed":
             reopen_to_undo(records, run, tuple(view.body["plan"]["claims"]), who)
-        else:
+        elif choice == "now":
+            skip(records, run, who, reason)
+        elif seen.parked is None or choice != "resume":  # a parked one goes on by itself, once a runner waits for that
             decide(records, run, choice, who)
         why = {"reason": reason} if reason else {}
         if seen.take_over:

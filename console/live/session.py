@@ -23,7 +23,16 @@ if TYPE_CHECKING:
     from console.live.runs import RunsDesk
     from console.live.watching import Watching
     from console.runs.audit_check import Checked
-    from console.session import ActionShown, FieldShown, Listener, OutputShown, PlanShown, ReleaseShown, RunShown
+    from console.session import (
+        ActionShown,
+        Choice,
+        FieldShown,
+        Listener,
+        OutputShown,
+        PlanShown,
+        ReleaseShown,
+        RunShown,
+    )
     from console.store.records import Record
     from console.timing import Timing
     from console.watch.views import ChecklistView, RunLine
@@ -170,6 +179,11 @@ class LiveSession:
         with ThreadPoolExecutor(max(1, min(8, len(bound)))) as pool:
             return list(pool.map(lambda one: look_once(one, read_lock), bound))
 
+    @shows
+    def parked(self, environment: str | None) -> tuple[RunLine, ...]:
+        """*Blocking.* Runs that are parked, of one environment or of all. Raises AskFailed."""
+        return self._runs.parked([environment] if environment is not None else list(self.ground.profile.environments))
+
     # -- armed, keyring --------------------------------------------------------------------------------------------
 
     def armed_until(self, environment: str) -> float | None:
@@ -266,7 +280,7 @@ class LiveSession:
     def answer(
         self,
         id: str,  # noqa: A002
-        choice: Literal["undo", "leave", "resume"],
+        choice: Choice,
         digest: str = "",
         reason: str = "",
         *,

@@ -6,9 +6,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from console.runs.api import Block, DiffBlock, Effect, Plan, Step, TableBlock
+from console.runs.api import Block, DiffBlock, Doing, Plan, Step, TableBlock
 from console.runs.model import RunView
 from console.runs.said import in_short
+from console.runs.seen import DUE
 from console.runs.shown import effect_text, effect_whole
 from console.session import BlockShown, FieldShown, PlanShown, ReleaseShown, RunShown, StepShown
 from console.text.sanitise import clean, clean_lines
@@ -45,7 +46,7 @@ def lines_of(text: str) -> str:
     return "\n".join(clean_lines(text))
 
 
-def step_shown(step: Step, whole: Callable[[Effect | None], str] | None = None) -> StepShown:
+def step_shown(step: Step, whole: Callable[[Doing | None], str] | None = None) -> StepShown:
     """A step of a plan. `whole`: what gives its effects with nothing left out."""
     effect = whole or (lambda one: clean(effect_text(one)))
     gates = (f"{clean(gate.title)}: {whole(gate.check)}" if whole else clean(gate.title) for gate in step.gates)
@@ -65,7 +66,7 @@ def step_shown(step: Step, whole: Callable[[Effect | None], str] | None = None) 
     )
 
 
-def _whole() -> Callable[[Effect | None], str]:
+def _whole() -> Callable[[Doing | None], str]:
     from console.stacks.known import fixed_scripts
 
     scripts = fixed_scripts()
@@ -176,7 +177,7 @@ def run_line(seen: Seen) -> RunLine:
     view = seen.view
     state = seen.state
     tone: State = TONES.get(view.ending or "", "unknown") if view.state == "closed" else "ok"
-    if state in ("interrupted", "waiting for you", "created, not begun"):
+    if state in ("interrupted", "waiting for you", "created, not begun", DUE):
         tone = "warn"
     active = next((step for step in view.steps.values() if step.state in ("running", "undoing")), None)
     failed = next((step for step in view.steps.values() if step.state in ("failed", "unknown", "undo failed")), None)
@@ -197,6 +198,7 @@ def run_line(seen: Seen) -> RunLine:
         local=not seen.elsewhere,
         heard=seen.heard if seen.idle else view.last_at,  # of a living one it would change all the time
         looked=seen.looked,
+        until=seen.parked.until if seen.parked is not None else 0.0,
     )
 
 
@@ -223,10 +225,12 @@ def run_shown(seen: Seen) -> RunShown:
                 took_s=took,
                 attempt=now.attempt,
                 evidence=lines_of(now.evidence),
-                said=in_short(lines_of(now.evidence)),
+                said=_until(seen) if now.state == "parked" else in_short(lines_of(now.evidence)),
             )
         )
     owner = view.owner or {}
+    if seen.holder is not None:  # while it is parked, the journal does not tell
+        owner = {"pid": seen.holder.pid, "machine": seen.holder.machine}
     where = f"process {owner.get('pid', '?')} on {owner.get('machine', '?')}" if owner else ""
     can: Any = seen.can
     return RunShown(
@@ -236,6 +240,7 @@ def run_shown(seen: Seen) -> RunShown:
         question=_lines(
             lines_of(view.question) or _waits(seen), _gives_way(seen) if "resume" in seen.can or view.question else ""
         ),
+        parked=lines_of(parked_text(seen)),
         can=can,
         exit_code=view.exit_code if view.state == "closed" else None,
         reason=clean(str(view.body.get("reason", ""))),
@@ -253,11 +258,55 @@ def ending_text(view: RunView, state: str) -> str:
     return f"{said}\n{NOT_KEPT}" if view.pruned else said
 
 
+def _at(moment: float) -> str:
+    """A time of today, or of another day with its date."""
+    local = time.localtime(moment)
+    today = time.strftime("%Y-%m-%d", local) == time.strftime("%Y-%m-%d")
+    return time.strftime("%H:%M:%S" if today else "%H:%M:%S on %Y-%m-%d", local)
+
+
+def _until(seen: Seen) -> str:
+    return f"until {_at(seen.view.parked.until)}" if seen.view.parked is not None else ""
+
+
+def parked_text(seen: Seen) -> str:
+    """Until when a run is parked and who goes on then, or why nothing happens though it is due; empty otherwise."""
+    parked = seen.parked
+    if parked is None or not seen.rests:
+        return ""
+    where = seen.view.environment
+    if seen.left_s > 0:
+        kept = ", ".join(name for name in seen.view.body["plan"]["claims"] if name != f"environment:{where}")
+        if seen.holder is not None:
+            then = "Its runner waits, and then goes on by itself."
+        elif seen.foreign:
+            then = "Whether a runner elsewhere waits for that cannot be seen from here."
+        else:
+            then = "No runner waits for that: `quarterdeck wake` goes on then, or `runs resume` lets one wait now."
+        free = f"{where} is free meanwhile" + (f"; it keeps {kept}" if kept else "")
+        return f"Parked until {_at(parked.until)} (in {_span(seen.left_s)}). {free[:1].upper()}{free[1:]}.\n{then}"
+    if seen.holder is not None:
+        return f"Due since {_at(parked.until)}; {seen.waits}"
+    heard = _at(max(seen.heard, seen.looked))
+    looked = f"`quarterdeck wake` looked at {heard}" if seen.looked > seen.heard else f"not looked at since {heard}"
+    return f"Due since {_at(parked.until)}; {looked}. Go on with it, take it back, or leave it as it is."
+
+
+def _span(seconds: float) -> str:
+    """`25 min`: one unit, rounded up, so that nothing is said to be over that is not."""
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds > 2 * size:
+            return f"{-(-seconds // size):.0f} {unit}"
+    return f"{-(-seconds // 1):.0f} s"
+
+
 def _waits(seen: Seen) -> str:
     if seen.state == "interrupted":
         known = seen.view.interrupted
         if known:
             why = lines_of(str(known.get("why", "")))
+        elif seen.view.parked is not None:
+            why = "Its runner died while it was parking, or taking its environment again."
         elif seen.rebooted:
             why = "This machine was started anew while it went on."
         else:

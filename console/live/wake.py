@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from console.answers import AskFailed
 from console.runs.client import LAST_WAKE, Runs, RunUnknown, looked_key
+from console.runs.seen import left_s
 from console.runs.unattended import Left, Next, progress, verdict
 from console.timing import DEFAULT
 
@@ -110,6 +111,8 @@ class Waker:
             body = seen.view.body
             if 0 <= time.time() - seen.heard < self._grace_s:
                 return None
+            if seen.parked is not None and seen.left_s > 0:
+                return None  # it waits for a time, and for nobody
             if not seen.idle or (system is not None and body.get("system") != system):
                 return None
             profile = self._profile(str(body.get("profile", "")))
@@ -142,6 +145,7 @@ class Waker:
             elsewhere=bool(seen.there),
             go_on=environment.config.policy.wake == "go-on",
             restarted=seen.rebooted,
+            due=view.parked is not None and left_s(view.parked) <= 0,
             tries=tries,
         )
         said = verdict(view, left, time.time())
@@ -166,10 +170,14 @@ class Waker:
             return self._left(self._runs.seen(run), str(error))
         ends = time.monotonic() + wait_s
         while self._runs.leases.holder(run) is not None and time.monotonic() < ends:
-            if self._runs.seen(run).view.question:
-                break  # it waits for a person now, and keeps the environment meanwhile
+            now = self._runs.seen(run)
+            if now.view.question or now.rests:
+                break  # it waits for a person now, and keeps the environment meanwhile; or it is parked
             time.sleep(LOOK_S)
         now = self._runs.seen(run)
+        if now.rests and now.holder is not None:
+            self._records.remember(_tries_key(run), {"progress": progress(now.view), "tries": 0})
+            why = f"{why}; {now.waits}" if now.waits else why
         if now.view.state != "closed" and now.idle:
             why = f"{why}; it stopped again: {(now.view.interrupted or {}).get('why', 'see its output')}"
             return self._left(now, why)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from console.runs.api import Park
 from console.runs.forward import LOOK_S, Way
 from console.runs.model import DECISION, QUESTION, RunView
 
@@ -24,6 +25,9 @@ def ask(engine: Engine, way: Way) -> bool:
         back = f" (then {engine.plan.as_before})" if engine.plan.as_before else ""
         text = f"It failed, and is not undone by itself: {what}. Try that again, undo what was done{back}, or leave it?"
         return question(engine, text, ("resume", "undo", "leave"))
+    if any(isinstance(step.run, Park) and engine.journal.view.steps[step.id].failure for step in engine.plan.steps):
+        text = f"While the run was parked something changed: {what}. Undo the run, go on all the same, or leave it?"
+        return question(engine, text, ("undo", "resume", "leave"))
     text = f"It is not known whether this happened: {what}. Undo it, go on (it is checked again), or leave it?"
     return question(engine, text, ("undo", "resume", "leave"))
 

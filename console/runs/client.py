@@ -6,17 +6,16 @@ Only reads records and appends to them; executing is the runner's. Cheap to impo
 from __future__ import annotations
 
 import os
-import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from console.runs.foreign import is_run_id
-from console.runs.lease import Leases, Process, boot_id
-from console.runs.model import CANCEL, CLOSED, CREATED, REOPENED, WORDS, RunView, fold, pruned_key
+from console.runs.lease import Leases, Process
+from console.runs.model import CANCEL, CLOSED, CREATED, PARKED, REOPENED, fold, pruned_key, waits_key
+from console.runs.seen import Seen as Seen
 from console.store.places import Places
 from console.store.records import Record, Records, parse_line
 from console.timing import DEFAULT
@@ -51,91 +50,6 @@ class RunnerFailed(Exception):
     exit_code = 6
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """A run and who executes it now."""
-
-    view: RunView
-    holder: Process | None
-    """The living runner on this machine's store, or None."""
-    elsewhere: bool = False
-    """Its lock on the hosts is beaten by a runner that is not of this store."""
-    foreign: bool = False
-    """It was not made in this store: its plan came from a host, and nobody here has seen it."""
-    there: tuple[Record, ...] = ()
-    """Its chain as the hosts have it, where that is more than the store's: shown, and not taken into the store."""
-    gives_way: int = 0
-    """How many of the store's records the hosts have others for, if that chain is taken into the store."""
-    lock: Held | None = None
-    """Its lock on the hosts, where that was looked at and is there."""
-    heard: float = 0.0
-    """When its runner was last heard of, unix seconds: a record of it, or its lease renewed."""
-    looked: float = 0.0
-    """When `quarterdeck wake` last looked at it without being able to go on; 0: never."""
-
-    @property
-    def idle(self) -> bool:
-        """Whether it has no end, and nobody executes it as far as is known."""
-        return self.view.state != "closed" and self.holder is None and not self.elsewhere
-
-    @property
-    def state(self) -> str:
-        """Its state in a word: the ending, `running`, `undoing`, `waiting for you`, `interrupted`, `created`."""
-        view = self.view
-        if view.state == "closed" and view.ending is not None:
-            return WORDS[view.ending]
-        if self.holder is not None or self.elsewhere:
-            if view.question:
-                return "waiting for you"
-            return "undoing" if view.state == "undoing" or view.undo_wanted else "running"
-        if view.state == "created":
-            return "created, not begun"
-        return "waiting for you" if view.question else "interrupted"
-
-    @property
-    def take_over(self) -> str:
-        """Whose dead lock whoever goes on with it takes over, in words; empty where it is nobody else's.
-
-        What a runner of this store and this machine left is nobody else's, also after the machine was started anew.
-        """
-        if self.lock is None or self.elsewhere or self.holder is not None or self.view.state == "closed":
-            return ""
-        owner = self.lock.owner
-        if owner.gone or (owner.machine == socket.gethostname() and not self.foreign and not self.there):
-            return ""
-        return f"{owner.who}, of whom nothing was heard for {self.lock.age_s:.0f} s"
-
-    @property
-    def rebooted(self) -> bool:
-        """Whether nobody executes it because this machine was started anew since its runner began."""
-        owner = self.view.owner or {}
-        boot = str(owner.get("boot", "")).partition(" ")[0]
-        here = owner.get("machine") == socket.gethostname()
-        return bool(self.idle and here and boot and boot != boot_id().partition(" ")[0])
-
-    @property
-    def _asks(self) -> bool:
-        """Whether a step is going on that a second, confirmed cancel would end (`cancel="ask"`)."""
-        asking = {step["id"] for step in self.view.body["plan"]["steps"] if step.get("cancel") == "ask"}
-        return any(step.state == "running" and step.id in asking for step in self.view.steps.values())
-
-    @property
-    def can(self) -> tuple[str, ...]:
-        """What may be asked of it now: cancel, undo, resume, leave."""
-        view = self.view
-        if view.pruned:
-            return ()
-        if view.state == "closed":
-            return ("undo",) if view.ending in ("succeeded", "cancelled-left", "needs-human") else ()
-        if self.holder is not None or self.elsewhere:
-            if view.question:
-                return view.choices
-            if view.undo_wanted:
-                return ()
-            return ("cancel",) if view.cancel is None or (self._asks and not view.cancel.get("force")) else ()
-        return ("resume", "undo", "leave") if view.changed or view.question else ("resume", "leave")
-
-
 class Runs:
     """The runs of one store, and those that hosts know."""
 
@@ -148,10 +62,11 @@ class Runs:
         """Ids of the runs in the store, newest first."""
         return self.records.streams(CREATED)
 
-    def seen(self, run: str, environment: Environment | None = None) -> Seen:
+    def seen(self, run: str, environment: Environment | None = None, *, always: bool = False) -> Seen:
         """A run as it stands, with what its hosts know where it is not executed here. Raises RunUnknown, ChainBroken.
 
         Only looks: what hosts say is taken into the store by `take_in`, when a person decides something of the run.
+        `always`: ask the hosts though a runner here has it, which may be parked while a colleague's goes on.
         """
         if not is_run_id(run):  # it names files
             raise RunUnknown(f"There is no run {run[:100]!r}: an id is like 20261124T021455-deploy-staging-3fa9c1.")
@@ -161,7 +76,7 @@ class Runs:
         lock: Held | None = None
         gives_way = 0
         there: tuple[Record, ...] = ()
-        if environment is not None and holder is None and _worth_a_look(records):
+        if environment is not None and (holder is None or always) and _worth_a_look(records):
             from console.runs.journal import chain_there, seen_together
 
             known = records[-1] if records else None
@@ -185,11 +100,21 @@ class Runs:
         heard = max(view.last_at, self.leases.heard(run, DEFAULT.lease_s))
         looked = self.records.remembered(looked_key(run)) if holder is None and view.state != "closed" else None
         at = float(looked["at"]) if looked else 0.0
-        return Seen(view, holder, elsewhere, foreign, there, gives_way, lock, heard, at)
+        kept = self.records.remembered(waits_key(run)) if view.parked is not None and holder is not None else None
+        waits = str(kept.get("why", "")) if kept else ""
+        return Seen(view, holder, elsewhere, foreign, there, gives_way, lock, heard, at, waits)
 
     def unfinished(self) -> list[str]:
         """Ids of the runs in the store that have no end, newest first."""
         return [run for run in self.here() if (last := self.records.last(run)) is not None and last.kind != CLOSED]
+
+    def parked(self) -> list[str]:
+        """Ids of the runs in the store that were parked and have no end, newest first."""
+        return [
+            run
+            for run in self.records.streams(PARKED)
+            if is_run_id(run) and (last := self.records.last(run)) is not None and last.kind != CLOSED
+        ]
 
     def _lock(self, run: str, environment: Environment, hosts: Sequence[str]) -> Held | None:
         """Its lock, beaten by somebody else's runner or dead. `hosts`: that take part, if that is known here.

@@ -12,7 +12,7 @@ from pydantic import BaseModel, JsonValue
 
 from console.runs.api import Params, Plan
 from console.runs.lease import claim_in
-from console.runs.model import CREATED, DECISION, REOPENED
+from console.runs.model import CREATED, DECISION, REOPENED, SKIPPED
 from console.store.records import Records, append_in, remember_in
 
 
@@ -83,3 +83,8 @@ def reopen_to_undo(records: Records, run: str, claims: tuple[str, ...], who: str
 def decide(records: Records, run: str, choice: str, who: str) -> None:
     """Record what the operator chose. Raises StoreUnusable."""
     records.append(run, DECISION, {"choice": choice, "who": who})
+
+
+def skip(records: Records, run: str, who: str, reason: str) -> None:
+    """Record that the rest of a parked run's wait is skipped. Raises StoreUnusable."""
+    records.append(run, SKIPPED, {"who": who, "reason": reason})

@@ -15,22 +15,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from console.hosts.base import FenceRefused, GroundMissing, HostError, HostUnreachable
-from console.runs import audit, left_out, locks
+from console.runs import audit, left_out, locks, parking
 from console.runs.api import Action, Keyring, OpHandler, Park, Plan
 from console.runs.asking import ask, ask_before, doubts, question
+from console.runs.claims import held_on_hosts
 from console.runs.copies import Copies
 from console.runs.effects import Executor
 from console.runs.ending import close, end, ending_of_leaving, ending_of_undoing
 from console.runs.foreign import believe, is_run_id
 from console.runs.forward import Way, asking, forward
 from console.runs.journal import Journal
-from console.runs.lease import Leases, Process, unclaim
-from console.runs.model import CLOSED, DECISION, INTERRUPTED, LEASED, LOCKED, PLANNED, REOPENED, UNFINISHED_CODE, Ending
+from console.runs.lease import ClaimHeld, Leases, Process, unclaim
+from console.runs.model import DECISION, INTERRUPTED, LEASED, LOCKED, PLANNED, UNFINISHED_CODE, Ending, fold
 from console.runs.ownership import CutOff, Ownership, OwnershipLost
 from console.runs.recovery import recover
 from console.runs.undo import Undoing, undo_all
 from console.store.database import StoreFull, StoreUnusable
-from console.store.records import ChainBroken, Records, parse_lines
+from console.store.records import ChainBroken, Record, Records, parse_lines
 
 if TYPE_CHECKING:
     from console.environment import Environment
@@ -73,6 +74,7 @@ class Engine:
         self.copies = Copies(self.send)
         self.cancel_now = threading.Event()
         """A step that may be ended at any moment is to end now."""
+        self._ready = False
         self.stopping = threading.Event()
         """This process was asked to go (SIGTERM): no new step; the run stays as it is and can be resumed."""
         self.executor = Executor(
@@ -127,15 +129,12 @@ class Engine:
         if self.journal.view.state == "closed":
             return self.journal.view.exit_code or 0
         fresh = self.journal.fresh
-        refused = self._own(fresh)
+        refused = self._own(fresh) if self.journal.view.parked is None else parking.resumed(self)
         if refused is not None:
             return refused
         view = self.journal.view
-        if view.state == "closed":  # somebody else brought it to its end
-            with suppress(OwnershipLost):
-                self.owned.give_back()
-            unclaim(self.tools.records.database, self.run_id)
-            return view.exit_code or 0
+        if view.state == "closed":
+            return self._ended_elsewhere()
         laid = self._laying(fresh)
         if view.state == "closing" and view.ending is not None:
             return laid() or close(self, view.ending)
@@ -144,11 +143,11 @@ class Engine:
         refused = self._plan_again(laid) if look_again else laid()
         if refused is not None:
             return refused
-        refused = self._read_credentials()
+        refused = self.read_credentials()
         if refused is not None:
             return refused
-        self.executor.outputs.update({step.id: dict(step.outputs) for step in view.steps.values() if step.outputs})
-        self.tools.ready()
+        self._take_outputs()
+        self.be_ready()
         way: Way | None = recover(self)
         while not self.stopping.is_set():
             if self.journal.sync().undo_wanted:
@@ -173,6 +172,15 @@ class Engine:
                     continue
                 if way != "done":
                     self.copy()  # no next step takes them along
+            if way == "parked":
+                refused = parking.rest(self)
+                if refused is not None:
+                    return refused
+                if self.journal.sync().state == "closed":
+                    return self._ended_elsewhere()
+                self._take_outputs()
+                way = recover(self)
+                continue
             if way == "done":
                 return end(self, "succeeded", f"{self.plan.title}: done.")
             if way == "stopped":
@@ -198,6 +206,18 @@ class Engine:
         steps = self.journal.view.steps
         waited = any(isinstance(step.run, Park) and steps[step.id].state == "done" for step in self.plan.steps)
         return self.plan.on_failure == "undo" and not self.journal.view.agreed and not waited
+
+    def _ended_elsewhere(self) -> int:
+        """Somebody else brought it to its end."""
+        with suppress(OwnershipLost):
+            self.owned.give_back()
+        unclaim(self.tools.records.database, self.run_id)
+        return self.journal.view.exit_code or 0
+
+    def _take_outputs(self) -> None:
+        """What steps gave that another runner did, for later ones."""
+        steps = self.journal.view.steps.values()
+        self.executor.outputs.update({step.id: dict(step.outputs) for step in steps if step.outputs})
 
     def _interrupted(self, why: str, *, asked: bool = False) -> None:
         """Say why this runner stops before the end, for whoever goes on: here, and on the hosts that are reached.
@@ -247,44 +267,54 @@ class Engine:
     # -- ownership -------------------------------------------------------------------------------------------------
 
     def _own(self, fresh: bool) -> int | None:
-        """Take the locks on every host, in sorted order. An exit code where that is not to be had."""
-        environment, view = self.tools.environment, self.journal.view
+        """Take the locks on every host. An exit code where that is not to be had."""
         try:
-            self.owned.take(
-                who=self.tools.who,
-                reason=str(view.body.get("reason", "")),
-                title=self.plan.title,
-                since=view.created,
-                over=self._is_over,
-            )
-            other = left_out.held_there(environment, self.plan.without, self.run_id) if fresh else None
-            if other is not None and not self._is_over(other):
-                self.owned.give_back()
-                raise locks.LockHeld(environment.name, other)
-        except (locks.LockHeld, HostError) as error:
+            self.own(fresh)
+        except (locks.LockHeld, ClaimHeld, HostError) as error:
             if not fresh:
                 self.say(f"cannot go on: {error}")
                 return UNFINISHED_CODE
             return self._not_begun(error)
-        if not fresh:
+        return None
+
+    def own(self, fresh: bool = False) -> None:
+        """Take the locks on every host, in sorted order, and what hosts know of this run and of others' claims.
+
+        `fresh`: nobody has executed anything of it yet. Raises LockHeld, ClaimHeld, HostError, ChainBroken.
+        """
+        environment, view = self.tools.environment, self.journal.view
+        self.owned.take(
+            who=self.tools.who,
+            reason=str(view.body.get("reason", "")),
+            title=self.plan.title,
+            since=view.created,
+            over=self._is_over,
+        )
+        if fresh:
+            other = left_out.held_there(environment, self.plan.without, self.run_id)
+            if other is not None and not self._is_over(other):
+                self.owned.give_back()
+                raise locks.LockHeld(environment.name, other)
             try:
-                added = self.journal.fetch(environment, self.plan.hosts)
-            except HostError as error:  # what only that host knows must not be done again
-                self.say(f"cannot go on: {error}")
-                return UNFINISHED_CODE
+                held_on_hosts(self.tools.records, environment, self.plan, self.run_id)
+            except (ClaimHeld, HostError):
+                self.owned.give_back()
+                raise
+        else:
+            added = self.journal.fetch(environment, self.plan.hosts)  # all: what only one knows must not be done again
             if added:
                 self.say(f"took over {added} records from the hosts: this run was carried on elsewhere")
             if self.journal.view.state == "closed":
-                return None
+                return
         me = {"pid": self.me.pid, "machine": self.me.machine, "boot": self.me.boot, "who": self.tools.who}
         self.journal.append(LEASED, me)
         self.journal.append(LOCKED, {"fences": dict(self.owned.fences)})
-        return None
 
     def _is_over(self, held: locks.Held) -> bool:
-        """Whether the run that a lock names has ended: its runner could not give the lock back on a lost host.
+        """Whether the run that a lock names does not need it: its runner could not give it back on a lost host.
 
-        As this store and the hosts know it, all of which must answer.
+        It has ended, or it is parked and nobody beats the lock. As this store and the hosts know it, all of which must
+        answer.
         """
         owner, environment = held.owner, self.tools.environment
         if owner.kind != "run" or not is_run_id(owner.run):
@@ -298,8 +328,9 @@ class Engine:
                 believe(owner.run, copies[-1], environment)
             except (HostError, ChainBroken):
                 return False
-        ends = [record.kind for record in max(copies, key=len) if record.kind in (CLOSED, REOPENED)]
-        return ends[-1:] == [CLOSED]
+        newest: list[Record] = max(copies, key=len)
+        view = fold(newest)
+        return view.state == "closed" or (view.parked is not None and (held.dead or owner.gone))
 
     def _laying(self, fresh: bool) -> Callable[[], int | None]:
         """Put plan, records and audit on the hosts beside what comes next; what is given back waits for that.
@@ -398,7 +429,13 @@ class Engine:
         self.journal.append(PLANNED, {"digest": planned.plan.digest})
         return None
 
-    def _read_credentials(self) -> int | None:
+    def be_ready(self) -> None:
+        """Return once everything is imported that the run may need. Before the first change, and before it parks."""
+        if not self._ready:
+            self.tools.ready()
+            self._ready = True
+
+    def read_credentials(self) -> int | None:
         """Read every credential that plan and undo name, before the first change; the redactor learns them."""
         for name in self.plan.credentials:
             try:

@@ -121,6 +121,7 @@ def _step(engine: Engine, step: Step) -> Way:
 
 def _attempt(engine: Engine, step: Step, attempt: int) -> Outcome | Way:
     """Intent on the disk here and, in the guard's round trip, there; then the effect. A way if it may not begin."""
+    assert not isinstance(step.run, Park)  # `forward` begins none
     intent = engine.journal.append(
         INTENT,
         {
@@ -140,7 +141,6 @@ def _attempt(engine: Engine, step: Step, attempt: int) -> Outcome | Way:
             if engine.stopping.is_set():
                 return "stopped"
             return "cancelled" if engine.journal.sync().cancel is not None else _not_begun(engine, step, str(error))
-    assert not isinstance(step.run, Park)  # `forward` begins none
     engine.say(f"── {step.title}", step.id, attempt)
     cancel = engine.cancel_now if step.cancel in ("now", "ask") else None
     return engine.executor.execute(

@@ -79,6 +79,7 @@ class Journal:
         with self._lock:  # from the beginning: what was known may have been superseded, also by another process
             self._known = self._records.read(self.run)
             self.view = fold(self._known)
+            self._sent.clear()  # whoever had the hosts meanwhile may have left other copies there
         return added
 
     def lacking(self, host: str, until: int) -> list[str]:

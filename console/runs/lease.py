@@ -81,12 +81,12 @@ class LeaseHeld(Exception):
 
 
 class ClaimHeld(Exception):
-    """Another unfinished run of this store holds what this one needs. A sentence."""
+    """Another unfinished run holds what this one needs. A sentence."""
 
     exit_code = 4
 
-    def __init__(self, claim: str, run: str) -> None:
-        super().__init__(f"{claim} is held by the run {run}, which has not ended.")
+    def __init__(self, claim: str, run: str, why: str = "which has not ended.") -> None:
+        super().__init__(f"{claim} is held by the run {run}, {why}")
         self.run = run
         self.ways_out = (f"look at it: quarterdeck runs show {run}",)
 
@@ -203,6 +203,12 @@ def unclaim(database: Database, run: str) -> None:
     """Give all claims of a run back."""
     with database.writing() as connection:
         connection.execute("DELETE FROM claim WHERE run = ?", (run,))
+
+
+def unclaim_in(connection: Any, run: str, claims: Iterable[str]) -> None:
+    """Give some claims of a run back, within a transaction."""
+    for name in claims:
+        connection.execute("DELETE FROM claim WHERE name = ? AND run = ?", (name, run))
 
 
 def _process(text: str) -> Process:

@@ -176,6 +176,12 @@ class RunView:
         return str(self.body.get("plan", {}).get("title", "")) or self.action
 
     @property
+    def decided(self) -> bool:
+        """Whether a person has decided how it goes on: take it back, leave it, or stop and be asked."""
+        leave = self.decision is not None and self.decision["choice"] == "leave"
+        return self.undo_wanted or self.cancel is not None or leave
+
+    @property
     def exit_code(self) -> int | None:
         """The exit code of its ending; None while it has none."""
         return EXIT_CODES[self.ending] if self.state == "closed" and self.ending else None
@@ -187,6 +193,11 @@ class RunView:
             return bool(self.body.get("changed", True))
         writing = {step["id"] for step in self.body.get("plan", {}).get("steps", ()) if step["run"].get("writes")}
         return any(step.begun for step in self.steps.values() if step.id in writing)
+
+
+def waits_key(run: str) -> str:
+    """Where the store keeps why a parked run whose wait is over does not go on; empty while nothing keeps it."""
+    return f"parked:{run}"
 
 
 def pruned_key(run: str) -> str:

@@ -44,6 +44,9 @@ class Ownership:
         self._me = Process.me()
         self._proved = 0.0
         self._stopped = threading.Event()
+        self._renewing = False
+        self._resting: threading.Event | None = None
+        """Set once the locks that are beaten now are not to be beaten any more."""
         self.fences: dict[str, str] = {}
         """Host to the fence that this runner holds there."""
         self.lost = ""
@@ -65,7 +68,7 @@ class Ownership:
     ) -> None:
         """Take the locks in sorted host order, and end what earlier owners left running there.
 
-        `over`: whether the run that a lock names has ended, so that nobody will give it back. On failure what was
+        `over`: whether the run that a lock names does not need it any more. On failure what was
         newly taken is given back. Raises LockHeld, StillRunning, HostError.
         """
         environment = self._environment
@@ -107,7 +110,8 @@ class Ownership:
         except locks.LockHeld as error:
             if error.held.owner.kind == "person" or not over(error.held):
                 raise
-            self._say(f"the lock on {host.name} was left there by the run {error.held.owner.run}, which has ended")
+            whose = f"the run {error.held.owner.run}, which has ended, or waits without it"
+            self._say(f"the lock on {host.name} was left there by {whose}")
             return locks.seize(host, environment.directory, owner, error.held, environment.timing, **where)
 
     def give_back(
@@ -136,14 +140,30 @@ class Ownership:
         return left
 
     def keep(self) -> None:
-        """Begin to renew lease and locks, until `stop`."""
-        threading.Thread(target=self._renew, name="lease", daemon=True).start()
+        """Begin to renew lease and locks, until `stop`; the locks until `rest`."""
+        self.keep_lease()
+        if self._resting is not None:
+            return
+        self._resting = resting = threading.Event()
         for name in self._hosts:
-            threading.Thread(target=self._beat, args=(name,), name=f"beat {name}", daemon=True).start()
+            threading.Thread(target=self._beat, args=(name, resting), name=f"beat {name}", daemon=True).start()
+
+    def keep_lease(self) -> None:
+        """Begin to renew the lease alone, until `stop`."""
+        if not self._renewing:
+            self._renewing = True
+            threading.Thread(target=self._renew, name="lease", daemon=True).start()
+
+    def rest(self) -> None:
+        """Beat no lock any more: they are to be given back, and the lease is kept."""
+        resting, self._resting = self._resting, None
+        if resting is not None:
+            resting.set()
 
     def stop(self) -> None:
         """Renew nothing any more."""
         self._stopped.set()
+        self.rest()
 
     def prove(self, *, lease: bool = False) -> None:
         """Return only with proof, no older than `proof_s`, that this run owns the environment.
@@ -182,17 +202,19 @@ class Ownership:
             except StoreUnusable as error:
                 self._say(str(error))
 
-    def _beat(self, name: str) -> None:
-        while not self._stopped.wait(self._environment.timing.heartbeat_s):
+    def _beat(self, name: str, resting: threading.Event) -> None:
+        while not resting.wait(self._environment.timing.heartbeat_s):
             try:
                 self._beat_once(name)
             except locks.LockLost as error:
-                self.lost = str(error)
+                if not resting.is_set():  # it was given back while this beat was on its way
+                    self.lost = str(error)
             except HostError:
                 continue  # not reached: no proof; what needs one waits or stops
 
     def _beat_once(self, name: str) -> None:
         began = clock()
-        locks.beat(self._environment.hosts[name], self._environment.directory, self._run, self.fences[name])
+        fence = self.fences.get(name, "")
+        locks.beat(self._environment.hosts[name], self._environment.directory, self._run, fence)
         if name == self.first:
             self._proved = began

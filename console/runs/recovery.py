@@ -17,6 +17,7 @@ from console.runs.effects import locked_out
 from console.runs.forward import Way, settle
 from console.runs.locks import attempts
 from console.runs.model import UNBEGUN
+from console.runs.parking import over
 
 if TYPE_CHECKING:
     from console.runs.engine import Engine
@@ -44,6 +45,9 @@ def recover(engine: Engine) -> Way | None:
                 continue
         elif seen.state == "failed" and retry:
             seen.state = "waiting"
+            continue
+        elif seen.state == "parked":
+            worst = max(worst, over(engine, step), key=lambda one: _WORSE[one])
             continue
         elif seen.state in ("failed", "unknown") and not view.undo_wanted:
             worst = max(worst, seen.state, key=lambda one: _WORSE[one])

@@ -30,6 +30,8 @@ class Left(NamedTuple):
     """The environment's policy lets a change go on with nobody there (`wake: go-on`)."""
     restarted: bool = False
     """The machine was started anew since its runner stopped."""
+    due: bool = False
+    """It is parked, and its wait is over."""
     tries: int = 0
     """How often it was woken since it last came further."""
 
@@ -47,7 +49,7 @@ def verdict(view: RunView, left: Left, now: float) -> Verdict:
         return Verdict(None, "it was not made here, and nobody here has confirmed its plan")
     if left.elsewhere:
         return Verdict(None, "its hosts know more of it than this store: it was carried on elsewhere")
-    settled = _settled(view)
+    settled = _settled(view, left)
     if settled.next is None and settled.why:
         return settled
     if left.tries >= TRIES:
@@ -63,7 +65,7 @@ def verdict(view: RunView, left: Left, now: float) -> Verdict:
     return Verdict("go on", "its runner died, and the policy of its environment lets it go on")
 
 
-def _settled(view: RunView) -> Verdict:
+def _settled(view: RunView, left: Left) -> Verdict:
     """What its records have settled; no word and no reason where they have not."""
     if view.state == "closed":
         return Verdict(None, "it has ended")
@@ -82,6 +84,12 @@ def _settled(view: RunView) -> Verdict:
         if then == "undo":
             return Verdict("undo", "it was cancelled, and is to be taken back")
         return Verdict(None, "it was cancelled: undo it, leave it, or go on?")
+    if view.parked is not None:
+        if left.due:
+            return Verdict("go on", "its wait is over, and what was confirmed goes on then")
+        if view.unlocked:
+            return Verdict(None, "it is parked, and its wait is not over")
+        return Verdict("go on", "it was parking: its environment is to be given back")
     if view.decision is not None:
         return Verdict(None, "")  # to go on: like any other change
     states = {step.state for step in view.steps.values()}

@@ -164,6 +164,8 @@ class RunLine(NamedTuple):
     """When its runner was last heard of, unix seconds; 0: not known."""
     looked: float = 0.0
     """When `quarterdeck wake` last looked at it and could not go on; 0: never."""
+    until: float = 0.0
+    """Until when it is parked, unix seconds; 0: it is not."""
 
 
 class SystemView(NamedTuple):

@@ -12,7 +12,7 @@ from screens.theme import BRAILLE, Symbols, mark
 from screens.widgets.lines import strip_of
 from screens.widgets.table import Cell, Column, Row, RowTable
 from screens.widgets.words import fit
-from screens.words import lasting, moment
+from screens.words import lasting, moment, state_words
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -122,6 +122,9 @@ class ServicesPane(Pane):
             if run.environment == view.name and run is self.known.running(view.name):
                 words = f"{run.title} {run.state}" + (f": {run.step}" if run.step else "")
                 rows.append(self._sentence(f"run:{run.id}", run.state, words, "run", run.id))
+        for run in self.known.parked(view.name):
+            words = f"{run.title}: {state_words(run, self.deck.bridge.clock())}"
+            rows.append(self._sentence(f"run:{run.id}", run.state, words, "run", run.id))
         return rows
 
     def _sentence(self, key: str, state: str, words: str, kind: str, name: str) -> Row:

@@ -11,7 +11,20 @@ from typing import Any, Literal
 from pydantic import JsonValue
 
 from console.hosts.base import HostError
-from console.runs.api import Action, Command, FactsContext, Frozen, Gate, Op, OpContext, Outcome, Params, Plan, Step
+from console.runs.api import (
+    Action,
+    Command,
+    FactsContext,
+    Frozen,
+    Gate,
+    Op,
+    OpContext,
+    Outcome,
+    Params,
+    Park,
+    Plan,
+    Step,
+)  # fmt: skip
 
 DO = 'printf "do %s\\n" "$2" >>"$1/effects"; : >"$1/made.$2"'
 WAIT = 'printf "begin %s\\n" "$2" >>"$1/effects"; while [ ! -e "$1/go" ]; do sleep 0.02; done; ' + DO
@@ -31,7 +44,19 @@ class TallyParams(Params):
 
     kinds: tuple[
         Literal[
-            "do", "wait", "detach", "count", "count-detach", "break", "flaky", "stay", "op", "gate", "look", "doubt"
+            "do",
+            "wait",
+            "detach",
+            "count",
+            "count-detach",
+            "break",
+            "flaky",
+            "stay",
+            "op",
+            "gate",
+            "look",
+            "doubt",
+            "park",
         ],
         ...,
     ]
@@ -40,6 +65,12 @@ class TallyParams(Params):
     undo: Literal["yes", "fails", "waits"] = "yes"
     on_failure: Literal["undo", "ask"] = "undo"
     secret: str = ""
+    park_s: float = 3600.0
+    """How long a step of the kind `park` waits."""
+    still: bool = False
+    """Whether what was made before has to be there after it."""
+    credential: str = ""
+    """What is claimed beside the environment."""
 
 
 class TallyFacts(Frozen):
@@ -72,12 +103,16 @@ class Tally(Action[TallyParams, TallyFacts]):
         for number, kind in enumerate(params.kinds, 1):
             host = facts.hosts[(number - 1) % len(facts.hosts)]
             needs = (steps[-1].id,) if steps and not params.side_by_side else ()
-            steps.append(_step(f"s{number}", kind, host, facts, params, needs))
+            if kind == "park":
+                still = tuple(step.id for step in steps if step.check is not None) if params.still else ()
+                steps.append(Step(id=f"s{number}", title="Overlap", run=Park(seconds=params.park_s, still=still)))
+            else:
+                steps.append(_step(f"s{number}", kind, host, facts, params, needs))
         return Plan(
             action=self.name,
             environment="here",
             title=f"Tally {' '.join(params.kinds)}",
-            claims=("environment:here",),
+            claims=("environment:here", *((f"credential:{params.credential}",) if params.credential else ())),
             hosts=facts.hosts,
             steps=tuple(steps),
             credentials=(params.secret,) if params.secret else (),

@@ -1,0 +1,197 @@
+"""A run that is parked: it gives its environment back, waits until the time in its journal, and takes it again.
+
+Nothing of it is in this process alone. Whichever runner carries the run on, this one or another after a kill or a
+restart, finds in the journal until when it waits (`run.parked`) and whether the environment was given back already
+(`locks.removed`). Nothing is recorded while it waits but what a person decides: the hosts cannot be told without their
+locks, and whoever goes on from there must not find another continuation here.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from console.hosts.base import HostError, LoginRefused
+from console.runs.api import Park, Step
+from console.runs.claims import of_environments
+from console.runs.forward import EVIDENCE_LIMIT, Way
+from console.runs.lease import ClaimHeld, boot_id, claim_in, unclaim_in
+from console.runs.locks import LockHeld
+from console.runs.model import DONE, PARKED, SKIPPED, UNFINISHED_CODE, UNKNOWN, UNLOCKED, waits_key
+from console.runs.ownership import OwnershipLost
+from console.runs.seen import left_s
+from console.store.records import ChainBroken
+from console.timing import boot_clock
+
+if TYPE_CHECKING:
+    from console.runs.engine import Engine
+
+
+class Elsewhere(Exception):
+    """A runner that is not of this store carries the run on. A sentence."""
+
+
+def resumed(engine: Engine) -> int | None:
+    """A new runner of a parked run: what it needs is read now, while a person may be there; then the same as `rest`."""
+    refused = engine.read_credentials()
+    if refused is not None:
+        return refused
+    engine.be_ready()
+    return rest(engine)
+
+
+def rest(engine: Engine) -> int | None:
+    """Wait without the environment, and return once it is this run's again; an exit code if this runner leaves first.
+
+    The wait begins here, unless it has begun already. Raises OwnershipLost, ChainBroken, StoreUnusable.
+    """
+    engine.owned.keep_lease()
+    if engine.journal.sync().parked is None:
+        _begin(engine)
+    _waits(engine, "", "")
+    refused_since = 0.0
+    while True:
+        view, pause_s = engine.journal.sync(), engine.timing.parked_s
+        if engine.owned.lost:
+            raise OwnershipLost(engine.owned.lost)
+        if view.parked is not None and not view.decided and (left := left_s(view.parked)) > 0:
+            if not view.unlocked:
+                _give_back(engine)
+            pause_s = min(pause_s, left)
+        elif not engine.stopping.is_set():
+            try:
+                if _take(engine):
+                    return None
+                refused_since = 0.0
+            except LoginRefused as error:
+                refused_since = refused_since or time.monotonic()
+                if time.monotonic() - refused_since >= engine.timing.lock_dead_s:
+                    engine.say(f"stopped: {error}")  # whoever has a login that works can go on with it
+                    return UNFINISHED_CODE
+            except Elsewhere as error:
+                engine.say(f"stopped: {error}")
+                return UNFINISHED_CODE
+            pause_s = engine.timing.retake_s
+        if engine.stopping.wait(pause_s):
+            engine.say(f"stopped: it was asked to stop (SIGTERM). Go on with: quarterdeck runs resume {engine.run_id}")
+            return UNFINISHED_CODE
+
+
+def over(engine: Engine, step: Step) -> Way:
+    """The wait of a parked run whose environment is its own again: done, or in doubt where something is not as left.
+
+    Not decided while it is to go on, or a person has decided otherwise: then it stays parked (`done`, for now).
+    """
+    view = engine.journal.view
+    assert isinstance(step.run, Park)  # nothing else is parked
+    if view.parked is None or view.decided or left_s(view.parked) > 0:
+        return "done"
+    gone = _not_as_left(engine, step.run)
+    skipped = engine.journal.last(lambda record: record.kind == SKIPPED)
+    how = "the wait is over"
+    if skipped is not None and skipped.body is not None:
+        how = f"the rest of the wait was skipped by {skipped.body.get('who')}: {skipped.body.get('reason')}"
+    evidence = "\n".join(gone) or how
+    body = {"step": step.id, "attempt": 0, "evidence": evidence[:EVIDENCE_LIMIT], "outputs": {}}
+    engine.journal.append(UNKNOWN if gone else DONE, body)
+    engine.copy()
+    return "unknown" if gone else "done"
+
+
+def _not_as_left(engine: Engine, wait: Park) -> tuple[str, ...]:
+    """What the later steps stand on and is not there any more, or cannot be seen; a sentence each."""
+    said = []
+    for id_ in wait.still:
+        step = engine.steps[id_]
+        assert step.check is not None  # the plan was looked at
+        seen = engine.executor.execute(step.check, label=f"{id_}.CHECK", host=step.host, attempt=None)
+        if seen.verdict != "yes":
+            word = "is not there any more" if seen.verdict == "no" else "cannot be seen"
+            why = seen.evidence or "its check says no"
+            said.append(f"what '{step.title}' did on {step.host or 'here'} {word}: {why}")
+    return tuple(said)
+
+
+def _begin(engine: Engine) -> None:
+    """Record until when the run waits. From here on it is parked, whatever becomes of this runner."""
+    step = next(one for one in engine.plan.steps if engine.journal.view.steps[one.id].state != "done")
+    assert isinstance(step.run, Park)  # `forward` says so
+    until, clock = time.time() + step.run.seconds, boot_clock() + step.run.seconds
+    engine.journal.append(PARKED, {"step": step.id, "until": until, "clock": clock, "boot": boot_id()})
+    at = time.strftime("%H:%M:%S on %Y-%m-%d", time.localtime(until))
+    engine.say(f"── {step.title}: parked until {at}; {engine.tools.environment.name} is free meanwhile", step.id)
+    engine.audited("run.parked", {"until": until})
+
+
+def _give_back(engine: Engine) -> None:
+    """Locks, and claims on environments, are given back. May be done again after a crash."""
+    tools, owned = engine.tools, engine.owned
+    if not owned.fences:  # another runner had them
+        owned.fences.update(engine.journal.view.fences)
+    owned.rest()
+    engine.wait_for_copies()
+    try:
+        left = owned.give_back(last=engine.lacking)
+    except OwnershipLost as error:  # somebody took the environment since: it is given back
+        engine.say(str(error))
+        left = []
+    _unclaim(engine)
+    engine.journal.append(UNLOCKED, {"hosts": sorted(set(owned.fences) - set(left)), "left": left})
+    try:
+        engine.send()  # while nobody else has the hosts
+    except HostError as error:
+        engine.say(str(error))
+    owned.fences.clear()
+    for name in engine.plan.hosts:  # a connection that is idle for hours is cut off by whatever lies between
+        tools.environment.hosts[name].close()
+
+
+def _unclaim(engine: Engine) -> None:
+    with engine.tools.records.database.writing() as connection:
+        unclaim_in(connection, engine.run_id, of_environments(engine.plan.claims))
+
+
+def _take(engine: Engine) -> bool:
+    """Take the environment again; whether that was possible. Why it was not is kept. Raises LoginRefused, Elsewhere."""
+    try:
+        with engine.tools.records.database.writing() as connection:
+            claim_in(connection, engine.run_id, engine.plan.claims)
+        try:
+            engine.own()
+        except (LockHeld, HostError, ChainBroken):
+            with suppress(OwnershipLost):
+                engine.owned.give_back()
+            engine.owned.fences.clear()
+            _unclaim(engine)
+            raise
+    except LockHeld as error:
+        owner = error.held.owner
+        if owner.run == engine.run_id and owner.kind == "run":
+            raise Elsewhere(f"{owner.who} carries this run on") from error
+        _waits(engine, owner.run or owner.who, f"waiting for the environment: {error}")
+        return False
+    except ClaimHeld as error:
+        _waits(engine, error.run, f"waiting for the environment: {error}")
+        return False
+    except HostError as error:
+        _waits(engine, f"{type(error).__name__} {error.host}", str(error))
+        if isinstance(error, LoginRefused):
+            raise
+        return False
+    _waits(engine, "", "")
+    engine.owned.keep()
+    if engine.journal.view.state != "closed":
+        engine.audited("run.unparked", {})
+    return True
+
+
+def _waits(engine: Engine, whom: str, why: str) -> None:
+    """Keep why the run does not go on, for whoever looks. Said, and written, only when it waits for something else."""
+    key = waits_key(engine.run_id)
+    known = engine.tools.records.remembered(key) or {"whom": ""}
+    if known.get("whom") == whom:
+        return
+    engine.tools.records.remember(key, {"whom": whom, "why": why, "at": time.time()})
+    if why:
+        engine.say(why)

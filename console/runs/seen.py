@@ -1,0 +1,138 @@
+"""A run as it stands: what its records say, who executes it now, and what may be asked of it."""
+
+from __future__ import annotations
+
+import socket
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from console.runs.lease import Process, boot_id
+from console.runs.model import WORDS, Parked, RunView
+from console.timing import boot_clock
+
+if TYPE_CHECKING:
+    from console.runs.locks import Held
+    from console.store.records import Record
+
+PARKED, DUE = "parked", "parked, due"
+"""States of a run that waits without its environment; `DUE`: it could go on, and nobody does."""
+
+
+def left_s(parked: Parked) -> float:
+    """Seconds until a wait is over, by the clocks of this machine; 0 once it is."""
+    return parked.left_s(time.time(), boot_clock(), boot_id())
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A run and who executes it now."""
+
+    view: RunView
+    holder: Process | None
+    """The living runner on this machine's store, or None."""
+    elsewhere: bool = False
+    """Its lock on the hosts is beaten by a runner that is not of this store."""
+    foreign: bool = False
+    """It was not made in this store: its plan came from a host, and nobody here has seen it."""
+    there: tuple[Record, ...] = ()
+    """Its chain as the hosts have it, where that is more than the store's: shown, and not taken into the store."""
+    gives_way: int = 0
+    """How many of the store's records the hosts have others for, if that chain is taken into the store."""
+    lock: Held | None = None
+    """Its lock on the hosts, where that was looked at and is there."""
+    heard: float = 0.0
+    """When its runner was last heard of, unix seconds: a record of it, or its lease renewed."""
+    looked: float = 0.0
+    """When `quarterdeck wake` last looked at it without being able to go on; 0: never."""
+    waits: str = ""
+    """Why a living runner does not go on with it though its wait is over, in a sentence."""
+
+    @property
+    def idle(self) -> bool:
+        """Whether it has no end, and nobody executes it as far as is known."""
+        return self.view.state != "closed" and self.holder is None and not self.elsewhere
+
+    @property
+    def parked(self) -> Parked | None:
+        """Its wait, where it is in it, without its environment, and nobody has decided otherwise."""
+        view = self.view
+        if view.parked is None or view.decided or self.elsewhere:
+            return None
+        # What is recorded after the locks have gone may not have reached the hosts; there the lock itself tells.
+        freed = view.unlocked or (self.lock is None and (self.foreign or bool(self.there)))
+        return view.parked if freed else None
+
+    @property
+    def left_s(self) -> float:
+        """Seconds until its wait is over; 0 where it is, or there is none."""
+        return left_s(self.parked) if self.parked is not None else 0.0
+
+    @property
+    def rests(self) -> bool:
+        """Whether nothing happens with it now, since it is parked: it is not over, nobody is there, or it waits."""
+        return self.parked is not None and bool(self.left_s > 0 or self.holder is None or self.waits)
+
+    @property
+    def state(self) -> str:
+        """Its state in a word: the ending, `running`, `undoing`, `waiting for you`, `interrupted`, `parked`…"""
+        view = self.view
+        if view.state == "closed" and view.ending is not None:
+            return WORDS[view.ending]
+        if self.parked is not None:
+            return DUE if self.holder is None and self.left_s <= 0 else PARKED
+        if self.holder is not None or self.elsewhere:
+            if view.question:
+                return "waiting for you"
+            return "undoing" if view.state == "undoing" or view.undo_wanted else "running"
+        if view.state == "created":
+            return "created, not begun"
+        return "waiting for you" if view.question else "interrupted"
+
+    @property
+    def take_over(self) -> str:
+        """Whose dead lock whoever goes on with it takes over, in words; empty where it is nobody else's.
+
+        What a runner of this store and this machine left is nobody else's, also after the machine was started anew.
+        """
+        if self.lock is None or self.elsewhere or self.holder is not None or self.view.state == "closed":
+            return ""
+        owner = self.lock.owner
+        if owner.gone or (owner.machine == socket.gethostname() and not self.foreign and not self.there):
+            return ""
+        return f"{owner.who}, of whom nothing was heard for {self.lock.age_s:.0f} s"
+
+    @property
+    def rebooted(self) -> bool:
+        """Whether nobody executes it because this machine was started anew since its runner began."""
+        owner = self.view.owner or {}
+        boot = str(owner.get("boot", "")).partition(" ")[0]
+        here = owner.get("machine") == socket.gethostname()
+        return bool(self.idle and here and boot and boot != boot_id().partition(" ")[0])
+
+    @property
+    def _asks(self) -> bool:
+        """Whether a step is going on that a second, confirmed cancel would end (`cancel="ask"`)."""
+        asking = {step["id"] for step in self.view.body["plan"]["steps"] if step.get("cancel") == "ask"}
+        return any(step.state == "running" and step.id in asking for step in self.view.steps.values())
+
+    @property
+    def can(self) -> tuple[str, ...]:
+        """What may be asked of it now: cancel, undo, resume, leave, now (the rest of its wait is skipped)."""
+        view = self.view
+        if view.pruned:
+            return ()
+        if view.state == "closed":
+            return ("undo",) if view.ending in ("succeeded", "cancelled-left", "needs-human") else ()
+        if self.parked is not None:
+            waits = self.left_s > 0
+            resume = ("resume",) if self.holder is None else ()
+            cancel = ("cancel",) if self.holder is not None else ()
+            return (*resume, *(("now",) if waits else ()), *cancel, *(("undo",) if view.changed else ()), "leave")
+        if self.holder is not None or self.elsewhere:
+            if view.question:
+                return view.choices
+            if view.undo_wanted:
+                return ()
+            return ("cancel",) if view.cancel is None or (self._asks and not view.cancel.get("force")) else ()
+        return ("resume", "undo", "leave") if view.changed or view.question else ("resume", "leave")
