@@ -2,6 +2,7 @@
 
 record-live, name-live   only where what is live was recorded by nobody: so that there is something to go back to
 files                    releases/<id>/ on each host, written aside and renamed
+env-kept, env            only where an environment file of the profile's changes: what it is is kept, and it is written
 config                   the stack's own tool reads them
 pull, pull-rest          fetch what is not there
 keep                     the images of the release to fall back to are protected from pruning
@@ -9,7 +10,7 @@ needs                    services that the migration needs, where they do not ru
 schema-before … known    on the first host only
 up, healthy, ready       host after host
 smoke                    once, after the last host
-verified                 on each host
+verified, env-forget     on each host
 prune                    what no retained release needs
 """
 
@@ -19,6 +20,7 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import JsonValue
 
+from actions.envfiles import NONE, Settings, add_steps, forget, put_back
 from actions.site import Site, health_of
 from console.runs.api import Command, Gate, Op, Step
 from console.stacks.base import Ground
@@ -31,6 +33,7 @@ from console.stacks.release import (
     unmark_command,
     written_command,
 )
+from console.stacks.scripts import then
 
 AS_BEFORE = "release.as_before@1"
 RECORDS_KEPT = 50
@@ -38,10 +41,16 @@ RECORDS_KEPT = 50
 SMOKE_S = 600.0
 
 
-def labels_for(site: Site, release: str, images: Mapping[str, str]) -> dict[str, str]:
-    """The label of each service: an older release's where its image stays, on every host, so that it keeps running."""
+def labels_for(site: Site, release: str, images: Mapping[str, str], settings: Settings = NONE) -> dict[str, str]:
+    """The label of each service: an older release's where its image stays, on every host, so that it keeps running.
+
+    One that reads an environment file which changes is started anew all the same.
+    """
     labels = {}
+    anew = {name for ground in site.grounds for name in settings.readers(ground.host)}
     for service, image in images.items():
+        if service in anew:
+            continue
         lives = [ground.live.service(service) for ground in site.grounds]
         older = {live.release for live in lives if live is not None and live.runs == image and live.state == "running"}
         stays = len(older) == 1 and all(live is not None and live.runs == image for live in lives)
@@ -61,6 +70,7 @@ class Change:
         uploads: Mapping[str, str] | None = None,
         *,
         smoke_back: bool = True,
+        settings: Settings = NONE,
     ) -> None:
         self.site = site
         self.stack = site.stack
@@ -68,10 +78,12 @@ class Change:
         self.fallback = fallback
         self.services = tuple(services)
         self.uploads = uploads or {}
+        self.settings = settings
+        """How the environment files stand that are to be written."""
         self.smoke_back = smoke_back
         """Whether an undo is proved by the smoke tests as well."""
         self.steps: list[Step] = []
-        self._last: dict[str, str] = {}
+        self.last: dict[str, str] = {}
 
     @property
     def first(self) -> Ground:
@@ -79,14 +91,14 @@ class Change:
 
     def add(self, step: Step, ground: Ground | None, needs: Sequence[str] = ()) -> None:
         """Add a step after the last one on its host, or after all of them (None)."""
-        before = [self._last[ground.host]] if ground and ground.host in self._last else []
+        before = [self.last[ground.host]] if ground and ground.host in self.last else []
         if ground is None:
-            before = list(dict.fromkeys(self._last.values()))
+            before = list(dict.fromkeys(self.last.values()))
         wanted = tuple(dict.fromkeys([*before, *needs]))
         step = step.model_copy(update={"needs": wanted})
         self.steps.append(step)
         for host in [ground.host] if ground else self.site.hosts:
-            self._last[host] = step.id
+            self.last[host] = step.id
 
     # --- preparing -------------------------------------------------------------------------------------------------
 
@@ -116,6 +128,7 @@ class Change:
                 ),
                 ground,
             )
+            add_steps(self, self.settings, ground)
             validate = self.stack.validate(ground, release)
             if validate is not None:
                 self.add(
@@ -174,7 +187,7 @@ class Change:
         if spec is None:
             return
         ground, release = self.first, self.target[self.first.host]
-        prepared = tuple(dict.fromkeys(self._last.values()))
+        prepared = tuple(dict.fromkeys(self.last.values()))
         missing = [name for name in spec.needs if not _runs(ground, name)]
         if missing:
             self.add(
@@ -249,7 +262,7 @@ class Change:
 
     def switch(self) -> None:
         """Host after host: up, healthy, ready; then the smoke tests; then the mark."""
-        done: tuple[str, ...] = tuple(dict.fromkeys(self._last.values()))
+        done: tuple[str, ...] = tuple(dict.fromkeys(self.last.values()))
         for ground in self.site.grounds:
             done = self._switch(ground, done)
         if self.site.smoke:
@@ -275,6 +288,7 @@ class Change:
                 ),
                 ground,
             )
+        forget(self, self.settings)
 
     def _switch(self, ground: Ground, needs: tuple[str, ...]) -> tuple[str, ...]:
         site, release = self.site, self.target[ground.host]
@@ -283,14 +297,20 @@ class Change:
         changed = [name for name in release.images if release.labels.get(name, release.id) == release.id]
         shown = f"{', '.join(changed) or 'no service'} will be replaced: each is down from its stop until it is healthy"
         names = self.services or site.spec.names
+        run = self.stack.switch(ground, release, self.services)
+        back = self.stack.switch_back(ground, fallback, release, self.services)
+        if anew := self._same_process(ground, release):
+            again = self.stack.start_anew(ground, release, anew)
+            run = run.model_copy(update={"argv": then(run.argv, again.argv)})
+            back = back.model_copy(update={"argv": then(back.argv, again.argv)})
         self.add(
             Step(
                 id=site.step("up", ground),
                 title=site.title(f"make {release.shown()} live", ground),
                 host=ground.host,
-                run=self.stack.switch(ground, release, self.services),
+                run=run,
                 check=Op(name="stack.live_is@1", args={"images": dict(release.images)}, deadline_s=60.0),
-                undo=self.stack.switch_back(ground, fallback, release, self.services),
+                undo=put_back(self.site, self.settings, ground, back),
                 undo_check=as_before(site, ground, fallback, release, with_smoke=with_smoke),
                 shown=shown,
             ),
@@ -323,7 +343,20 @@ class Change:
                 ),
                 ground,
             )
-        return (self._last[ground.host],)
+        return (self.last[ground.host],)
+
+    def _same_process(self, ground: Ground, release: Release) -> list[str]:
+        """Plain processes that read a changed file and run this very release: no switch starts them anew."""
+        if self.site.spec.kind != "process":
+            return []
+        return [
+            name
+            for name in self.settings.readers(ground.host)
+            if name in (self.services or self.site.spec.names)
+            and (live := ground.live.service(name)) is not None
+            and live.state == "running"
+            and live.runs == release.images.get(name)
+        ]
 
     # --- afterwards ------------------------------------------------------------------------------------------------
 

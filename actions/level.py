@@ -13,6 +13,7 @@ from pydantic import Field
 
 from actions.change import Change
 from actions.deploy.facts import read_uploads
+from actions.envfiles import Settings, files_then, read_settings
 from actions.fallback import fallback_of
 from actions.ops import OPS
 from actions.shown import finished, foreign_images, shown_blocks
@@ -32,6 +33,7 @@ class LevelParams(Params):
 class LevelFacts(Frozen):
     site: Site
     uploads: dict[str, str] = Field(default_factory=dict)
+    settings: Settings = Settings()
 
 
 class Level(Action[LevelParams, LevelFacts]):
@@ -50,7 +52,12 @@ class Level(Action[LevelParams, LevelFacts]):
 
     def facts(self, ctx: FactsContext, params: LevelParams) -> LevelFacts:
         site = read_site(ctx)
-        return LevelFacts(site=site, uploads=read_uploads(site))
+        late = {one.host: one.release for one in site.behind_here if params.host in ("", one.host)}
+        files = {
+            host: files_then(release, site.env_files(site.ground(host))) or site.env_files(site.ground(host))
+            for host, release in late.items()
+        }
+        return LevelFacts(site=site, uploads=read_uploads(site), settings=read_settings(ctx, site, files))
 
     def plan(self, facts: LevelFacts, params: LevelParams) -> Plan | Refusal:
         return plan(facts, params)
@@ -79,7 +86,7 @@ def plan(facts: LevelFacts, params: LevelParams) -> Plan | Refusal:
     target = {ground.host: _target(part, ground, release, facts.uploads) for ground in grounds}
     fallback = {ground.host: fallback_of(part, ground, site.next_id, facts.uploads) for ground in grounds}
     # The smoke tests know nothing of how far the environment has come: what is put back need only be healthy.
-    change = Change(part, target, fallback, (), facts.uploads, smoke_back=False)
+    change = Change(part, target, fallback, (), facts.uploads, smoke_back=False, settings=facts.settings)
     change.prepare()
     change.switch()
     _note(change, site, release, [one.host for one in late])
@@ -95,7 +102,7 @@ def plan(facts: LevelFacts, params: LevelParams) -> Plan | Refusal:
         change,
         action="level",
         title=f"Bring {names} of {site.environment} level with {release.shown()}",
-        credentials=(*login, *site.credentials()),
+        credentials=(*login, *site.credentials(), *facts.settings.credentials),
         blocks=(
             TextBlock(title="Behind", text=f"{said}\n{touched}", tone="warn"),
             *shown_blocks(change, _warnings(site, release, target)),
@@ -160,8 +167,9 @@ def _target(site: Site, ground: Ground, release: Release, uploads: Mapping[str, 
         update={
             "files": source.files if source is not None else site.stack.stored_files(ground, uploads),
             "of": source.id if source is not None else None,
-            "env_keys": ground.env_keys or (),
-            "env_fingerprint": ground.env_fingerprint,
+            "env_keys": site.env(ground)[0],
+            "env_fingerprint": site.env(ground)[1],
+            "env_files": files_then(release, site.env_files(ground)) or site.env_files(ground),
             "verified": None,
             "level": (),
         }

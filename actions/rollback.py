@@ -9,12 +9,14 @@ from pydantic import Field
 
 from actions.change import Change, labels_for
 from actions.deploy.facts import open_registry, read_uploads
+from actions.envfiles import Settings, files_then, read_settings
 from actions.fallback import fallback_of
 from actions.ops import OPS
 from actions.shown import finished, foreign_images, shown_blocks
 from actions.site import Question, Site, problems, read_site, read_site_and_ask
 from console.runs.api import Action, FactsContext, Frozen, OpHandler, Params, Plan, Refusal, Step
 from console.stacks.base import Ground
+from console.stacks.envfiles import FileTemplate
 from console.stacks.registry import RegistryError, parse_reference
 from console.stacks.release import Release, current_revisions, retained, short, verified
 
@@ -38,6 +40,7 @@ class RollbackFacts(Frozen):
     """The database's revision, asked in the live container; None: unknown."""
     lost: tuple[str, ...] = ()
     """Images of the target that are neither on every host nor in the registry."""
+    settings: Settings = Settings()
 
 
 class Rollback(Action[RollbackParams, RollbackFacts]):
@@ -62,7 +65,8 @@ class Rollback(Action[RollbackParams, RollbackFacts]):
         now = current_revisions(said) if said is not None else None
         target = chosen(site, params.to)
         lost = _lost(ctx, site, target) if isinstance(target, Release) else ()
-        return RollbackFacts(site=site, uploads=read_uploads(site), schema_now=now, lost=lost)
+        settings = read_settings(ctx, site, _files_back(site, target)) if isinstance(target, Release) else Settings()
+        return RollbackFacts(site=site, uploads=read_uploads(site), schema_now=now, lost=lost, settings=settings)
 
     def plan(self, facts: RollbackFacts, params: RollbackParams) -> Plan | Refusal:
         return plan(facts, params)
@@ -168,6 +172,21 @@ def next_number(site: Site) -> int:
     return int(site.next_id[1:])
 
 
+def _files_back(site: Site, source: Release) -> dict[str, tuple[FileTemplate, ...]]:
+    """By host, the environment files as the target's templates have them, where they are not those of what is live.
+
+    A release that recorded none takes them as they are.
+    """
+    found = {}
+    for ground in site.grounds:
+        now = site.env_files(ground)
+        then = files_then(next((one for one in ground.releases if one.id == source.id), source), now)
+        live = site.release(ground.live.release)
+        before = {file.name: file.lines for file in live.env_files} if live is not None else {}
+        found[ground.host] = tuple(file for file in then if before.get(file.name) != file.lines)
+    return found
+
+
 def plan(facts: RollbackFacts, params: RollbackParams) -> Plan | Refusal:
     """Like a deploy of the old images from their own files, without a migration. Pure."""
     site = facts.site
@@ -184,8 +203,8 @@ def plan(facts: RollbackFacts, params: RollbackParams) -> Plan | Refusal:
     fallback = {ground.host: fallback_of(site, ground, number, facts.uploads) for ground in site.grounds}
     if any(new for _, new in fallback.values()):
         number = f"r{int(number[1:]) + 1}"
-    target = {ground.host: _target(site, ground, number, source) for ground in site.grounds}
-    change = Change(site, target, fallback, (), facts.uploads)
+    target = {ground.host: _target(facts, ground, number, source) for ground in site.grounds}
+    change = Change(site, target, fallback, (), facts.uploads, settings=facts.settings)
     change.prepare(fetch=any(_missing(ground, source) for ground in site.grounds))
     _ask_target(change, facts, source)
     change.switch()
@@ -200,12 +219,16 @@ def plan(facts: RollbackFacts, params: RollbackParams) -> Plan | Refusal:
         on_failure="ask",  # undoing it would bring back what it is to leave
         action="rollback",
         title=f"Roll {site.environment} back to {source.shown()}",
-        credentials=(*login, *site.credentials()),
+        credentials=(*login, *site.credentials(), *facts.settings.credentials),
         blocks=shown_blocks(change, warnings),
     )
 
 
-def _target(site: Site, ground: Ground, number: str, source: Release) -> Release:
+def _target(facts: RollbackFacts, ground: Ground, number: str, source: Release) -> Release:
+    site = facts.site
+    back = {one.template.name: one.template for one in facts.settings.on(ground.host)}
+    live = site.release(ground.live.release)
+    stay = {file.name: file for file in (live.env_files if live is not None else ())}
     return Release(
         id=number,
         environment=site.environment,
@@ -213,10 +236,11 @@ def _target(site: Site, ground: Ground, number: str, source: Release) -> Release
         action="rollback",
         project=source.project,
         images=source.images,
-        labels=labels_for(site, number, source.images),
+        labels=labels_for(site, number, source.images, facts.settings),
         files=next(one for one in ground.releases if one.id == source.id).files,
-        env_keys=ground.env_keys or (),
-        env_fingerprint=ground.env_fingerprint,
+        env_keys=site.env(ground)[0],
+        env_fingerprint=site.env(ground)[1],
+        env_files=tuple({**stay, **back}.values()),
         of=source.id,
         notes=f"back to {source.id}",
         without=site.left_out,

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from actions.change import Change
+from actions.envfiles import env_blocks
 from actions.site import Site
 from console.runs.api import Block, DiffBlock, Plan, TableBlock, TextBlock
 from console.stacks.registry import parse_reference
@@ -48,10 +49,13 @@ def shown_blocks(change: Change, warnings: Sequence[str] = ()) -> tuple[Block, .
     before = {file.name: file.text for file in change.stack.release_files(fallback)} if fallback else {}
     for file in change.stack.release_files(release):
         blocks.append(DiffBlock(title=file.name, before=before.get(file.name, ""), after=file.text))
-    if fallback is not None and fallback.env_keys != release.env_keys:
+    blocks += env_blocks(change.settings)
+    if fallback is None or site.own_env(first) is not None:
+        return tuple(blocks)
+    if fallback.env_keys != release.env_keys:
         keys = ("\n".join(fallback.env_keys), "\n".join(release.env_keys))
         blocks.append(DiffBlock(title="Names in the environment file", before=keys[0], after=keys[1]))
-    elif fallback is not None and fallback.env_fingerprint != release.env_fingerprint:
+    elif fallback.env_fingerprint != release.env_fingerprint:
         text = "Its values changed since the last release; names are the same. Values are never read."
         blocks.append(TextBlock(title="Environment file", text=text, tone="warn"))
     return tuple(blocks)

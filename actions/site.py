@@ -10,8 +10,10 @@ from pydantic import Field, JsonValue
 
 from console.hosts.base import HostError, HostUnreachable
 from console.runs.api import FactsContext, Frozen, Refusal, RefusalError
-from console.stacks.base import Ground, Live, ServiceSpec, Stack, StackError, StackSpec, stack_of
+from console.stacks.base import ComposeSpec, Ground, Live, ServiceSpec, Stack, StackError, StackSpec, stack_of
 from console.stacks.behind import Behind, behind, counted, on_any_host
+from console.stacks.commands import on_host
+from console.stacks.envfiles import FileTemplate
 from console.stacks.release import Release, read_releases
 from console.stacks.release import next_id as after
 from profiles.models import secret_names
@@ -90,6 +92,26 @@ class Site(Frozen):
     def release(self, name: str | None) -> Release | None:
         """The release called so, or None."""
         return next((one for one in self.releases if one.id == name), None)
+
+    def env_files(self, ground: Ground) -> tuple[FileTemplate, ...]:
+        """The environment files that the console writes on a host, as the profile has them today."""
+        return tuple(file for file in self.spec.env_files if file.on(ground.host))
+
+    def own_env(self, ground: Ground) -> FileTemplate | None:
+        """The stack's own environment file (`env_file`), if the console writes it."""
+        if not isinstance(self.spec, ComposeSpec) or self.spec.env_file is None:
+            return None
+        path = on_host(self.spec, self.spec.env_file)
+        return next((one for one in self.env_files(ground) if one.path == path), None)
+
+    def env(self, ground: Ground) -> tuple[tuple[str, ...], str]:
+        """Names in the stack's own environment file and its fingerprint, as a new release records them.
+
+        Of one that the console writes the names are those of its template, and it has no fingerprint: its values are
+        those of the day.
+        """
+        ours = self.own_env(ground)
+        return (ours.keys, "") if ours is not None else (ground.env_keys or (), ground.env_fingerprint)
 
     def step(self, base: str, ground: Ground) -> str:
         """The id of a step: with the host's name where there are several hosts."""

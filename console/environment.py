@@ -9,12 +9,16 @@ from __future__ import annotations
 import copy
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from console.credentials.errors import CredentialMissing
+from console.text.secret import LABELS, Label, labelled
 from console.timing import DEFAULT, Timing
 
 if TYPE_CHECKING:
     from console.hosts.base import Host
+    from console.hosts.command import InputSecret
     from console.hosts.config import HostConfig
     from console.stacks.base import Stack
     from profiles.models import Environment as EnvironmentConfig
@@ -45,6 +49,20 @@ def field_of(name: str, value: str, field: str) -> str:
     if not isinstance(document, dict) or field not in document:
         raise FieldMissing(f"The credential {name} has no field {field}.")
     return str(document[field])
+
+
+def value_of(secret: Secrets, one: InputSecret) -> str:
+    """What a command's input names: the value, or its field; "" where it is missing and may be.
+
+    Raises what `secret` raises, FieldMissing.
+    """
+    try:
+        value = secret(one.credential)
+    except CredentialMissing:
+        if getattr(one, "missing", "refused") == "empty":
+            return ""
+        raise
+    return value if one.field is None else field_of(one.credential, value, one.field)
 
 
 class Hosts(Mapping[str, "Host"]):
@@ -107,13 +125,20 @@ class Environment:
     """One place where the system runs, with all that is needed to look at it and to change it."""
 
     def __init__(
-        self, profile: Profile, config: EnvironmentConfig, hosts: Hosts, secrets: Secrets, timing: Timing
+        self,
+        profile: Profile,
+        config: EnvironmentConfig,
+        hosts: Hosts,
+        secrets: Secrets,
+        timing: Timing,
+        fingerprints: Secrets = lambda name: "",
     ) -> None:
         self.profile = profile
         self.config = config
         self.hosts = hosts
         self.timing = timing
         self._secrets = secrets
+        self._fingerprints = fingerprints
         self._stack: Stack | None = None
         self.left_out: tuple[str, ...] = ()
         """Hosts that do not take part because somebody left them out by name."""
@@ -162,6 +187,25 @@ class Environment:
         value = self._secrets(name)
         return value if field is None else field_of(name, value, field)
 
+    def value(self, one: InputSecret) -> str:
+        """What a command's input names; "" where it may be missing. Raises as `secret` does, FieldMissing."""
+        return value_of(self._secrets, one)
+
+    def fingerprint(self, name: str) -> str:
+        """The keyed fingerprint of a credential's value, which may be shown and kept; "" where there is none to be had.
+
+        Raises CredentialMissing, KeyringLocked.
+        """
+        return self._fingerprints(name)
+
+    def fingerprints(self, name: str) -> dict[Label, str]:
+        """Label to keyed fingerprint of every value of a credential. Raises KeyringLocked, KeyringRefused."""
+        found: dict[Label, str] = {}
+        for label in LABELS:
+            with suppress(CredentialMissing):
+                found[label] = self._fingerprints(labelled(name, label))
+        return {label: fingerprint for label, fingerprint in found.items() if fingerprint}
+
     def without(self, names: Collection[str]) -> Environment:
         """The same environment over the same connections, of the hosts that are left. It is not closed by itself.
 
@@ -182,21 +226,32 @@ class Environment:
 
     def other(self, name: str) -> Environment:
         """Another environment of the same profile, for reading; the caller closes it. Raises KeyError."""
-        return bind(self.profile, name, secrets=self._secrets, timing=self.timing)
+        return bind(self.profile, name, secrets=self._secrets, timing=self.timing, fingerprints=self._fingerprints)
 
     def close(self) -> None:
         """Close its connections. What is detached on the hosts goes on."""
         self.hosts.close()
 
 
-def bind(profile: Profile, name: str, *, secrets: Secrets, timing: Timing = DEFAULT) -> Environment:
-    """The environment `name` of the profile. Connects to nothing. Raises KeyError for a name that is not there."""
+def bind(
+    profile: Profile,
+    name: str,
+    *,
+    secrets: Secrets,
+    timing: Timing = DEFAULT,
+    fingerprints: Secrets = lambda name: "",
+) -> Environment:
+    """The environment `name` of the profile. Connects to nothing. Raises KeyError for a name that is not there.
+
+    `fingerprints`: gives a credential's keyed fingerprint by its name.
+    """
     config = profile.environments[name]
 
     def make(host: str) -> Host:
         return make_host(profile, profile.hosts[host], secrets, timing)
 
-    return Environment(profile, config, Hosts(tuple(config.hosts), make, profile.hosts), secrets, timing)
+    hosts = Hosts(tuple(config.hosts), make, profile.hosts)
+    return Environment(profile, config, hosts, secrets, timing, fingerprints)
 
 
 def host_config(profile: Profile, entry: HostEntry) -> HostConfig:

@@ -195,7 +195,12 @@ def execute(
             begin_anew(_words(run, state, write_key_fd(key) if key is not None else None, profile_key))
 
         secret = only_its_own(profile, view.environment, keys.get)
-        environment = bind(profile, view.environment, secrets=secret)
+        environment = bind(
+            profile,
+            view.environment,
+            secrets=secret,
+            fingerprints=only_its_own(profile, view.environment, keys.fingerprint),
+        )
         spool = Spool(where.spool(run), redactor)
         try:
             keyring = Labelled(keys.credentials, redactor.add, rotated(profile, view.environment))

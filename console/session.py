@@ -179,6 +179,31 @@ class ReleaseShown(NamedTuple):
     """Hosts that were left out of it and do not have it: behind, while it is live."""
 
 
+class CredentialShown(NamedTuple):
+    """What may be shown of a credential; never its value."""
+
+    name: str
+    title: str = ""
+    kind: str = "other"
+    state: Literal["fine", "due", "overdue", "no rule", "not set"] = "not set"
+    set_at: str = ""
+    age_days: int | None = None
+    due: str = ""
+    """The day on which it is due to be renewed, or empty."""
+    overdue: str = ""
+    """The day on which it is in breach of its rule, or empty."""
+    verified_at: str = ""
+    """When it was last proved to work, or empty."""
+    fingerprint: str = ""
+    labels: tuple[str, ...] = ()
+    """Which values of it are there: current, pending, previous, retired."""
+    where: str = ""
+    used: tuple[str, ...] = ()
+    """What uses it, in words."""
+    fields: tuple[str, ...] = ()
+    """Names of its fields, if its value is not one text."""
+
+
 class Listener(Protocol):
     """What a session calls, from any thread, when something new is known."""
 
@@ -237,6 +262,22 @@ class Session(Protocol):
 
     def unlock(self, passphrase: str) -> None:
         """*Blocking.* Raises AskFailed for a wrong passphrase."""
+        ...
+
+    def credentials(self) -> tuple[CredentialShown, ...]:
+        """*Blocking.* Every credential, by name. Raises AskFailed, Locked."""
+        ...
+
+    def set_credential(self, name: str, value: str, field: str = "") -> None:
+        """*Blocking.* Store a value that was typed, or one field of it. Raises AskFailed, Locked."""
+        ...
+
+    def check_credential(self, name: str) -> tuple[str, str]:
+        """*Blocking.* Prove that it works against what it is for: (yes, no or unknown; evidence). Raises AskFailed."""
+        ...
+
+    def remove_credential(self, name: str) -> None:
+        """*Blocking.* Take it out of the keyring. Raises AskFailed, Locked."""
         ...
 
     def trust_profile(self) -> None:

@@ -94,7 +94,7 @@ def _seconds(value: object) -> object:
     return value
 
 
-def _local_file(value: object) -> object:
+def local_file(value: object) -> object:
     """An absolute path on this machine: `~` is expanded, a relative path starts at the file that names it."""
     if isinstance(value, str):
         if not value.strip():
@@ -166,7 +166,7 @@ Seconds = Annotated[
     ),
 ]
 
-LocalFile = Annotated[str, BeforeValidator(_local_file)]
+LocalFile = Annotated[str, BeforeValidator(local_file)]
 """A file on this machine: absolute once loaded."""
 
 HostPath = Annotated[str, AfterValidator(_host_path), Field(max_length=1000)]
@@ -175,6 +175,10 @@ HostPath = Annotated[str, AfterValidator(_host_path), Field(max_length=1000)]
 Url = Annotated[str, AfterValidator(_url), Field(max_length=2000)]
 
 Argv = Annotated[tuple[str, ...], BeforeValidator(_words), Field(min_length=1), AfterValidator(_no_nul)]
+
+
+SECRET_KEYS: Final = frozenset(("secret", "field", "label", "encode", "missing"))
+"""Keys of a mapping that names a secret; all but the first two only inside an environment file."""
 
 
 class SecretName(Shape):
@@ -207,8 +211,8 @@ def secret_names(value: object) -> tuple[SecretName, ...]:
     if isinstance(value, SecretName):
         return (value,)
     if isinstance(value, Mapping):
-        if "secret" in value and set(value) <= {"secret", "field"} and isinstance(value["secret"], str):
-            return (SecretName.model_validate(dict(value)),)
+        if "secret" in value and set(value) <= SECRET_KEYS and isinstance(value["secret"], str):
+            return (SecretName.model_validate({key: value[key] for key in ("secret", "field") if key in value}),)
         return tuple(name for inner in value.values() for name in secret_names(inner))
     if isinstance(value, list | tuple):
         return tuple(name for inner in value for name in secret_names(inner))

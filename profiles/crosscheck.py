@@ -15,7 +15,7 @@ from profiles.envcheck import environment_findings
 from profiles.findings import Finding, Loc, items, mapping, own_names, unknown, way_back
 from profiles.models import COMMAND_WORDS
 
-__all__ = ["findings"]
+__all__ = ["findings", "undeclared"]
 
 
 _PRODUCTION = re.compile(r"(^|[._-])(prod|production|prd|live)([._-]|$)")
@@ -85,6 +85,11 @@ def _credentials(data: Mapping[str, Any]) -> Iterator[Finding]:
 
     for group in ("hosts", "environments", "audit"):
         yield from walk((group,), mapping(data, group))
+
+
+def undeclared(data: Mapping[str, Any], name: str, field: str | None) -> Iterator[Finding]:
+    """What is wrong with a credential that an environment file names."""
+    return _credential(("secret",), name, field, mapping(data, "credentials"))
 
 
 def _credential(loc: Loc, name: str, field: Any, declared: Mapping[str, Any]) -> Iterator[Finding]:

@@ -38,7 +38,7 @@ def environment_findings(loc: Loc, body: Mapping[str, Any], hosts: Mapping[str, 
             yield Finding((*loc, "urls", key), said, "Call it what it leads to.", key=True)
     for key in ("directory", "state"):
         yield from variables((*loc, key), body.get(key), ())
-    for group in ("probes", "commands"):
+    for group in ("probes", "commands", "files"):
         yield from own_names(mapping(body, group), (*loc, group))
     yield from _stack((*loc, "stack"), stack, services, hosts)
     yield from _feeds(loc, body, services, mine, hosts)
@@ -47,6 +47,7 @@ def environment_findings(loc: Loc, body: Mapping[str, Any], hosts: Mapping[str, 
     yield from _smoke(loc, body, hosts)
     yield from _checklists(loc, body)
     yield from _commands(loc, body, mine)
+    yield from _files(loc, body, services, mine)
     if body.get("production") is True and mapping(body, "policy").get("confirm") == "key":
         wrong = "Production is confirmed by typing its name, never by one key."
         yield Finding((*loc, "policy", "confirm"), wrong, "Drop `confirm`, or `production`.")
@@ -205,3 +206,23 @@ def _commands(loc: Loc, body: Mapping[str, Any], mine: list[str]) -> Iterator[Fi
             yield from unknown((*at, "hosts", number), host, mine, "host", "Hosts of this environment")
         for text_loc, text in texts((*at, "argv"), mapping(command).get("argv")):
             yield from variables(text_loc, text, ("directory",))
+
+
+def _files(loc: Loc, body: Mapping[str, Any], services: list[str], mine: list[str]) -> Iterator[Finding]:
+    taken: dict[str, str] = {}
+    for name, file in mapping(body, "files").items():
+        at: Loc = (*loc, "files", name)
+        entry = mapping(file)
+        if "entries" in entry:
+            yield Finding((*at, "entries"), "`entries` is written by the console, not in a file.", "Remove it.")
+        yield from missing_file((*at, "template"), entry.get("template"), "template")
+        yield from variables((*at, "path"), entry.get("path"), ())
+        for number, host in enumerate(items(entry, "hosts")):
+            yield from unknown((*at, "hosts", number), host, mine, "host", "Hosts of this environment")
+        for number, service in enumerate(items(entry, "services")):
+            yield from unknown((*at, "services", number), service, services, "service", "Services of this stack")
+        path = str(entry.get("path"))
+        other = taken.setdefault(path.removeprefix("./"), name)
+        if other != name:
+            said = f"The file `{path[:80]}` is already that of `{other}`."
+            yield Finding((*at, "path"), said, "One template writes it.")

@@ -16,12 +16,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from profiles.errors import Mark, ProfileErrors, ProfileProblem
 from profiles.yamltree import MAX_BYTES, Branch, Entry, Leaf, Node, plain, read
 
 if TYPE_CHECKING:
+    from profiles.envfiles import FileValue
     from profiles.models import Profile
 
 __all__ = ["Found", "builtin_names", "find_profile", "load_profile"]
@@ -110,6 +111,8 @@ class _Reading:
     def __init__(self) -> None:
         self.problems: list[ProfileProblem] = []
         self.files: list[tuple[Path, bytes]] = []
+        self.values: Mapping[str, str] = {}
+        self.templates: dict[str, bytes] = {}
 
     def say(self, mark: Mark, path: str, wrong: str, right: str = "") -> None:
         self.problems.append(ProfileProblem(mark, path, wrong, right))
@@ -183,7 +186,7 @@ class _Reading:
         from profiles.merge import substituted
 
         entries = dict(root.entries)
-        values = self._variables(entries.pop("variables", None), given)
+        self.values = values = self._variables(entries.pop("variables", None), given)
         tree = substituted(Branch(root.mark, entries, root.size), values)
         entries = dict(tree.entries) if isinstance(tree, Branch) else {}
         defaults = entries.pop("defaults", None)
@@ -309,9 +312,47 @@ class _Reading:
             mark, keys, _ = placed(root, found.loc, found.key)
             if mark not in silent:
                 self.problems.append(ProfileProblem(mark, ".".join(keys), found.wrong, found.right))
+        lines = self._templates(data)
         if self.problems or profile is None:
             raise ProfileErrors(self.problems)
+        profile = _with_lines(profile, lines)
         return profile.model_copy(update={"source": self._source(profile, path, builtin)})
+
+    def _templates(self, data: Any) -> dict[tuple[str, str], tuple[FileValue, ...]]:
+        """The lines of every environment file, by environment and name. Mistakes in the templates are noted."""
+        from profiles.base import local_file
+        from profiles.crosscheck import undeclared
+        from profiles.envfiles import read_template
+        from profiles.findings import mapping, texts
+
+        found: dict[tuple[str, str], tuple[FileValue, ...]] = {}
+        for environment, body in mapping(data, "environments").items():
+            directory = mapping(body).get("directory")
+            own = {"environment": environment, **({"directory": directory} if isinstance(directory, str) else {})}
+            urls = {loc[-1]: text for loc, text in texts((), mapping(body, "urls")) if loc}
+            values = {**self.values, **{str(name): text for name, text in urls.items()}, **own}
+            for name, entry in mapping(body, "files").items():
+                template = mapping(entry).get("template")
+                if not isinstance(template, str) or not template.strip():
+                    continue
+                place = Path(str(local_file(template)))
+                if not _is_file(place):
+                    continue  # the cross checks say so
+                content = self._bytes(place, Mark(str(place))) or b""
+                self.templates[str(place)] = content
+                try:
+                    text = content.decode("utf-8")
+                except UnicodeDecodeError:
+                    self.say(Mark(str(place)), "", "This template is not UTF-8.", "Save it as UTF-8.")
+                    continue
+                path = f"environments.{environment}.files.{name}"
+                entries, problems, secrets = read_template(text.removeprefix("\ufeff"), str(place), values, path)
+                self.problems += problems
+                for mark, secret in secrets:
+                    for wrong in undeclared(data, secret.secret, secret.field):
+                        self.say(mark, path, wrong.wrong, wrong.right)
+                found[environment, name] = entries
+        return found
 
     def _source(self, profile: Profile, path: Path, builtin: str | None) -> object:
         from profiles.models import ComposeStack, Source
@@ -322,6 +363,9 @@ class _Reading:
                 for upload in environment.stack.upload:
                     if builtin or not Path(upload).is_relative_to(BUILTIN):
                         files.setdefault(upload, self._upload(Path(upload)))
+        for template, content in self.templates.items():
+            if builtin or not Path(template).is_relative_to(BUILTIN):
+                files.setdefault(template, content)
         if self.problems:
             raise ProfileErrors(self.problems)
         digest = hashlib.sha256()
@@ -337,6 +381,24 @@ class _Reading:
         if data is not None and len(data) > MAX_BYTES:
             self.say(Mark(str(path)), "", "This compose file is larger than 1 MiB.")
         return data or b""
+
+
+def _with_lines(profile: Profile, lines: Mapping[tuple[str, str], tuple[FileValue, ...]]) -> Profile:
+    """The profile with the lines of its environment files."""
+    if not lines:
+        return profile
+    environments = {
+        name: one.model_copy(
+            update={
+                "files": {
+                    file: entry.model_copy(update={"entries": lines.get((name, file), ())})
+                    for file, entry in one.files.items()
+                }
+            }
+        )
+        for name, one in profile.environments.items()
+    }
+    return profile.model_copy(update={"environments": environments})
 
 
 def _is_file(path: Path) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from profiles.base import (
     Argv,
@@ -27,6 +27,7 @@ from profiles.base import (
     secret_names,
     template_names,
 )
+from profiles.envfiles import EnvironmentFile, FileSecret, FileValue, FileVariable
 from profiles.feeds import (
     AlertmanagerFeed,
     DockerLogs,
@@ -97,9 +98,13 @@ __all__ = [
     "DatabaseRotation",
     "DockerLogs",
     "Environment",
+    "EnvironmentFile",
     "Expect",
     "Feeds",
     "FileLogs",
+    "FileSecret",
+    "FileValue",
+    "FileVariable",
     "GithubRotation",
     "GithubSecret",
     "GrafanaRotation",
@@ -210,6 +215,9 @@ class Environment(Shape):
         default_factory=dict,
         description="Public addresses by name; each name is a variable in feeds, probes and smoke.",
     )
+    files: Annotated[dict[Name, EnvironmentFile], names_into] = Field(
+        default_factory=dict, description="Environment files that the console writes on its hosts, by name."
+    )
     feeds: Feeds = Field(default_factory=Feeds, description="Where live values come from.")
     panels: tuple[Panel, ...] = Field(default=(), description="Charts, in the order they are shown.")
     probes: Annotated[
@@ -255,8 +263,18 @@ class Credential(Shape):
         default=(), description="Names of its fields, when the value is a JSON object and not one text."
     )
     rotate_after_days: Annotated[int, Field(ge=1, le=3650)] | None = Field(
-        default=None, description="How old it may get."
+        default=None, description="At this age it is due to be renewed."
     )
+    breach_after_days: Annotated[int, Field(ge=1, le=3650)] | None = Field(
+        default=None, description="At this age it is overdue. Default: as soon as it is due."
+    )
+
+    @model_validator(mode="after")
+    def _ages(self) -> Credential:
+        due, breach = self.rotate_after_days, self.breach_after_days
+        if breach is not None and (due is None or breach < due):
+            raise ValueError("needs `rotate_after_days` below its `breach_after_days`: it is due before it is overdue")
+        return self
 
 
 class AuditSinks(Shape):

@@ -32,6 +32,7 @@ _PARTS: Final[tuple[tuple[str, str, str], ...]] = (
     ("ProcessService", "stack: services: NAME: (process)", ""),
     ("Proxy", "stack: proxy:", ""),
     ("PortRange", "stack: ports:", ""),
+    ("EnvironmentFile", "files: NAME:", ""),
     ("Feeds", "feeds:", ""),
     ("PrometheusFeed", "feeds: metrics: (kind: prometheus)", ""),
     ("ScrapeFeed", "feeds: metrics: (kind: scrape)", ""),

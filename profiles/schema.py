@@ -19,8 +19,12 @@ def schema() -> dict[str, Any]:
     definitions = made["$defs"]
     environment = definitions["Environment"]
     environment.pop("required", None)
-    for name in ("Host", "Environment", "Credential", "Service", "ProcessService", "ReviewedCommand"):
+    for name in ("Host", "Environment", "EnvironmentFile", "Credential", "Service", "ProcessService"):
         definitions[name]["properties"].pop("name", None)
+    definitions["ReviewedCommand"]["properties"].pop("name", None)
+    definitions["EnvironmentFile"]["properties"].pop("entries", None)
+    for name in ("FileValue", "FileSecret", "FileVariable"):
+        definitions.pop(name, None)
     for name in ("HttpProbe", "CommandProbe", "ComposeProbe"):
         definitions[name]["properties"].pop("name", None)
     definitions.pop("Source", None)

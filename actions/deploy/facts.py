@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import Field
 
 from actions.deploy.params import DeployParams
+from actions.envfiles import Settings, read_settings
 from actions.site import Question, Site, read_site_and_ask
 from console.runs.api import FactsContext, Frozen, Refusal, RefusalError
 from console.stacks.base import ComposeSpec, RegistrySpec, StackError
@@ -38,6 +39,7 @@ class DeployFacts(Frozen):
     """Compose files of this machine, by path."""
     schema_now: tuple[str, ...] | None = None
     """The database's revision when it was first planned, asked in the live container, for a person; None: unknown."""
+    settings: Settings = Settings()
 
 
 def read(ctx: FactsContext, params: DeployParams) -> DeployFacts:
@@ -58,6 +60,7 @@ def read(ctx: FactsContext, params: DeployParams) -> DeployFacts:
         images=images,
         uploads=read_uploads(site),
         schema_now=current_revisions(said) if said is not None else None,
+        settings=read_settings(ctx, site),
     )
 
 

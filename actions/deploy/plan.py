@@ -25,9 +25,9 @@ def plan(facts: DeployFacts, params: DeployParams) -> Plan | Refusal:
     if any(new for _, new in fallback.values()):
         number = f"r{int(number[1:]) + 1}"
     target = {ground.host: _target(facts, ground, number, images) for ground in site.grounds}
-    if not any(new for _, new in fallback.values()) and (same := _already_live(site, fallback, target)):
+    if not any(new for _, new in fallback.values()) and (same := _already_live(facts, fallback, target)):
         return same
-    change = Change(site, target, fallback, _named(site, params), facts.uploads)
+    change = Change(site, target, fallback, _named(site, params), facts.uploads, settings=facts.settings)
     change.prepare()
     if site.spec.migrations is not None and _migrates(facts, params):
         change.migrate(facts.schema_now)
@@ -39,7 +39,7 @@ def plan(facts: DeployFacts, params: DeployParams) -> Plan | Refusal:
         change,
         action="deploy",
         title=f"Deploy {facts.candidate} to {site.environment}",
-        credentials=(*login, *site.credentials()),
+        credentials=(*login, *site.credentials(), *facts.settings.credentials),
         blocks=shown_blocks(change, _warnings(facts)),
     )
 
@@ -75,10 +75,11 @@ def _target(facts: DeployFacts, ground: Ground, number: str, images: dict[str, s
         action="deploy",
         project=getattr(site.spec, "project", site.environment),
         images=images,
-        labels=labels_for(site, number, images),
+        labels=labels_for(site, number, images, facts.settings),
         files=files,
-        env_keys=ground.env_keys or (),
-        env_fingerprint=ground.env_fingerprint,
+        env_keys=site.env(ground)[0],
+        env_fingerprint=site.env(ground)[1],
+        env_files=site.env_files(ground),
         notes=facts.notes,
         without=site.left_out,
     )
@@ -138,13 +139,16 @@ def _incomplete(facts: DeployFacts, params: DeployParams) -> Refusal | None:
 
 
 def _already_live(
-    site: Site, fallback: dict[str, tuple[Release | None, bool]], target: dict[str, Release]
+    facts: DeployFacts, fallback: dict[str, tuple[Release | None, bool]], target: dict[str, Release]
 ) -> Refusal | None:
     """Nothing would change: the same images from the same files with the same settings, verified.
 
     Hosts that are behind do not count: a deploy would replace what is live on all the others as well.
     """
+    site = facts.site
     late = [one.host for one in site.behind_here]
+    if facts.settings.differ:
+        return None
     for host, release in target.items():
         if host in late:
             continue

@@ -70,7 +70,7 @@ def read_facts(ctx: FactsContext, wanted: str) -> RotateFacts:
             "rotation": ROTATION.dump_python(found, mode="json"),
             "fields": credential.fields if credential is not None else (),
             "where": credential.where if credential is not None else "",
-            "fingerprints": dict(ctx.fingerprints(found.credential.secret)),
+            "fingerprints": environment.fingerprints(found.credential.secret),
             "elsewhere": used_elsewhere(environment.profile, environment.name, found.credential.secret),
             "site": read_site(ctx) if reloads else None,
         }

@@ -74,6 +74,7 @@ def here(session: LiveSession) -> Iterator[tuple[bool, str]]:
     yield from woken(session)
     yield True, f"kept: {still_kept(session.ground.records, session.ground.places)}"
     yield from uploaded(session)
+    yield from aged(session)
     for sentence in troubles(session.ground.records):
         yield False, sentence
     checked = session.check_audit(hosts=False)
@@ -145,6 +146,18 @@ def uploaded(session: LiveSession) -> Iterator[tuple[bool, str]]:
             yield False, sentence
 
 
+def aged(session: LiveSession) -> Iterator[tuple[bool, str]]:
+    """Credentials beside their rules; nothing where there is no trusted profile."""
+    if not session.ground.loaded:
+        return
+    every = session.vault.ages()
+    for one in every:
+        if one.late:
+            yield False, f"{one.sentence()} Renew it, then: quarterdeck credentials set {one.name}"
+    if every and not any(one.late for one in every):
+        yield True, f"{len(every)} credentials, none of them due"
+
+
 def overwritten() -> Iterator[tuple[bool, str]]:
     """Whether another distribution has put its own package where one of ours is."""
     from importlib.metadata import packages_distributions
@@ -170,6 +183,7 @@ def outlives() -> Iterator[tuple[bool, str]]:
 def there(session: LiveSession, environment: str) -> Iterator[tuple[bool, str]]:
     """What is so on the hosts of an environment."""
     from console.hosts.base import HostError
+    from console.live.drift import drift_of
     from console.runs import locks
     from console.stacks.base import StackError
 
@@ -189,6 +203,8 @@ def there(session: LiveSession, environment: str) -> Iterator[tuple[bool, str]]:
                 yield False, f"{name}: {problem.reason} {' '.join(problem.ways_out)}"
             for sentence in ground.live.differs:
                 yield False, f"{name}: {sentence}"
+            for sentence in drift_of(session.ground.keys, bound, name):
+                yield False, f"{name}: {sentence} Look: quarterdeck plan configure {environment}"
             held = locks.look(host, bound.directory, session.ground.timing)
             if held is not None and held.dead:
                 yield False, f"{name}: a dead lock of {held.owner.who} ({held.owner.run}), {held.age_s:.0f} s old"

@@ -32,7 +32,7 @@ def cli_session(obj: Mapping[str, Any], *, profile_needed: bool = True) -> Itera
             except NotTrusted as error:
                 _trust(session, error)
                 session.load()
-            session.ground.keys.ask_by(unlocker(obj))
+            session.ground.keys.ask_by(unlocker(obj), person=obj.get("passphrase_fd") is None)
         yield session
     finally:
         session.close()

@@ -57,6 +57,7 @@ def environment_text(view: EnvironmentView, parked: Sequence[RunLine] = ()) -> s
         ]
         lines.append(table(("", "SERVICE", "HOST", "STATE", "RELEASE", "SINCE"), rows))
     lines += [f"! {text}" for text in view.differs]
+    lines += [f"! {text}" for text in view.due]
     lines += [f"! {host.behind}" for host in view.hosts if host.behind]
     if view.lock is not None:
         lock = view.lock

@@ -78,6 +78,8 @@ class TemplateSecret(InputSecret):
 
     encode: Literal["raw", "url"] = "raw"
     """`url`: percent-encoded, for the password in an address."""
+    missing: Literal["refused", "empty"] = "refused"
+    """`empty`: where the keyring has no such value, nothing stands there (the previous key before a first rotation)."""
 
 
 class TemplateValue(Frozen):
@@ -133,6 +135,7 @@ def _shown(part: InputText | TemplateSecret | TemplateValue) -> str:
         f", field: {part.field}" if part.field else "",
         f", label: {part.label}" if part.label != "current" else "",
         f", encode: {part.encode}" if part.encode != "raw" else "",
+        f", missing: {part.missing}" if part.missing != "refused" else "",
     )
     return "{secret: " + part.name + "".join(marks) + "}"
 

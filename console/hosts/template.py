@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from urllib.parse import quote
 
-from console.hosts.command import InputTemplate, InputText, TemplateSecret, TemplateValue
+from console.hosts.command import InputSecret, InputTemplate, InputText, TemplateSecret, TemplateValue
 from console.text.envfile import CannotBeWritten, written
 
-Fetch = Callable[[str, str | None], str]
-"""Gives a credential's value (`jwt`, `jwt#pending`), or one field of it."""
+Fetch = Callable[[InputSecret], str]
+"""Gives the value that is named: of a credential under its label, or one field of it; "" where it may be missing."""
 
 
 def filled_in(template: InputTemplate, fetch: Fetch) -> str:
@@ -36,5 +36,5 @@ def _filled(part: InputText | TemplateSecret | TemplateValue, fetch: Fetch) -> s
                 whose = ", ".join(one.shown for one in part.parts if isinstance(one, TemplateSecret)) or "a value"
                 raise CannotBeWritten(f"{whose} cannot be written into the environment file: {error}.") from None
         case TemplateSecret():
-            value = fetch(part.credential, part.field)
+            value = fetch(part)
             return quote(value, safe="") if part.encode == "url" else value

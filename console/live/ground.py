@@ -196,7 +196,13 @@ class Ground:
                         + _meant(name, self.profile.environments),
                         (f"there are: {known}",),
                     )
-                self.environments[name] = bind(self.profile, name, secrets=self.keys.get, timing=self.timing)
+                self.environments[name] = bind(
+                    self.profile,
+                    name,
+                    secrets=self.keys.get,
+                    timing=self.timing,
+                    fingerprints=self.keys.fingerprint,
+                )
             return self.environments[name]
 
     def host(self, name: str) -> Host:

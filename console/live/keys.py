@@ -6,7 +6,6 @@ Used by the live session and by the command line. A value goes to the redactor b
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from console.credentials.store import Credentials
     from console.credentials.unlock import SessionKey, Unlocker
     from console.text.redact import Redactor
-    from console.text.secret import Label, Secret
+    from console.text.secret import Secret
     from profiles.models import Profile
 
 
@@ -32,6 +31,7 @@ class Keys:
         self._redactor = redactor
         self._credentials: Credentials | None = None
         self._unlocker: Unlocker | None = None
+        self._person = True
         self._refused: CredentialError | None = None
         self._lock = threading.RLock()
 
@@ -71,17 +71,11 @@ class Keys:
         self._redactor.add(word, secret)
         return secret.reveal()
 
-    def fingerprints(self, name: str) -> Mapping[Label, str]:
-        """Label to fingerprint of every value of a credential; asks like `get`. Raises CredentialError."""
-        from console.credentials.errors import KeyringLocked
+    def fingerprint(self, word: str) -> str:
+        """The keyed fingerprint of a value, `jwt` or `jwt#pending`, which may be shown. Raises as `get` does."""
+        from console.text.secret import Secret
 
-        try:
-            return self.credentials().fingerprints(name)
-        except KeyringLocked:
-            self._no_file_yet(name)
-            if not self._asked_open():
-                raise
-            return self.credentials().fingerprints(name)
+        return self.credentials().fingerprint(Secret(self.get(word)))
 
     def learn(self) -> None:
         """Tell the redactor every value that the profile names, as far as the keyring is open; nobody is asked.
@@ -100,10 +94,24 @@ class Keys:
                         found[labelled(name, label)] = self.credentials().get(name, label)
         self._redactor.add_all(found)
 
-    def ask_by(self, unlocker: Unlocker) -> None:
-        """From now on a locked keyring asks this way, at most once."""
+    def ask_by(self, unlocker: Unlocker, *, person: bool = True) -> None:
+        """From now on a locked keyring asks this way, at most once. `person`: whether somebody is asked by it."""
         with self._lock:
             self._unlocker = unlocker
+            self._person = person
+
+    @property
+    def at_hand(self) -> bool:
+        """Whether values can be had without asking a person for a passphrase."""
+        from console.credentials.errors import CredentialError
+
+        try:
+            ring = self._sealed()
+            if ring is None or ring.unlocked:
+                return True
+            return ring.file.exists() and self._unlocker is not None and not self._person
+        except CredentialError:
+            return False
 
     def open_beside(self) -> threading.Thread:
         """Ask at once, in a thread of its own, where the keyring is locked: for a passphrase that was handed over.

@@ -38,8 +38,7 @@ class PlansDesk:
         from console.session import Locked
 
         plugin = load(action)
-        keys = self._ground.keys
-        context = Context(self._ground.bound(environment), self._ground.who(), {}, keys.get, keys.fingerprints)
+        context = Context(self._ground.bound(environment), self._ground.who(), {}, self._ground.keys.get)
         suggestions = {}
         for name in plugin.params_type.model_fields:
             try:
@@ -78,10 +77,7 @@ class PlansDesk:
         plugin = load(action)
         given = {name: value for name, value in values.items() if value != "" and name != WITHOUT}
         params = parameters(plugin, given)
-        keys = self._ground.keys
-        planned = make_plan(
-            plugin, bound, params, user=self._ground.who(), secret=keys.get, fingerprints=keys.fingerprints
-        )
+        planned = make_plan(plugin, bound, params, user=self._ground.who(), secret=self._ground.keys.get)
         shown = planned_shown(planned, plugin, environment, params.model_dump(mode="json"))
         if planned.plan is not None:
             shown = told(shown, bound, planned.plan.hosts)

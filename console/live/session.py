@@ -18,6 +18,7 @@ from console.live.ground import AUDIT, Ground
 from console.watch.views import EnvironmentView, SystemView, staled
 
 if TYPE_CHECKING:
+    from console.live.credentials import CredentialsDesk
     from console.live.desk import Desk
     from console.live.plans import PlansDesk
     from console.live.runs import RunsDesk
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from console.session import (
         ActionShown,
         Choice,
+        CredentialShown,
         FieldShown,
         Listener,
         OutputShown,
@@ -109,6 +111,9 @@ class LiveSession:
 
     @answers
     def open(self, listener: Listener) -> None:
+        from functools import partial
+
+        from console.live.drift import drift_of
         from console.live.watching import Watching
 
         profile = self.ground.load()
@@ -125,7 +130,15 @@ class LiveSession:
         system = SystemView(profile.system, profile.title or profile.system, views)
         bound = {name: self.ground.bound(name) for name in profile.environments}
         self._watching = Watching(
-            listener, self.desk, self._runs, self.ground.redactor.text, system, bound, self.troubles
+            listener,
+            self.desk,
+            self._runs,
+            self.ground.redactor.text,
+            system,
+            bound,
+            self.troubles,
+            partial(drift_of, self.ground.keys),
+            self._due,
         )
         if self.ground.keys.shown().state == "unlocked":  # one that needs no passphrase of ours
             threading.Thread(target=self.ground.keys.learn, name="secrets", daemon=True).start()
@@ -170,14 +183,22 @@ class LiveSession:
     def look(self, environment: str | None) -> list[EnvironmentView]:
         """*Blocking.* One look at one environment, or at all, without watching. Raises AskFailed."""
         from concurrent.futures import ThreadPoolExecutor
+        from functools import partial
 
+        from console.live.drift import drift_of
         from console.live.watching import read_lock
         from console.watch.services import look_once
 
+        drift = partial(drift_of, self.ground.keys)
         names = [environment] if environment is not None else list(self.ground.profile.environments)
         bound = [self.ground.bound(name) for name in names]
         with ThreadPoolExecutor(max(1, min(8, len(bound)))) as pool:
-            return list(pool.map(lambda one: look_once(one, read_lock), bound))
+            views = list(pool.map(lambda one: look_once(one, read_lock, drift), bound))
+        return [view._replace(due=self._due(view.name)) for view in views]
+
+    def _due(self, environment: str) -> tuple[str, ...]:
+        """Sentences about credentials of an environment that are due or overdue."""
+        return tuple(one.sentence() for one in self.vault.late(environment))
 
     @shows
     def parked(self, environment: str | None) -> tuple[RunLine, ...]:
@@ -218,6 +239,34 @@ class LiveSession:
     def unlock(self, passphrase: str) -> None:
         self.ground.keys.unlock(passphrase)
         self.ground.record("keyring.unlocked", {"by": "console"})
+
+    # -- credentials ---------------------------------------------------------------------------------------------
+
+    @property
+    def vault(self) -> CredentialsDesk:
+        """What can be done with the credentials."""
+        from console.live.credentials import CredentialsDesk
+
+        return CredentialsDesk(self.ground)
+
+    @shows
+    def credentials(self) -> tuple[CredentialShown, ...]:
+        return self.vault.shown()
+
+    @answers
+    def set_credential(self, name: str, value: str, field: str = "") -> None:
+        from console.text.secret import Secret
+
+        self.vault.set(name, Secret(value), field=field)
+
+    @shows
+    def check_credential(self, name: str) -> tuple[str, str]:
+        found = self.vault.check(name)
+        return found.verdict, found.evidence
+
+    @answers
+    def remove_credential(self, name: str) -> None:
+        self.vault.remove(name)
 
     # -- actions and plans -----------------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from console.session import AskFailed, Happening
 from console.watch.backlog import Remembered
 from console.watch.logs import watch_logs
 from console.watch.metrics import Past, watch_metrics
-from console.watch.services import watch_services
+from console.watch.services import ReadDrift, watch_services
 from console.watch.views import ChecklistView, EnvironmentView, LockView, MetricsView, RunLine, SystemView
 
 if TYPE_CHECKING:
@@ -54,12 +54,17 @@ class Watching:
         system: SystemView,
         environments: Mapping[str, Environment],
         troubles: Callable[[], Mapping[str, str]],
+        read_drift: ReadDrift = lambda environment, host: (),
+        due: Callable[[str], tuple[str, ...]] = lambda environment: (),
     ) -> None:
         self._listener = listener
         self._desk = desk
         self._runs = runs
         self._redact = redact
         self._troubles = troubles
+        self._read_drift = read_drift
+        self._due = due
+        self._known_due: dict[str, tuple[float, tuple[str, ...]]] = {}
         self._environments = environments
         self._lock = threading.Lock()
         self._far: dict[str, threading.Event] = {}
@@ -136,7 +141,8 @@ class Watching:
         if name in self._far:
             self._far[name].set()
         self._far[name] = stop = threading.Event()
-        watch_services(self._environments[name], self._environment_of(stop), read_lock, stop, every_s=FAR_S)
+        publish, drift = self._environment_of(stop), self._read_drift
+        watch_services(self._environments[name], publish, read_lock, stop, every_s=FAR_S, read_drift=drift)
 
     def _leave_near(self) -> None:
         if self._near is not None:
@@ -157,7 +163,8 @@ class Watching:
                     self.system = self.system._replace(metrics={**self.system.metrics, name: view})
                 self._listener.metrics(name, view)
 
-        watch_services(environment, self._environment_of(stop), read_lock, stop, every_s=NEAR_S)
+        publish, drift = self._environment_of(stop), self._read_drift
+        watch_services(environment, publish, read_lock, stop, every_s=NEAR_S, read_drift=drift)
         past = self._points.setdefault(name, {})
         threading.Thread(
             target=watch_metrics, args=(environment, metrics, stop, past), name=f"metrics {name}", daemon=True
@@ -255,7 +262,7 @@ class Watching:
         def told(view: EnvironmentView) -> None:
             if stop.is_set():
                 return
-            view = masked(view, self._redact)
+            view = masked(view._replace(due=self._late(view.name)), self._redact)
             with self._lock:
                 self.system = self.system._replace(
                     environments=tuple(view if one.name == view.name else one for one in self.system.environments),
@@ -263,6 +270,18 @@ class Watching:
             self._listener.environment(view)
 
         return told
+
+    def _late(self, name: str) -> tuple[str, ...]:
+        """Credentials of an environment that are due or overdue; asked again once a minute."""
+        at, known = self._known_due.get(name, (0.0, ()))
+        if time.monotonic() - at < ELSEWHERE_S and at:
+            return known
+        from console.store.database import StoreUnusable
+
+        with suppress(StoreUnusable):  # told by the runs' thread
+            known = self._due(name)
+        self._known_due[name] = time.monotonic(), known
+        return known
 
     def _logs_of(self, name: str, stop: threading.Event) -> Callable[[list[LogLine]], None]:
         def told(lines: list[LogLine]) -> None:

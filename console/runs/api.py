@@ -264,6 +264,8 @@ class Plan(Frozen):
             for effect in (step.run, step.check, step.undo, step.undo_check, *(gate.check for gate in step.gates)):
                 stdin = effect.stdin if isinstance(effect, Command) else None
                 for one in secrets_of(stdin):
+                    if isinstance(one, TemplateSecret) and one.missing == "empty":
+                        continue
                     if one.credential not in (*self.credentials, *self.makes):
                         raise ValueError(
                             f"the step {step.id} reads {one.credential}, not one of the plan's credentials"
@@ -384,10 +386,6 @@ class FactsContext(Protocol):
 
         Raises CredentialMissing or KeyringLocked.
         """
-        ...
-
-    def fingerprints(self, name: str) -> Mapping[Label, str]:
-        """Label to keyed fingerprint of every value of a credential in the keyring. Raises KeyringLocked."""
         ...
 
     def now(self) -> datetime:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from pydantic import JsonValue
 
 from console.credentials.errors import CredentialError
-from console.environment import field_of
+from console.environment import value_of
 from console.hosts.base import (
     AttemptExists,
     FenceRefused,
@@ -243,20 +243,16 @@ class Executor:
         match command.stdin:
             case InputText(text=text):
                 return text.encode()
-            case InputSecret(credential=name, field=part):
-                return self._fetch(name, part).encode()
+            case InputSecret() as one:
+                return value_of(self.secret, one).encode()
             case InputTemplate() as template:
-                return filled_in(template, self._fetch).encode()
+                return filled_in(template, lambda one: value_of(self.secret, one)).encode()
             case InputOutput(step=step, name=name):
                 if name not in self.outputs.get(step, {}):
                     raise KeyError(f"the step {step} gave no output {name}")
                 return str(self.outputs[step][name]).encode()
             case _:
                 return None
-
-    def _fetch(self, name: str, part: str | None) -> str:
-        value = self.secret(name)
-        return value if part is None else field_of(name, value, part)
 
     def _outcome(self, command: Command, result: Result) -> Outcome:
         said = self._said(result)

@@ -386,7 +386,7 @@ class Engine:
 
     def _plan_again(self, laid: Callable[[], int | None]) -> int | None:
         """Facts and plan once more, now that nobody else can change anything. An exit code where they differ."""
-        from console.runs.planning import difference, make_plan, no_fingerprints, parameters
+        from console.runs.planning import difference, make_plan, parameters
 
         view, tools = self.journal.view, self.tools
         if tools.action is None:
@@ -400,7 +400,6 @@ class Engine:
                 user=str(view.body["who"]),
                 secret=tools.secret,
                 draws=view.body["draws"],
-                fingerprints=tools.keyring.fingerprints if tools.keyring is not None else no_fingerprints,
             )
         except (StoreUnusable, MemoryError):
             raise

@@ -16,20 +16,10 @@ from console.runs import left_out
 from console.runs.api import Action, Frozen, Params, Plan, Refusal, RefusalError
 from console.stacks.base import StackError
 from console.stacks.registry import RegistryError
-from console.text.secret import Label
 
 if TYPE_CHECKING:
     from console.environment import Environment
     from console.hosts.base import Host
-
-
-Fingerprints = Callable[[str], Mapping[Label, str]]
-"""Label to fingerprint of every value of a credential."""
-
-
-def no_fingerprints(name: str) -> Mapping[Label, str]:
-    """Where there is no keyring."""
-    return {}
 
 
 class BadParameters(Exception):
@@ -87,18 +77,12 @@ class Context:
     """What `facts` may use; draws are kept so that the second planning sees the same."""
 
     def __init__(
-        self,
-        environment: Environment,
-        user: str,
-        draws: dict[str, JsonValue],
-        secret: Callable[[str], str],
-        fingerprints: Fingerprints = no_fingerprints,
+        self, environment: Environment, user: str, draws: dict[str, JsonValue], secret: Callable[[str], str]
     ) -> None:
         self._environment = looking(environment)
         self._user = user
         self.draws = draws
         self._secret = secret
-        self._fingerprints = fingerprints
 
     @property
     def environment(self) -> Environment:
@@ -113,9 +97,6 @@ class Context:
 
     def secret(self, name: str) -> str:
         return self._secret(name)
-
-    def fingerprints(self, name: str) -> Mapping[Label, str]:
-        return self._fingerprints(name)
 
     def now(self) -> datetime:
         drawn = self.draw("now", time.time)
@@ -173,14 +154,13 @@ def make_plan(
     user: str,
     secret: Callable[[str], str],
     draws: Mapping[str, JsonValue] | None = None,
-    fingerprints: Fingerprints = no_fingerprints,
 ) -> Planned:
     """Read the facts and plan. What cannot be read or planned is a refusal with its sentence, never a traceback.
 
     Hosts that the environment was bound without (`Environment.without`) are named in the plan, and nothing is planned
     for them.
     """
-    context = Context(environment, user, dict(draws or {}), secret, fingerprints)
+    context = Context(environment, user, dict(draws or {}), secret)
     at = time.time()
     answers = left_out.asked(environment, context.draws)
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Protocol
 from pydantic import Field
 
 from console.hosts.command import Command, Frozen
+from console.stacks.envfiles import FileTemplate
 
 if TYPE_CHECKING:
     from console.hosts.base import Host, Result
@@ -133,6 +134,12 @@ class _Spec(Frozen):
     migrations: MigrationsSpec | None = None
     retain: int = Field(default=5, ge=1)
     """How many verified releases stay ready to go back to."""
+    env_files: tuple[FileTemplate, ...] = ()
+    """Environment files that the console writes."""
+
+    def become(self, host: str) -> Literal["none", "sudo"]:
+        """Under which account environment files are written on a host."""
+        return "sudo" if host in getattr(self, "sudo", ()) else "none"
 
     def service(self, name: str) -> ServiceSpec | None:
         """The service called `name`, or None."""
@@ -412,6 +419,10 @@ class Stack(Protocol):
 
     def remove(self, ground: Ground, release: Release, services: Sequence[str]) -> Command:
         """Stop and remove these services of `release`."""
+        ...
+
+    def start_anew(self, ground: Ground, release: Release, services: Sequence[str]) -> Command:
+        """Replace these services by themselves, so that they read their settings again. `release`: what is live."""
         ...
 
     def restart(self, ground: Ground, release: Release | None, service: str) -> Command:

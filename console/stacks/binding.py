@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from console.hosts.command import InputText, TemplateSecret
 from console.stacks.base import ComposeFile, ComposeSpec, MigrationsSpec, ProcessSpec, RegistrySpec, ServiceSpec
+from console.stacks.envfiles import FileTemplate, HostName, Line
 from profiles.models import (
     ComposeStack,
     Environment,
+    EnvironmentFile,
+    FileSecret,
+    FileVariable,
     Host,
     Migrations,
     ProcessService,
@@ -25,6 +30,35 @@ def spec_of(environment: Environment, hosts: Mapping[str, Host]) -> ComposeSpec 
     return _process(environment, stack)
 
 
+def file_templates(environment: Environment) -> tuple[FileTemplate, ...]:
+    """The environment files that the console writes there, in the order of the profile."""
+    return tuple(_file_template(environment, file) for file in environment.files.values())
+
+
+def _file_template(environment: Environment, file: EnvironmentFile) -> FileTemplate:
+    path = file.path.removeprefix("./")
+    return FileTemplate(
+        name=file.name,
+        path=path if path.startswith("/") else f"{environment.directory.rstrip('/')}/{path}",
+        mode=file.mode,
+        owner=file.owner or "",
+        hosts=file.hosts,
+        services=file.services,
+        readers=file.readers,
+        lines=tuple(Line(key=entry.key, parts=tuple(_part(part) for part in entry.value)) for entry in file.entries),
+    )
+
+
+def _part(part: str | FileSecret | FileVariable) -> InputText | TemplateSecret | HostName:
+    if isinstance(part, str):
+        return InputText(text=part)
+    if isinstance(part, FileVariable):
+        return HostName()
+    return TemplateSecret(
+        name=part.secret, field=part.field, label=part.label, encode=part.encode, missing=part.missing
+    )
+
+
 def _compose(environment: Environment, stack: ComposeStack, hosts: Mapping[str, Host]) -> ComposeSpec:
     names = list(dict.fromkeys((*stack.services, *stack.images)))
     return ComposeSpec(
@@ -36,6 +70,7 @@ def _compose(environment: Environment, stack: ComposeStack, hosts: Mapping[str, 
         ),
         migrations=_migrations(stack.migrations, stack.services),
         retain=environment.policy.retain,
+        env_files=file_templates(environment),
         project=stack.project,
         files=(
             *(ComposeFile(path=path) for path in stack.files),
@@ -56,6 +91,7 @@ def _process(environment: Environment, stack: ProcessStack) -> ProcessSpec:
         services=tuple(_process_service(service) for service in stack.services.values()),
         migrations=_migrations(stack.migrations, stack.services),
         retain=environment.policy.retain,
+        env_files=file_templates(environment),
         artifacts=stack.artifacts,
         proxy=f"{stack.proxy.address}:{stack.proxy.port}" if stack.proxy else None,
         ports=(stack.ports.first, stack.ports.last) if stack.ports else None,

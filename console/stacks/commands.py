@@ -190,6 +190,12 @@ def up_words(
     return (*words, *(("--wait",) if wait else ()), *(() if deps else ("--no-deps",)), *services)
 
 
+def start_anew(spec: ComposeSpec, ground: Ground, release: Release, services: Sequence[str]) -> Command:
+    """Create the containers of services anew, whether or not Compose sees a reason to; nothing else is touched."""
+    words = up_words(spec, ground, release, (), deps=False)
+    return _changing((*words, "--force-recreate", *services), SWITCH_S)
+
+
 def up_and_remove(
     spec: ComposeSpec, ground: Ground, target: Release, leaving: Release, services: Sequence[str], extra: Sequence[str]
 ) -> Command:

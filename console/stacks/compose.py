@@ -259,6 +259,9 @@ class ComposeStack:
     def remove(self, ground: Ground, release: Release, services: Sequence[str]) -> Command:
         return self._docker(ground.host, commands.remove(self._spec, ground, release, services))
 
+    def start_anew(self, ground: Ground, release: Release, services: Sequence[str]) -> Command:
+        return self._docker(ground.host, commands.start_anew(self._spec, ground, release, services))
+
     def restart(self, ground: Ground, release: Release | None, service: str) -> Command:
         return self._docker(ground.host, commands.service_verb(self._spec, ground, release, "restart", service))
 
@@ -397,7 +400,8 @@ def _missing_files(spec: ComposeSpec, host: str, files: Mapping[str, str], keys:
                     ways_out=("put it there, or name it as an upload in the profile",),
                 )
             )
-    if spec.env_file and keys is None:
+    ours = any(spec.env_file and on_host(spec, spec.env_file) == one.path and one.on(host) for one in spec.env_files)
+    if spec.env_file and keys is None and not ours:
         problems.append(
             Problem(
                 id="env",

@@ -37,7 +37,7 @@ from console.stacks.process_scripts import (
 )
 from console.stacks.registry import newest_first
 from console.stacks.release import Release, StoredFile, parse_releases, place, release_dir, write_command
-from console.stacks.scripts import RELEASES, knows, recorded, same, sections
+from console.stacks.scripts import RELEASES, knows, recorded, same, sections, then
 
 if TYPE_CHECKING:
     from console.hosts.base import Host
@@ -300,6 +300,12 @@ class ProcessStack:
 
     def remove(self, ground: Ground, release: Release, services: Sequence[str]) -> Command:
         return self._changing(REMOVE_SCRIPT, "quarterdeck-remove", [self._spec.directory, *services])
+
+    def start_anew(self, ground: Ground, release: Release, services: Sequence[str]) -> Command:
+        first, *rest = (self._verb(ground, "restart", service) for service in services)
+        for one in rest:
+            first = first.model_copy(update={"argv": then(first.argv, one.argv)})
+        return first
 
     def restart(self, ground: Ground, release: Release | None, service: str) -> Command:
         return self._verb(ground, "restart", service)

@@ -5,6 +5,7 @@
     files/           the compose files as they were used
     by.json          a copy of the lock's owner: who, from where, which run, why, since when
     schema.before, schema.after, schema.known     what the migration commands printed
+    env.json         templates of the environment files that the console writes, as they are used with it
     verified         RFC 3339 time by the host's clock: healthy and smoke-tested
     undone           the same: taken back, so never a release to go back to
     level.HOST       the same: HOST, which was left out of it, has it as well by now
@@ -22,12 +23,14 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from pydantic import Field, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from console.hosts.command import Command, Frozen, InputText
 from console.stacks.base import QUICK_S, Ground, Live, StackError, why
+from console.stacks.envfiles import FileTemplate
 from console.stacks.scripts import (
     MARK_SCRIPT,
+    NOTE_SCRIPT,
     READ_RELEASES,
     UNMARK_SCRIPT,
     WRITE_SCRIPT,
@@ -39,8 +42,12 @@ if TYPE_CHECKING:
 
 RELEASE_ID = re.compile(r"^r([1-9][0-9]{0,8})$")
 OVERRIDE = "override.yaml"
+ENV_FILES = "env.json"
 LEVEL = "level."
 """Begins the name of the mark that says: this host, which was left out, has the release by now."""
+
+
+_TEMPLATES: TypeAdapter[tuple[FileTemplate, ...]] = TypeAdapter(tuple[FileTemplate, ...])
 
 
 class StoredFile(Frozen):
@@ -91,6 +98,8 @@ class Release(Frozen):
     undone: str | None = None
     level: tuple[str, ...] = ()
     """Hosts of `without` that have it by now."""
+    env_files: tuple[FileTemplate, ...] = ()
+    """Templates of its environment files: texts and names of credentials, never a value. A file of its own."""
 
     @property
     def number(self) -> int:
@@ -103,7 +112,7 @@ class Release(Frozen):
 
     def planned(self) -> str:
         """The text of release.json: only what was known when planning."""
-        later = {"database", "run", "who", "when", "verified", "undone", "level"}
+        later = {"database", "run", "who", "when", "verified", "undone", "level", "env_files"}
         # A console that knows nothing of hosts that are left out can read every record but those of such releases.
         kept = self.model_dump(mode="json", exclude=later if self.without else {*later, "without"})
         return json.dumps(kept, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
@@ -264,9 +273,29 @@ def _release(name: str, files: Mapping[str, str], where: str) -> Release:
             "when": files.get("written", "").strip(),
             "verified": files["verified"].strip() if "verified" in files else None,
             "undone": files["undone"].strip() if "undone" in files else None,
+            "env_files": _env_files(files.get("env.json", ""), f"{where}/releases/{name}/{ENV_FILES}"),
             "level": tuple(sorted(file[len(LEVEL) :] for file in files if file.startswith(LEVEL))),
         }
     )
+
+
+def _env_files(text: str, path: str) -> tuple[FileTemplate, ...]:
+    if not text.strip():
+        return ()
+    try:
+        return _TEMPLATES.validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise StackError(
+            f"The record {path} cannot be read: {first['msg']}.",
+            (f"look at {path}; a newer console may have written it, or somebody edited it",),
+        ) from None
+
+
+def env_text(files: Sequence[FileTemplate]) -> str:
+    """The text of `env.json`."""
+    kept = [file.model_dump(mode="json") for file in files]
+    return json.dumps(kept, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 _REVISION = re.compile(r"[0-9A-Za-z_][0-9A-Za-z_.-]*")
@@ -307,7 +336,8 @@ def write_command(
     """
     words: list[str] = []
     body = ""
-    for name, text in [("release.json", release.planned()), *texts]:
+    env = [(ENV_FILES, env_text(release.env_files))] if release.env_files else []
+    for name, text in [("release.json", release.planned()), *env, *texts]:
         words += ["text", name, str(len(text.encode()))]
         body += text
     for name, path, sha256 in copies:
@@ -332,6 +362,23 @@ def mark_command(state: str, release: str, mark: str) -> Command:
         writes=True,
         deadline_s=QUICK_S,
     )
+
+
+def env_note(state: str, release: str, files: Sequence[FileTemplate]) -> Command:
+    """Note which templates a release's environment files are written from by now; none: take the note away."""
+    path = f"{release_dir(state, release)}/{ENV_FILES}"
+    if not files:
+        return Command(argv=("rm", "-f", "--", path), writes=True, deadline_s=QUICK_S)
+    argv = ("sh", "-c", NOTE_SCRIPT, "quarterdeck-note", path)
+    return Command(argv=argv, stdin=InputText(text=env_text(files)), writes=True, deadline_s=QUICK_S)
+
+
+def env_noted(state: str, release: str, files: Sequence[FileTemplate]) -> Command:
+    """Is that what is noted? Exit code 0 if so."""
+    path = f"{release_dir(state, release)}/{ENV_FILES}"
+    if not files:
+        return Command(argv=("test", "!", "-e", path), deadline_s=20)
+    return Command(argv=("cmp", "-s", "-", path), stdin=InputText(text=env_text(files)), deadline_s=20)
 
 
 def level_command(state: str, release: str, host: str) -> Command:

@@ -20,7 +20,7 @@ RELEASES = r"""
 for d in "$state"/releases/r*/; do
   [ -f "$d/release.json" ] || continue
   id=${d%/}; id=${id##*/}
-  for f in release.json by.json written schema.before schema.after schema.known verified undone; do
+  for f in release.json by.json written schema.before schema.after schema.known verified undone env.json; do
     if [ -f "$d/$f" ]; then say release "$id" "$f"; body <"$d/$f"; fi
   done
   for f in "$d"level.*; do
@@ -150,6 +150,17 @@ date -u +%Y-%m-%dT%H:%M:%SZ >"$1/.$2.new"
 mv -f -- "$1/.$2.new" "$1/$2"
 """
 """$1: the release's directory, $2: `verified` or `undone`."""
+
+NOTE_SCRIPT = r"""
+set -eu
+umask 077
+if [ ! -d "${1%/*}" ]; then echo "${1%/*} is not there" >&2; exit 1; fi
+new=${1%/*}/.${1##*/}.new
+cat >"$new"
+sync -- "$new" 2>/dev/null || :
+mv -f -- "$new" "$1"
+"""
+"""$1: a small file, written from standard input, aside and renamed."""
 
 UNMARK_SCRIPT = r"""
 set -eu

@@ -59,6 +59,7 @@ def _environment(body: Mapping[str, Any]) -> EnvironmentView:
         EnvironmentView,
         body,
         differs=tuple(body["differs"]),
+        due=tuple(body.get("due", ())),
         services=_all(ServiceView, body["services"]),
         hosts=_all(HostView, body["hosts"]),
         lock=None if body["lock"] is None else _made(LockView, body["lock"]),

@@ -85,12 +85,13 @@ def environment_view(
     lock: LockView | None,
     at: float,
     behind: Mapping[str, str] = NOTHING,
+    drift: Mapping[str, Sequence[str]] = NOTHING,
 ) -> EnvironmentView:
     """One environment from what its hosts gave last (`lives`) and the sentences of those that do not answer now.
 
     A host that is in both is shown as it was seen last, and as unknown. `behind`: sentences about hosts that were left
-    out of the live release, which is then what the others run. `at`: when one of them answered last, unix
-    seconds; 0: none ever did.
+    out of the live release, which is then what the others run. `drift`: sentences about the environment files of each
+    host. `at`: when one of them answered last, unix seconds; 0: none ever did.
     """
     candidates = {release.id: clean(release.candidate) for release in releases}
     names = tuple(config.stack.services)
@@ -110,6 +111,10 @@ def environment_view(
     found = {live.release for live in (in_front or answering or lives).values()}
     live_release = next(iter(found)) if len(found) == 1 else None
     differs = tuple(clean(text) for host in config.hosts if host in answering for text in answering[host].differs)
+    settings = tuple(
+        clean(f"{host}: {text}") for host in config.hosts if host in answering for text in drift.get(host, ())
+    )
+    outside, differs = bool(differs), (*differs, *settings)
     state = worst(states)
     if state == "ok" and differs:
         state = "warn"
@@ -126,6 +131,7 @@ def environment_view(
             differs,
             [host.name for host in hosts if host.problem == UNSEEN],
             [host.name for host in hosts if host.behind],
+            "changed outside" if outside else "settings differ",
         ),
         release=candidates.get(live_release or "", clean(live_release or "")),
         differs=differs,
@@ -155,6 +161,7 @@ def _word(
     differs: Sequence[str],
     unseen: Sequence[str],
     behind: Sequence[str] = (),
+    changed: str = "changed outside",
 ) -> str:
     if problems and all(row.state == "unknown" for row in services):
         return "not reached" if len(problems) > 1 else f"{next(iter(problems))} not reached"
@@ -174,7 +181,7 @@ def _word(
     if behind:
         return f"{behind[0]} is behind" if len(behind) == 1 else f"{len(behind)} hosts are behind"
     if state == "warn" and differs:
-        return "changed outside"
+        return changed
     waiting = [row for row in services if row.state == "warn"]
     if waiting:
         return f"{waiting[0].name} {waiting[0].word}"

@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 Publish = Callable[[EnvironmentView], None]
 ReadLock = Callable[["Environment", str], LockView | None]
 """Reads the lock on a host (by name): None if nobody holds it. Raises HostError."""
+ReadDrift = Callable[["Environment", str], tuple[str, ...]]
+"""What differs in the environment files of a host, as sentences. Raises HostError, StackError."""
 RELEASES_EVERY_S = 60.0
-"""Releases are read again so often, and at once when something else is live than before."""
+"""Releases and environment files are read again so often, and at once when something else is live than before."""
 
 
 @dataclass
@@ -39,13 +41,21 @@ class _Shared:
     releases: dict[str, tuple[Release, ...]] = field(default_factory=dict)
     locks: dict[str, LockView | None] = field(default_factory=dict)
     """Who holds the lock on each host: a run that left the first one out holds none there."""
+    drift: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """What differs in the environment files of each host."""
     late: bool = False
     """Whether a host is behind: its end is in the releases of any host, so they are read at every look meanwhile."""
     mutex: threading.Lock = field(default_factory=threading.Lock)
 
 
 def watch_services(
-    environment: Environment, publish: Publish, read_lock: ReadLock, stop: threading.Event, *, every_s: float = 5.0
+    environment: Environment,
+    publish: Publish,
+    read_lock: ReadLock,
+    stop: threading.Event,
+    *,
+    every_s: float = 5.0,
+    read_drift: ReadDrift = lambda environment, host: (),
 ) -> list[threading.Thread]:
     """Start the threads; they publish a whole view after each look until `stop`."""
     shared = _Shared()
@@ -53,7 +63,7 @@ def watch_services(
     for name in environment.config.hosts:
         thread = threading.Thread(
             target=_host_loop,
-            args=(environment, name, shared, publish, read_lock, stop, every_s),
+            args=(environment, name, shared, publish, read_lock, stop, every_s, read_drift),
             name=f"services {environment.name} {name}",
             daemon=True,
         )
@@ -70,13 +80,16 @@ def _host_loop(
     read_lock: ReadLock,
     stop: threading.Event,
     every_s: float,
+    read_drift: ReadDrift,
 ) -> None:
     releases_at, seen = 0.0, ""
     while not stop.is_set():
         began = time.monotonic()
         try:
+            before = releases_at
             live, releases, releases_at, seen = _look(environment, name, shared, releases_at, seen)
             lock = read_lock(environment, name)
+            drift = read_drift(environment, name) if releases_at != before else shared.drift.get(name, ())
         except _look_errors() as error:
             releases_at = 0.0
             with shared.mutex:
@@ -88,6 +101,7 @@ def _host_loop(
                 shared.problems.pop(name, None)
                 shared.releases[name] = releases
                 shared.locks[name] = lock
+                shared.drift[name] = drift
         if not stop.is_set():
             publish(_view(environment, shared))
         stop.wait(max(min(0.5, every_s), every_s - (time.monotonic() - began)))
@@ -116,13 +130,15 @@ def _look(
     now = time.monotonic()
     runs = repr(sorted(live.images.items()))
     releases = shared.releases.get(name, ())
-    if runs != seen or now - releases_at > RELEASES_EVERY_S or not releases_at or shared.late:
+    if runs != seen or now - releases_at > RELEASES_EVERY_S or not releases_at or shared.late or shared.drift.get(name):
         releases = read_releases(host, environment.config.state_directory)
         releases_at = now
     return place(live, releases), releases, releases_at, runs
 
 
-def look_once(environment: Environment, read_lock: ReadLock) -> EnvironmentView:
+def look_once(
+    environment: Environment, read_lock: ReadLock, read_drift: ReadDrift = lambda environment, host: ()
+) -> EnvironmentView:
     """One look at every host of an environment, side by side, and the view of it."""
     from concurrent.futures import ThreadPoolExecutor
 
@@ -132,12 +148,14 @@ def look_once(environment: Environment, read_lock: ReadLock) -> EnvironmentView:
         try:
             live, releases, _, _ = _look(environment, name, shared, 0.0, "")
             lock = read_lock(environment, name)
+            drift = read_drift(environment, name)
         except _look_errors() as error:
             with shared.mutex:
                 shared.problems[name] = clean(str(error))
             return
         with shared.mutex:
             shared.lives[name], shared.releases[name], shared.locks[name] = live, releases, lock
+            shared.drift[name] = drift
 
     names = environment.config.hosts
     with ThreadPoolExecutor(max_workers=min(8, len(names))) as pool:
@@ -163,4 +181,5 @@ def _view(environment: Environment, shared: _Shared) -> EnvironmentView:
             lock=next((lock for name in answering if (lock := shared.locks.get(name)) is not None), None),
             at=shared.seen_at,
             behind={one.host: one.shown(releases) for one in late},
+            drift=dict(shared.drift),
         )

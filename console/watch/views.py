@@ -77,6 +77,8 @@ class EnvironmentView(NamedTuple):
     stale: bool = False
     problem: str = ""
     """Why nothing newer is known, in a sentence."""
+    due: tuple[str, ...] = ()
+    """Sentences about credentials that are due to be renewed, or overdue."""
 
 
 class PanelView(NamedTuple):

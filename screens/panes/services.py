@@ -114,6 +114,9 @@ class ServicesPane(Pane):
                 rows.append(self._sentence(f"behind:{host.name}", "warn", host.behind, "host", host.name))
         for number, words in enumerate(view.differs if not view.stale else ()):
             rows.append(self._sentence(f"differs:{number}", "warn", words, "environment", view.name))
+        for number, words in enumerate(view.due if not view.stale else ()):
+            tone = "bad" if "OVERDUE" in words else "warn"
+            rows.append(self._sentence(f"due:{number}", tone, words, "environment", view.name))
         if view.lock is not None and not view.stale:
             since = moment(view.lock.since, self.deck.bridge.clock())
             words = f"locked by {view.lock.who} since {since}: {view.lock.reason}"

@@ -16,7 +16,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from console.environment import Environment
+from console.environment import Environment, value_of
 from console.hosts.base import Guard, Host
 from console.hosts.command import Command, InputSecret, InputTemplate, InputText
 from console.hosts.template import filled_in
@@ -167,9 +167,9 @@ class Stepper:
         if isinstance(command.stdin, InputText):
             stdin = command.stdin.text.encode()
         elif isinstance(command.stdin, InputSecret):
-            stdin = self.environment.secret_field(command.stdin.credential, command.stdin.field).encode()
+            stdin = value_of(self.environment.secret, command.stdin).encode()
         elif isinstance(command.stdin, InputTemplate):
-            stdin = filled_in(command.stdin, self.environment.secret_field).encode()
+            stdin = filled_in(command.stdin, lambda one: value_of(self.environment.secret, one)).encode()
         host = ctx.host()
         if command.writes:
             guard = Guard(self.environment.directory, "fence", self._run, f"{step.id}-{phase}", self._attempts)

@@ -67,9 +67,9 @@ class Bench:
         """Facts and plan, as the console makes them."""
         given = ACTION.params_type.model_validate(params)
         keys = self.keys
-        bound = bind(self.profile, environment, secrets=keys.get, timing=FAST)
+        bound = bind(self.profile, environment, secrets=keys.get, timing=FAST, fingerprints=keys.fingerprint)
         try:
-            return make_plan(ACTION, bound, given, user="me@here", secret=keys.get, fingerprints=keys.fingerprints)
+            return make_plan(ACTION, bound, given, user="me@here", secret=keys.get)
         finally:
             bound.close()
 

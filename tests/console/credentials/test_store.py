@@ -61,7 +61,7 @@ def test_stored_read_listed_and_removed(kept, clock):
 def test_what_is_missing_says_how_to_store_it(kept):
     with pytest.raises(CredentialMissing, match="quarterdeck credentials set db_password"):
         kept.get("db_password")
-    with pytest.raises(CredentialMissing, match="no pending value of .* --label pending"):
+    with pytest.raises(CredentialMissing, match=r"no pending value of .* --label pending"):
         kept.get("db_password", "pending")
 
 

@@ -1,0 +1,264 @@
+"""Configure: write the environment files as their templates and the keyring have them now, and start what reads them.
+
+No release is made: images and compose files stay. What is live notes which templates it is used with from now on, so
+that a later rollback knows what belongs to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from actions.change import Change, as_before, record_live, smoke_op
+from actions.deploy.facts import read_uploads
+from actions.envfiles import Settings, add_steps, env_blocks, forget, put_back, read_settings
+from actions.fallback import fallback_of
+from actions.ops import OPS
+from actions.shown import behind_blocks, finished
+from actions.site import Site, health_of, problems, read_site
+from console.runs.api import (
+    Action,
+    Block,
+    FactsContext,
+    Frozen,
+    Op,
+    OpHandler,
+    Params,
+    Plan,
+    Refusal,
+    Step,
+    TextBlock,
+)
+from console.stacks.base import Ground
+from console.stacks.release import Release, env_note, env_noted
+
+
+class ConfigureParams(Params):
+    """`file`: only this one; empty: all. `restart`: which services are started anew."""
+
+    file: str = Field(default="", title="File", description="Only this environment file. Empty: all of them.")
+    restart: Literal["changed", "all", "none"] = Field(
+        default="changed",
+        title="Start anew",
+        description="changed: services whose file changes; all: every service that reads one; none: they go on with "
+        "what they read when they started.",
+    )
+
+
+class ConfigureFacts(Frozen):
+    site: Site
+    settings: Settings
+    uploads: dict[str, str] = Field(default_factory=dict)
+
+
+class Configure(Action[ConfigureParams, ConfigureFacts]):
+    """Host after host, so that what does not start with the new settings stops the run at the first one."""
+
+    name: ClassVar[str] = "configure"
+    title: ClassVar[str] = "Write environment files"
+    help: ClassVar[str] = (
+        "Writes the profile's environment files with today's credentials, starts the services anew that read them, "
+        "waits for health and ready line, and runs the smoke tests. Values are never shown, kept or compared anywhere "
+        "but on the host; until the run ends the host keeps what the files were, and an undo puts that back."
+    )
+    danger: ClassVar[Literal["reads", "changes", "destroys"]] = "changes"
+    params_type: ClassVar[type[Params]] = ConfigureParams
+    facts_type: ClassVar[type[Frozen]] = ConfigureFacts
+    ops: ClassVar[Mapping[str, OpHandler]] = OPS
+
+    def facts(self, ctx: FactsContext, params: ConfigureParams) -> ConfigureFacts:
+        site = read_site(ctx)
+        files = {
+            ground.host: tuple(one for one in site.env_files(ground) if params.file in ("", one.name))
+            for ground in site.grounds
+        }
+        return ConfigureFacts(site=site, settings=read_settings(ctx, site, files), uploads=read_uploads(site))
+
+    def plan(self, facts: ConfigureFacts, params: ConfigureParams) -> Plan | Refusal:
+        return plan(facts, params)
+
+    def suggest(self, ctx: FactsContext, field: str) -> Sequence[tuple[str, str]]:
+        if field != "file":
+            return ()
+        return [(one.name, one.path) for one in ctx.environment.stack.spec.env_files]
+
+
+def plan(facts: ConfigureFacts, params: ConfigureParams) -> Plan | Refusal:
+    """Keep, write, start anew, prove; host after host. Pure."""
+    site, settings = facts.site, facts.settings
+    refusal = problems(site) or _wrong(site, params) or _nothing(facts, params)
+    if refusal is not None:
+        return refusal
+    number = site.next_id
+    fallback = {ground.host: fallback_of(site, ground, number, facts.uploads) for ground in site.grounds}
+    change = Change(site, {}, fallback, (), facts.uploads, settings=settings)
+    blocks: list[Block] = list(behind_blocks(site))
+    started: dict[str, tuple[str, ...]] = {}
+    for ground in site.grounds:
+        names = _anew(site, settings, ground, params)
+        if settings.changed(ground.host) or names:
+            _host(change, ground, names)
+        if names:
+            started[ground.host] = names
+    if started and site.smoke and (version := _version(site, fallback)):
+        change.add(
+            Step(
+                id="smoke",
+                title=f"smoke tests ({len(site.smoke)} requests)",
+                run=smoke_op(site, version),
+                cancel="now",
+            ),
+            None,
+        )
+    _note(change, fallback)
+    forget(change, settings)
+    blocks += env_blocks(settings)
+    blocks += _what_follows(site, settings, started, params)
+    return finished(
+        change,
+        action="configure",
+        title=f"Write the environment files of {site.environment}",
+        credentials=(*site.credentials(), *settings.credentials),
+        blocks=tuple(blocks),
+    )
+
+
+def _host(change: Change, ground: Ground, names: tuple[str, ...]) -> None:
+    """The steps of one host."""
+    site = change.site
+    release, new = change.fallback[ground.host]
+    if release is not None and new and names:
+        record_live(change, ground, release)
+    add_steps(change, change.settings, ground)
+    if not names or release is None:
+        return
+    anew = change.stack.start_anew(ground, release, names)
+    change.add(
+        Step(
+            id=site.step("anew", ground),
+            title=site.title(f"start {', '.join(names)} anew", ground),
+            host=ground.host,
+            run=anew,
+            undo=put_back(site, change.settings, ground, anew),
+            undo_check=as_before(site, ground, release, release, with_smoke=ground is change.first),
+            shown=f"{', '.join(names)}: down from its stop until it is healthy",
+        ),
+        ground,
+    )
+    services = {one.name: health_of(one) for one in site.spec.services if one.name in names}
+    wait = max((one.start_s for one in site.spec.services if one.name in names), default=120.0)
+    change.add(
+        Step(
+            id=site.step("healthy", ground),
+            title=site.title(f"wait until {', '.join(names)} is healthy", ground),
+            host=ground.host,
+            run=Op(name="stack.healthy@1", args={"services": dict(services), "release": None}, deadline_s=wait),
+            cancel="now",
+        ),
+        ground,
+    )
+    lines = {one.name: one.ready for one in site.spec.services if one.ready and one.name in names}
+    if lines:
+        change.add(
+            Step(
+                id=site.step("ready", ground),
+                title=site.title(f"wait for the ready line of {', '.join(lines)}", ground),
+                host=ground.host,
+                run=Op(name="log.ready@1", args={"lines": dict(lines), "release": None}, deadline_s=wait),
+                cancel="now",
+            ),
+            ground,
+        )
+    # The next host begins where this one is proved.
+    for other in site.hosts:
+        change.last[other] = change.last[ground.host]
+
+
+def _note(change: Change, fallback: Mapping[str, tuple[Release | None, bool]]) -> None:
+    """What is live notes which templates it is used with now."""
+    site = change.site
+    for ground in site.grounds:
+        release, new = fallback[ground.host]
+        if release is None or new:
+            continue
+        written = {one.template.name: one.template for one in change.settings.on(ground.host)}
+        files = tuple({**{one.name: one for one in release.env_files}, **written}.values())
+        if files == release.env_files:
+            continue
+        change.add(
+            Step(
+                id=site.step("env-noted", ground),
+                title=site.title(f"note the templates beside {release.shown()}", ground),
+                host=ground.host,
+                run=env_note(site.spec.state, release.id, files),
+                check=env_noted(site.spec.state, release.id, files),
+                undo=env_note(site.spec.state, release.id, release.env_files),
+            ),
+            ground,
+        )
+
+
+def _anew(site: Site, settings: Settings, ground: Ground, params: ConfigureParams) -> tuple[str, ...]:
+    """Services that are started anew on a host, in the profile's order: of those that run there."""
+    if params.restart == "none":
+        return ()
+    readers = set(settings.readers(ground.host))
+    if params.restart == "all":
+        readers |= {name for one in settings.on(ground.host) for name in one.template.services}
+    running = {one.service for one in ground.live.services if one.state not in ("absent", "exited", "dead", "created")}
+    return tuple(name for name in site.spec.names if name in readers & running)
+
+
+def _version(site: Site, fallback: Mapping[str, tuple[Release | None, bool]]) -> str:
+    release, _ = fallback[site.in_front[0].host]
+    return release.candidate if release is not None else ""
+
+
+def _wrong(site: Site, params: ConfigureParams) -> Refusal | None:
+    names = [one.name for one in site.spec.env_files]
+    if not names:
+        return Refusal(
+            reason=f"The profile names no environment file for {site.environment}.",
+            ways_out=("name one under `files:` of the environment, with a template",),
+        )
+    if params.file and params.file not in names:
+        return Refusal(
+            reason=f"{site.environment} has no environment file {params.file}.",
+            ways_out=(f"its environment files are {', '.join(names)}",),
+        )
+    return None
+
+
+def _nothing(facts: ConfigureFacts, params: ConfigureParams) -> Refusal | None:
+    site, settings = facts.site, facts.settings
+    if settings.differ or any(_anew(site, settings, ground, params) for ground in site.grounds):
+        return None
+    return Refusal(
+        reason=f"The environment files of {site.environment} are as they would be written.",
+        ways_out=("start their readers anew all the same: --set restart=all", "nothing needs to be done"),
+    )
+
+
+def _what_follows(
+    site: Site, settings: Settings, started: Mapping[str, tuple[str, ...]], params: ConfigureParams
+) -> list[Block]:
+    blocks: list[Block] = []
+    lines = [f"{host}: {', '.join(names)}" for host, names in started.items()]
+    if lines:
+        text = "\n".join([*lines, "Each is down from its stop until it is healthy; host after host."])
+        blocks.append(TextBlock(title="Started anew", text=text))
+    stay = sorted({name for ground in site.grounds for name in settings.readers(ground.host)} - _all(started))
+    if stay:
+        why = "not started anew" if params.restart == "none" else "does not run"
+        text = f"{', '.join(stay)}: {why}; it reads the new settings when it starts."
+        blocks.append(TextBlock(title="Later", text=text, tone="warn" if params.restart == "none" else "plain"))
+    return blocks
+
+
+def _all(started: Mapping[str, tuple[str, ...]]) -> set[str]:
+    return {name for names in started.values() for name in names}
+
+
+ACTION = Configure()

@@ -1,0 +1,245 @@
+"""The fixed sh scripts that look at, write and put back environment files on hosts. See `envfiles`.
+
+POSIX sh (dash, busybox). Values stand in files of mode 0600 and go through pipes and builtins of the shell, never into
+the words of a process.
+"""
+
+from __future__ import annotations
+
+_SAY = r"""
+export LC_ALL=C
+say() { printf '@@qd:%s\n' "$*"; }
+"""
+
+_FINGERPRINT = r"""
+fingerprint() {
+  if ! [ -e "$1" ]; then echo absent; return; fi
+  { printf 'quarterdeck environment file\n'; cat /etc/machine-id 2>/dev/null; cat -- "$1"; } | sha256sum | cut -d' ' -f1
+}
+"""
+
+LOOK_SCRIPT = (
+    _SAY
+    + _FINGERPRINT
+    + r"""
+nonce=$1
+shift
+while [ $# -gt 0 ]; do
+  name=$1 path=$2
+  shift 2
+  say envfile "$name"
+  if [ -L "$path" ]; then echo '|problem is a symbolic link: name the file itself in the profile'; continue; fi
+  if ! [ -e "$path" ]; then
+    echo '|absent'
+    if ! [ -d "${path%/*}" ]; then echo '|problem cannot be written: its directory is not there'; fi
+    continue
+  fi
+  if ! [ -f "$path" ]; then echo '|problem is not a regular file'; continue; fi
+  printf '|mode %s\n' "$(stat -c '%a %U:%G' -- "$path")"
+  if ! [ -r "$path" ]; then echo '|problem cannot be read by the account that deploys'; continue; fi
+  printf '|fingerprint %s\n' "$(fingerprint "$path")"
+  awk -v apostrophe="'" '
+    function placeholder(v) {
+      v = tolower(v)
+      return v ~ /^<[^<>]*>$/ || v ~ /^change[-_ ]?(me|it|this)$/ || v ~ /^(todo|fixme|tbd)$/ || v ~ /^xxx+$/ ||
+        v ~ /^\*\*\*+$/ || v ~ /^\.\.\.+$/ || v ~ /^(replace|fill)[-_ ]?(me|this|in)$/ || v ~ /^your[-_ ]/ ||
+        v ~ /^(put|insert|enter)[-_ ].*[-_ ]here$/
+    }
+    open != "" { if (index($0, open)) open = ""; next }
+    /^[ \t]*#/ { next }
+    match($0, /^[ \t]*(export[ \t]+)?[A-Za-z_][A-Za-z0-9_]*[ \t]*=/) {
+      key = substr($0, RSTART, RLENGTH - 1); rest = substr($0, RSTART + RLENGTH)
+      sub(/^[ \t]*(export[ \t]+)?/, "", key); sub(/[ \t]+$/, "", key)
+      sub(/\r$/, "", rest); sub(/^[ \t]+/, "", rest)
+      quote = substr(rest, 1, 1)
+      if (quote == "\"" || quote == apostrophe) {
+        end = index(substr(rest, 2), quote)
+        if (!end) { open = quote; print "m" key; next }
+        value = substr(rest, 2, end - 1)
+      } else { value = rest; sub(/[ \t]+#.*$/, "", value); sub(/[ \t]+$/, "", value) }
+      print (placeholder(value) ? "p" : "v") key "=" value
+    }' "$path" | while IFS= read -r line; do
+    kind=${line%"${line#?}"} line=${line#?}
+    case $kind in m) printf '|key %s \n' "$line"; continue ;; esac
+    if [ "$kind" = p ]; then printf '|placeholder %s\n' "${line%%=*}"; fi
+    printf '|key %s %s\n' "${line%%=*}" "$(printf '%s' "$nonce $line" | sha256sum | cut -d' ' -f1)"
+  done
+done
+"""
+)
+"""$1: a nonce, then NAME PATH…. Of each file: mode, owner, a fingerprint salted with the machine-id, and for each
+setting its name and the digest of nonce and value. A value that goes over several lines is named without a digest."""
+
+_SPLIT = r"""
+section() {
+  awk -v wanted="$1" '/^@@qd:envfile / { name = substr($0, 14); next } name == wanted { print substr($0, 2) }'
+}
+"""
+
+_PUT = r"""
+fail() { echo "$*" >&2; exit 1; }
+aside() { printf '%s' "${1%/*}/.${1##*/}.quarterdeck-new"; }
+# $1: the path whose file aside is whole, $2: mode, $3: owner or "", $4: what it was or ""
+put() {
+  new=$(aside "$1") want=${3:-$4}
+  if [ -n "$want" ] && ! chown -- "$want" "$new" 2>/dev/null; then
+    rm -f -- "$new"
+    fail "$1 belongs to $want, and this account cannot give a file to it. Nothing was changed there: write it as " \
+      "that account, or use \`become: sudo\`."
+  fi
+  chmod -- "$2" "$new" || fail "$1 could not be given the mode $2."
+  sync -- "$new" 2>/dev/null || sync
+  mv -f -- "$new" "$1" || fail "$1 could not be replaced."
+  sync -f "${1%/*}" 2>/dev/null || :
+}
+fresh() {
+  if [ -L "$1" ]; then fail "$1 is a symbolic link. Nothing was changed."; fi
+  if ! [ -d "${1%/*}" ]; then fail "The directory of $1 is not there. Nothing was changed."; fi
+  rm -f -- "$(aside "$1")"
+}
+# What fails in here does not end the script by itself (it is asked for with ||): each says so.
+# Standard input of this is all of the sections; $1: name, $2: path, $3: mode, $4: owner or -, $5: how many lines
+render() {
+  fresh "$2"
+  new=$(aside "$2") was=
+  section "$1" >"$new" || :
+  if [ "$(wc -l <"$new")" -ne "$5" ]; then
+    rm -f -- "$new"
+    fail "$2 could not be written: its disk is full, or what was to be written did not come whole."
+  fi
+  if [ -e "$2" ]; then was=$(stat -c %u:%g -- "$2"); fi
+  owner=$4
+  if [ "$owner" = - ]; then owner=; fi
+  put "$2" "$3" "$owner" "$was"
+}
+"""
+
+KEEP_SCRIPT = (
+    _SAY
+    + _FINGERPRINT
+    + r"""
+set -eu
+umask 077
+state=$1 token=$2
+shift 2
+kept=$state/kept
+if [ -d "$kept/$token" ]; then exit 0; fi
+mkdir -p -- "$kept"
+for old in "$kept"/* "$kept"/.new; do
+  if [ -d "$old" ]; then rm -rf -- "$old"; fi
+done
+mkdir -- "$kept/.new"
+trap 'rm -rf -- "$kept/.new"' EXIT
+while [ $# -gt 0 ]; do
+  name=$1 path=$2 planned=$3
+  shift 3
+  if [ "$(fingerprint "$path")" != "$planned" ]; then
+    echo "$path is not the file that was planned with: somebody changed it since. Nothing was changed; plan again." >&2
+    exit 1
+  fi
+  if [ "$planned" = absent ]; then
+    : >"$kept/.new/$name.absent"
+  else
+    cat -- "$path" >"$kept/.new/$name"
+    stat -c '%a %u:%g' -- "$path" >"$kept/.new/$name.was"
+  fi
+done
+sync -f "$kept/.new" 2>/dev/null || :
+mv -- "$kept/.new" "$kept/$token"
+trap - EXIT
+"""
+)
+"""$1: state directory, $2: token, then NAME PATH FINGERPRINT… (`absent`: not there when planning)."""
+
+FORGET_SCRIPT = r"""
+set -eu
+rm -rf -- "$1/kept/$2"
+rmdir -- "$1/kept" 2>/dev/null || :
+"""
+"""$1: state directory, $2: token."""
+
+WRITE_SCRIPT = (
+    _SAY
+    + _SPLIT
+    + _PUT
+    + r"""
+set -eu
+umask 077
+said=$1
+shift
+all=$(cat)
+while [ $# -gt 0 ]; do
+  printf '%s\n' "$all" | render "$1" "$2" "$3" "$4" "$5" || exit 1
+  echo "$2 is written: $5 settings"
+  shift 5
+done
+if [ -n "$said" ]; then printf '%s\n' "$said"; fi
+"""
+)
+"""$1: what to print at the end, then NAME PATH MODE OWNER LINES…; the sections of all files on standard input."""
+
+CHECK_SCRIPT = (
+    _SAY
+    + _SPLIT
+    + r"""
+set -u
+all=$(cat)
+rc=0
+while [ $# -gt 0 ]; do
+  if ! printf '%s\n' "$all" | section "$1" | cmp -s - "$2"; then
+    echo "$2 is not as it would be written now" >&2
+    rc=1
+  elif [ "$(stat -c %a -- "$2")" != "${3#0}" ]; then
+    echo "$2 has the mode $(stat -c %a -- "$2"), not $3" >&2
+    rc=1
+  fi
+  shift 5
+done
+exit "$rc"
+"""
+)
+"""NAME PATH MODE OWNER LINES…; the sections of all files on standard input."""
+
+RESTORE_SCRIPT = (
+    _SAY
+    + _SPLIT
+    + _PUT
+    + r"""
+set -eu
+umask 077
+state=$1 token=$2
+shift 2
+kept=$state/kept/$token
+all=$(cat)
+if ! [ -d "$kept" ]; then
+  rc=0
+  while [ $# -gt 0 ]; do
+    if [ "$5" = - ]; then
+      echo "$2 stays as it is: what it was before is not kept any more, and no template of it is known." >&2
+      rc=1
+    else
+      printf '%s\n' "$all" | render "$1" "$2" "$3" "$4" "$5" || exit 1
+      echo "$2 is written by the template of before, with today's credentials"
+    fi
+    shift 5
+  done
+  exit "$rc"
+fi
+while [ $# -gt 0 ]; do
+  if [ -e "$kept/$1.absent" ]; then
+    rm -f -- "$2"
+    echo "$2 was not there before, and is removed"
+  else
+    read -r mode was <"$kept/$1.was"
+    fresh "$2"
+    new=$(aside "$2")
+    cat -- "$kept/$1" >"$new" || fail "$2 could not be written: is its disk full?"
+    put "$2" "$mode" '' "$was"
+    echo "$2 is what it was before"
+  fi
+  shift 5
+done
+"""
+)
+"""$1: state directory, $2: token, then NAME PATH MODE OWNER LINES… (LINES `-`: there is no old template); the sections
+of the old templates on standard input."""

@@ -1,0 +1,213 @@
+"""Environment files on a host: written, looked at and put back, by the scripts as they are, in a real shell."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from console.hosts.command import Command, InputSecret, InputTemplate, InputText, TemplateSecret
+from console.hosts.template import filled_in
+from console.stacks import envfiles
+from console.stacks.envfiles import ABSENT, FileTemplate, HostName, Line
+from console.text.secret import labelled
+
+SHELLS = [shell for shell in ("dash", "bash", "busybox") if any(Path(p, shell).exists() for p in ("/bin", "/usr/bin"))]
+VALUES = {"jwt": "s3cret-$HOME 'no' \\x".replace("'", '"'), "db": "p@ss/w:rd", "jwt#previous": "older one"}
+
+
+def fetch(one: InputSecret) -> str:
+    return VALUES[labelled(one.name, one.label)]
+
+
+@pytest.fixture(params=SHELLS)
+def shell(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def run(command: Command, shell: str = "dash") -> subprocess.CompletedProcess[str]:
+    words = list(command.argv)
+    if words[0] == "sh":
+        words[:1] = ["busybox", "sh"] if shell == "busybox" else [shell]
+    match command.stdin:
+        case InputTemplate() as template:
+            given = filled_in(template, fetch)
+        case InputText(text=text):
+            given = text
+        case _:
+            given = ""
+    return subprocess.run(words, input=given, capture_output=True, text=True, timeout=20, check=False)
+
+
+def template(path: Path, **more: object) -> FileTemplate:
+    lines = (
+        Line(key="LOG", parts=(InputText(text="info and more"),)),
+        Line(key="HOST", parts=(HostName(),)),
+        Line(key="JWT", parts=(TemplateSecret(name="jwt"),)),
+        Line(
+            key="URL",
+            parts=(
+                InputText(text="postgres://a:"),
+                TemplateSecret(name="db", encode="url"),
+                InputText(text="@db/x"),
+            ),
+        ),
+        Line(key="EMPTY"),
+    )
+    return FileTemplate(name="env", path=str(path), lines=lines).model_copy(update=more)
+
+
+def look(files: list[FileTemplate], shell: str) -> dict[str, envfiles.FileSeen]:
+    result = run(envfiles.look(files, "n0nce"), shell)
+    assert result.returncode == 0, result.stderr
+    for value in VALUES.values():
+        assert value not in result.stdout
+    return envfiles.seen(result.stdout)
+
+
+def differing(file: FileTemplate, seen: envfiles.FileSeen) -> set[str]:
+    wanted = envfiles.digests(file, "one", "n0nce", fetch)
+    return {key for key in {*wanted, *seen.keys} if wanted.get(key) != seen.keys.get(key)}
+
+
+def test_what_is_written_is_read_back_as_the_same(tmp_path: Path, shell: str) -> None:
+    path = tmp_path / ".env"
+    file = template(path)
+    assert not look([file], shell)["env"].there
+    done = run(envfiles.write([file], "one", "with jwt 0123"), shell)
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    assert done.stdout == f"{path} is written: 5 settings\nwith jwt 0123\n"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert path.read_text().splitlines()[:2] == ["LOG='info and more'", "HOST=one"]
+    seen = look([file], shell)["env"]
+    assert (seen.there, seen.mode, seen.problem, seen.placeholders) == (True, "0600", "", ())
+    assert differing(file, seen) == set()
+    assert run(envfiles.written([file], "one"), shell).returncode == 0
+    assert [each.name for each in tmp_path.iterdir()] == [".env"]
+    # Control: a value that is another one, one that is missing, and one too many are seen as such.
+    path.write_text(path.read_text().replace("info", "warn").replace("EMPTY=\n", "") + "EXTRA=1\n")
+    assert differing(file, look([file], shell)["env"]) == {"LOG", "EMPTY", "EXTRA"}
+    assert run(envfiles.written([file], "one"), shell).returncode == 1
+    path.chmod(0o644)
+    assert look([file], shell)["env"].mode == "0644"
+
+
+def test_a_file_written_by_hand_is_understood(tmp_path: Path, shell: str) -> None:
+    path = tmp_path / ".env"
+    path.write_text(
+        "# JWT=no\n\nexport LOG = \"info and more\"\nHOST=one # the host\nJWT=changeme\nURL='x\nPEM==\n'\n"
+        "TODO=todo\nWORD=<the word>\n"
+    )
+    file = template(path)
+    seen = look([file], shell)["env"]
+    assert list(seen.keys) == ["LOG", "HOST", "JWT", "URL", "TODO", "WORD"]
+    assert seen.placeholders == ("JWT", "TODO", "WORD")
+    assert seen.keys["URL"] == ""
+    assert differing(file, seen) == {"JWT", "URL", "EMPTY", "TODO", "WORD"}
+
+
+def test_undo_is_by_value_while_the_run_is_open(tmp_path: Path, shell: str) -> None:
+    path, state = tmp_path / ".env", str(tmp_path / "state")
+    path.write_text("JWT='the older \\ value'\n")
+    path.chmod(0o640)
+    before = path.read_bytes()
+    file = template(path)
+    Path(state).mkdir(mode=0o700)
+    (Path(state) / "kept" / "of-another-run").mkdir(parents=True)
+    fingerprint = look([file], shell)["env"].fingerprint
+    for _ in range(2):
+        assert run(envfiles.keep(state, "t1", [(file, fingerprint)]), shell).returncode == 0
+        assert run(envfiles.write([file], "one"), shell).returncode == 0
+    kept = Path(state) / "kept" / "t1"
+    assert [each.name for each in kept.parent.iterdir()] == ["t1"]
+    assert {stat.S_IMODE(each.stat().st_mode) for each in kept.iterdir()} == {0o600}
+    assert path.read_bytes() != before
+    for _ in range(2):
+        done = run(envfiles.restore(state, "t1", [file], [], "one"), shell)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert path.read_bytes() == before and stat.S_IMODE(path.stat().st_mode) == 0o640
+    assert run(envfiles.forget(state, "t1"), shell).returncode == 0
+    assert not kept.parent.exists()
+
+
+def test_a_file_that_was_not_there_is_removed_again(tmp_path: Path, shell: str) -> None:
+    path, state = tmp_path / ".env", str(tmp_path / "state")
+    file = template(path)
+    assert run(envfiles.keep(state, "t1", [(file, ABSENT)]), shell).returncode == 0
+    assert run(envfiles.write([file], "one"), shell).returncode == 0
+    assert path.exists()
+    assert run(envfiles.restore(state, "t1", [file], [], "one"), shell).returncode == 0
+    assert not path.exists()
+
+
+def test_once_the_run_is_closed_the_old_template_is_filled_in(tmp_path: Path, shell: str) -> None:
+    path, state = tmp_path / ".env", str(tmp_path / "state")
+    old = template(path, lines=(Line(key="JWT", parts=(TemplateSecret(name="jwt"),)),))
+    path.write_text("JWT=dead-secret\n")
+    done = run(envfiles.restore(state, "t1", [template(path)], [old], "one"), shell)
+    assert done.returncode == 0, done.stderr
+    assert "dead-secret" not in path.read_text() and path.read_text() == f"JWT='{VALUES['jwt']}'\n"
+    path.write_text("stays\n")
+    done = run(envfiles.restore(state, "t1", [template(path)], [], "one"), shell)
+    assert done.returncode == 1 and "not kept any more" in done.stderr and path.read_text() == "stays\n"
+
+
+def test_a_file_that_somebody_changed_since_is_not_touched(tmp_path: Path, shell: str) -> None:
+    path, state = tmp_path / ".env", str(tmp_path / "state")
+    file = template(path)
+    path.write_text("A=1\n")
+    fingerprint = look([file], shell)["env"].fingerprint
+    path.write_text("A=2\n")
+    done = run(envfiles.keep(state, "t1", [(file, fingerprint)]), shell)
+    assert done.returncode == 1 and "somebody changed it since" in done.stderr
+    assert not (Path(state) / "kept" / "t1").exists()
+
+
+def test_a_link_and_a_directory_that_is_missing_are_told(tmp_path: Path, shell: str) -> None:
+    (tmp_path / "real").write_text("A=1\n")
+    (tmp_path / "link").symlink_to("real")
+    files = [
+        template(tmp_path / "link", name="link"),
+        template(tmp_path / "no" / "env", name="nodir"),
+        template(tmp_path, name="dir"),
+    ]
+    seen = look(files, shell)
+    assert "symbolic link" in seen["link"].problem
+    assert "directory is not there" in seen["nodir"].problem
+    assert "not a regular file" in seen["dir"].problem
+    for file in files[:2]:
+        done = run(envfiles.write([file], "one"), shell)
+        assert done.returncode == 1 and "Nothing was changed" in done.stderr
+    assert (tmp_path / "real").read_text() == "A=1\n"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_owner_and_mode(tmp_path: Path, shell: str) -> None:
+    path = tmp_path / ".env"
+    path.write_text("A=1\n")
+    os.chown(path, 1234, 1235)
+    assert run(envfiles.write([template(path)], "one"), shell).returncode == 0
+    assert (path.stat().st_uid, path.stat().st_gid) == (1234, 1235)
+    assert run(envfiles.write([template(path, owner="nobody", mode="0440")], "one"), shell).returncode == 0
+    assert path.stat().st_uid == 65534 and stat.S_IMODE(path.stat().st_mode) == 0o440
+
+
+def test_a_full_disk_leaves_the_file_as_it_was(tmp_path: Path, shell: str) -> None:
+    """/dev/full refuses every write: the file aside stays short, and nothing is renamed."""
+    path = tmp_path / ".env"
+    path.write_text("A=1\n")
+    file = template(path)
+    command = envfiles.write([file], "one")
+    script = command.argv[2].replace('section "$1" >"$new"', 'section "$1" >/dev/full; : >"$new"')
+    assert script != command.argv[2]
+    done = run(command.model_copy(update={"argv": ("sh", "-c", script, *command.argv[3:])}), shell)
+    assert done.returncode == 1 and "could not be written" in done.stderr
+    assert path.read_text() == "A=1\n"
+
+
+def test_relabelled_takes_another_value() -> None:
+    file = template(Path("/x")).relabelled({"jwt": "pending"})
+    assert file.credentials == ("jwt#pending", "db") and file.names == ("jwt", "db")
