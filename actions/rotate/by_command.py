@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from actions.rotate.facts import RotateFacts
 from actions.rotate.looks import accepts_op, guard_op
+from actions.rotate.params import RotateParams
 from actions.rotate.parts import Parts, command, host_of, known_labels, look_json, proof
 from actions.rotate.roles import AFTER, BEFORE, line_of
 from actions.rotate.values import Form
@@ -16,7 +17,7 @@ from console.text.secret import Label
 from profiles.models import CommandRotation
 
 
-def parts(facts: RotateFacts, rotation: CommandRotation) -> Parts | Refusal:
+def parts(facts: RotateFacts, rotation: CommandRotation, params: RotateParams) -> Parts | Refusal:
     """Its steps."""
     name, refuse = facts.credential, rotation.refuse
     works_on, on = host_of(facts, rotation.works, rotation.host), host_of(facts, rotation.accept, rotation.host)

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from actions.rotate.facts import RotateFacts
 from actions.rotate.looks import accepts_op, guard_op
+from actions.rotate.params import RotateParams
 from actions.rotate.parts import Parts, known_labels, look_json, proof
 from actions.rotate.postgres import EACH_S, drained_op, login_op, server, set_op
 from actions.rotate.roles import AFTER, BEFORE
@@ -18,7 +19,7 @@ from console.runs.api import Refusal, Step
 from profiles.models import DatabaseRotation
 
 
-def parts(facts: RotateFacts, rotation: DatabaseRotation) -> Parts | Refusal:
+def parts(facts: RotateFacts, rotation: DatabaseRotation, params: RotateParams) -> Parts | Refusal:
     """Its steps."""
     read = cast(dict[str, Any], facts.read)
     host, using = str(read["host"]), str(read["using"])

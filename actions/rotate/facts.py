@@ -63,7 +63,7 @@ def read_facts(ctx: FactsContext, wanted: str) -> RotateFacts:
     if found is None:
         return base
     credential = environment.profile.credentials.get(found.credential.secret)
-    reloads = any(consumer.reload for consumer in found.consumers.values())
+    reloads = any(consumer.reload or consumer.files for consumer in found.consumers.values())
     facts = base.model_copy(
         update={
             "name": found.name,

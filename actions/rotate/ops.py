@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from actions.rotate import giving, labels, looks, postgres
+from actions.rotate import giving, jwt, labels, looks, postgres
 from console.runs.api import OpHandler
 
 LOOKS: Mapping[str, looks.Look] = {
     "command": looks.Look(looks.by_command),
     "postgres": postgres.LOOK,
+    "jwt": jwt.LOOK,
 }
 
-OPS: Mapping[str, OpHandler] = {**labels.OPS, **looks.ops(LOOKS), **giving.OPS, **postgres.OPS}
+_LOOKING = looks.ops(LOOKS)
+OPS: Mapping[str, OpHandler] = {**labels.OPS, **_LOOKING, **giving.ops(_LOOKING["rotate.accepts@1"]), **postgres.OPS}

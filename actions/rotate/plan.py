@@ -17,7 +17,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from actions.rotate import by_command, by_database, consumers
+from actions.change import smoke_op
+from actions.rotate import by_command, by_database, by_jwt, consumers
 from actions.rotate.facts import ROTATION, RotateFacts
 from actions.rotate.labels import mint_step, promote_step, retire_step
 from actions.rotate.params import RotateParams
@@ -27,9 +28,10 @@ from console.runs.api import Block, Park, Plan, Refusal, Step, TableBlock, TextB
 from console.runs.shown import duration
 from profiles.models import Rotation
 
-KINDS: Mapping[str, Callable[[RotateFacts, Any], Parts | Refusal]] = {
+KINDS: Mapping[str, Callable[[RotateFacts, Any, RotateParams], Parts | Refusal]] = {
     "command": by_command.parts,
     "database": by_database.parts,
+    "jwt": by_jwt.parts,
 }
 
 
@@ -42,7 +44,7 @@ def plan(facts: RotateFacts, params: RotateParams) -> Plan | Refusal:
     refusal = _wrong(facts, params, rotation) or consumers.problems(facts, rotation)
     if refusal is not None:
         return refusal
-    parts = KINDS[rotation.kind](facts, rotation)
+    parts = KINDS[rotation.kind](facts, rotation, params)
     if isinstance(parts, Refusal):
         return parts
     if parts.form.form == "given" and ("pending" not in facts.fingerprints or params.discard):
@@ -57,7 +59,9 @@ def plan(facts: RotateFacts, params: RotateParams) -> Plan | Refusal:
         hosts=facts.hosts,
         steps=tuple(steps),
         blocks=_blocks(facts, params, rotation, parts, overlap),
-        credentials=(name, *parts.credentials),
+        credentials=tuple(
+            dict.fromkeys((name, *parts.credentials, *consumers.other_credentials(facts, rotation), *_smoke(facts)))
+        ),
         makes=made(name),
         as_before=f"the old value of {name} ({facts.fingerprints.get('current', '')}) is used everywhere again",
     )
@@ -74,6 +78,9 @@ def _steps(facts: RotateFacts, params: RotateParams, rotation: Rotation, parts: 
     )
     given = consumers.give(facts, rotation) if parts.give is None else parts.give
     first = [*parts.guard, mint, *parts.accept, *given, *parts.prove, promote_step(name, old)]
+    if facts.site is not None and facts.site.smoke and (version := _version(facts)) is not None:
+        title = f"smoke tests ({len(facts.site.smoke)} requests)"
+        first.append(Step(id="smoke", title=title, run=smoke_op(facts.site, version), cancel="now"))
     overlap = rotation.overlap or 0.0 if parts.overlap and not params.emergency else 0.0
     if overlap:
         first.append(
@@ -87,6 +94,16 @@ def _steps(facts: RotateFacts, params: RotateParams, rotation: Rotation, parts: 
     if last and params.ask:
         last[0] = last[0].model_copy(update={"asks": parts.question or _question(facts, rotation)})
     return in_a_row([*first, *last, *parts.dead, retire_step(name, old)]), overlap
+
+
+def _version(facts: RotateFacts) -> str | None:
+    site = facts.site
+    release = site.release(site.in_front[0].live.release) if site is not None else None
+    return release.candidate if release is not None else None
+
+
+def _smoke(facts: RotateFacts) -> tuple[str, ...]:
+    return facts.site.credentials() if facts.site is not None else ()
 
 
 def _still(steps: list[Step]) -> tuple[str, ...]:

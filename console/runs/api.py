@@ -439,6 +439,13 @@ class OpContext(Protocol):
         """A credential's value: `registry`, or with a label `jwt#pending`. Already known to the redactor."""
         ...
 
+    def input(self, command: Command) -> bytes | None:
+        """The standard input that a command names, with its secrets: for a reading command that a handler runs itself.
+
+        Raises KeyError, CannotBeWritten, CredentialError, each with a sentence.
+        """
+        ...
+
     @property
     def keyring(self) -> Keyring:
         """Labelled values of credentials, to store and to move. Raises ValueError where this run has none."""

@@ -407,6 +407,9 @@ class OpRun:
     def secret(self, name: str) -> str:
         return self._executor.secret(name)
 
+    def input(self, command: Command) -> bytes | None:
+        return self._executor._stdin(command)
+
     @property
     def keyring(self) -> Keyring:
         if self._executor.keyring is None:
