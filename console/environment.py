@@ -228,6 +228,10 @@ class Environment:
         """Another environment of the same profile, for reading; the caller closes it. Raises KeyError."""
         return bind(self.profile, name, secrets=self._secrets, timing=self.timing, fingerprints=self._fingerprints)
 
+    def host_config(self, name: str) -> HostConfig:
+        """How a host of the profile is reached. Raises KeyError."""
+        return host_config(self.profile, self.profile.hosts[name])
+
     def close(self) -> None:
         """Close its connections. What is detached on the hosts goes on."""
         self.hosts.close()

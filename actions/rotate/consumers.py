@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from actions.rotate import github
 from actions.rotate.facts import RotateFacts
 from actions.rotate.files import BEFORE_ALL, ONLY_NEW, Phase, as_in, others_in
 from actions.rotate.parts import command, look_json
@@ -186,9 +187,7 @@ def _given(facts: RotateFacts, consumer: Consumer) -> Iterator[Step]:
             attempts=2,
         )
     if consumer.github is not None:
-        from actions.rotate.github import github_step
-
-        yield github_step(consumer, name)
+        yield from github.steps(consumer, name)
 
 
 def _writes(facts: RotateFacts, consumer: Consumer, host: str, phase: Phase) -> list[tuple[Command, Command]]:

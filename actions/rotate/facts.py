@@ -84,6 +84,10 @@ def read_by_kind(ctx: FactsContext, rotation: Rotation) -> dict[str, JsonValue]:
         from actions.rotate.postgres import read_roles
 
         return read_roles(ctx, rotation)
+    if rotation.kind == "ssh-key":
+        from actions.rotate.ssh_key import own_identities
+
+        return {"identities": list(own_identities(ctx, rotation))}
     return {}
 
 

@@ -86,7 +86,7 @@ def _accepts(looks: Mapping[str, Look], ctx: OpContext, args: Mapping[str, Any])
         left = timing.settle_s - (starts - ctx.deadline_s)
         if left <= 0 or ctx.cancelled.is_set():
             break
-        ctx.sleep(min(2 * timing.poll_s, left))
+        ctx.sleep(min(args["look"].get("every_s", 1.0) * 2 * timing.poll_s, left))
     if seen.verdict == "unknown":
         return Outcome(verdict="unknown", evidence=f"it cannot be seen whether {word} is accepted: {seen.evidence}")
     return Outcome(verdict="no", evidence=f"{word} is {seen.verdict}. {seen.evidence}".strip())

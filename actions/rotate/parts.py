@@ -41,6 +41,8 @@ class Parts:
     """Other credentials that its steps read."""
     emergency: str = ""
     """What the emergency form breaks, in words."""
+    always_asks: bool = False
+    """Whether a person has to do something before the old value is worthless, so that asking cannot be left out."""
     question: str = ""
     """What is asked before the old value is made worthless."""
 

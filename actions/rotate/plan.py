@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from actions.change import smoke_op
-from actions.rotate import by_command, by_database, by_jwt, consumers
+from actions.rotate import by_command, by_database, by_jwt, by_reaching, by_ssh_key, consumers, github
 from actions.rotate.facts import ROTATION, RotateFacts
 from actions.rotate.labels import mint_step, promote_step, retire_step
 from actions.rotate.params import RotateParams
@@ -32,6 +32,10 @@ KINDS: Mapping[str, Callable[[RotateFacts, Any, RotateParams], Parts | Refusal]]
     "command": by_command.parts,
     "database": by_database.parts,
     "jwt": by_jwt.parts,
+    "ssh-key": by_ssh_key.parts,
+    "grafana": by_reaching.grafana,
+    "github": github.parts,
+    "webhook": by_reaching.webhook,
 }
 
 
@@ -91,7 +95,7 @@ def _steps(facts: RotateFacts, params: RotateParams, rotation: Rotation, parts: 
             )
         )
     last = [step for step in parts.retire if not (params.emergency and step.id in parts.patient)]
-    if last and params.ask:
+    if last and (params.ask or parts.always_asks):
         last[0] = last[0].model_copy(update={"asks": parts.question or _question(facts, rotation)})
     return in_a_row([*first, *last, *parts.dead, retire_step(name, old)]), overlap
 

@@ -39,7 +39,7 @@ class Bench:
         for place in (self.state, self.places.spools, self.places.logs):
             place.mkdir(mode=0o700, exist_ok=True)
         file = folder / "profile.yaml"
-        file.write_text(json.dumps({"keyring": "demo", **profile}))
+        file.write_text(json.dumps({**profile, "keyring": "demo"}))
         self.profile = load_profile(file)
         self.records = Records(Database(self.places.database))
         self.records.remember("profile:bench", self.profile.dumped())
@@ -88,6 +88,23 @@ class Bench:
             who="me@here",
             reason="a test",
         )
+
+    def create_of(self, action: str, environment: str, **params: Any) -> str:
+        """A confirmed run of another action."""
+        from console.plugins import load
+
+        keys, plugin = self.keys, load(action)
+        bound = bind(self.profile, environment, secrets=keys.get, timing=FAST, fingerprints=keys.fingerprint)
+        given = plugin.params_type.model_validate(params)
+        try:
+            planned = make_plan(plugin, bound, given, user="me@here", secret=keys.get)
+        finally:
+            bound.close()
+        assert isinstance(planned.plan, Plan), planned.refusal
+        return create_run(
+            self.records, system=self.profile.system, profile_key="profile:bench", plan=planned.plan, params=given,
+            facts=planned.facts, draws=planned.draws, who="me@here", reason="a test",
+        )  # fmt: skip
 
     def carry(self, run: str, *dying: str) -> int:
         """A runner to its end; its exit code, negative for a signal."""
