@@ -51,7 +51,7 @@ class GithubSecret(Shape):
     """A secret of GitHub Actions that holds the value. GitHub never gives it back: only a use of it proves it."""
 
     repository: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$")] = Field(description="OWNER/NAME.")
-    secret: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")] = Field(
+    name: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")] = Field(
         description="Its name there, such as STAGING_SSH_KEY."
     )
     environment: Annotated[str, Field(min_length=1, max_length=255)] | None = Field(

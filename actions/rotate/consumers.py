@@ -97,7 +97,7 @@ def how(consumer: Consumer) -> str:
     ways = [f"environment file {name}" for name in consumer.files]
     ways += ["a command"] if consumer.give is not None else []
     ways += [consumer.file] if consumer.file is not None else []
-    ways += [f"GitHub {consumer.github.repository} {consumer.github.secret}"] if consumer.github is not None else []
+    ways += [f"GitHub {consumer.github.repository} {consumer.github.name}"] if consumer.github is not None else []
     ways += [f"{', '.join(consumer.reload)} made anew"] if consumer.reload else []
     return "; ".join(ways)
 

@@ -46,7 +46,7 @@ def steps(consumer: Consumer, name: str) -> list[Step]:
     """A consumer's secret is written; a workflow that uses it is run, where the profile names one. Pure."""
     secret = consumer.github
     assert secret is not None  # asked for only then
-    where = f"{secret.repository} {secret.secret}"
+    where = f"{secret.repository} {secret.name}"
 
     def put(label: Label) -> Op:
         args = {"github": _args(secret), "name": name, "label": label}
@@ -86,7 +86,7 @@ def _args(secret: GithubSecret) -> dict[str, Any]:
         "via": secret.via,
         "repository": secret.repository,
         "environment": secret.environment,
-        "secret": secret.secret,
+        "secret": secret.name,
         "token": secret.token.model_dump(mode="json"),
     }
 
