@@ -43,6 +43,14 @@ def problems(facts: RotateFacts, rotation: Rotation) -> Refusal | None:
                 "on the old value, and fail once that is worthless.",
                 ways_out=("wait until the host is back", "take it out of `consumers`, if it is gone for good"),
             )
+    given = {file for consumer in rotation.consumers.values() for file in consumer.files}
+    left = [file for file in facts.holding if file not in given]
+    if left:
+        return Refusal(
+            reason=f"The environment file {left[0]} holds {facts.credential} and is of no consumer of {facts.name}: it "
+            "would stay on the old value.",
+            ways_out=(f"name it under `consumers`: {{files: [{left[0]}]}}",),
+        )
     return _stack_problems(facts, rotation)
 
 
@@ -259,7 +267,10 @@ def _on_host(
         undo_check=looking(back, looks_back),
         attempts=2,
         cancel="boundary" if names else "ask",
-        shown=f"{', '.join(names)}: down from its stop until it is healthy" if names else "",
+        shown="; ".join(
+            [one.shown() for one, _ in commands]
+            + ([f"then {', '.join(names)} anew: down from its stop until it is healthy"] if names else [])
+        ),
     )
 
 

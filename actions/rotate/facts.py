@@ -34,6 +34,8 @@ class RotateFacts(Frozen):
     fingerprints: dict[Label, str] = Field(default_factory=dict)
     elsewhere: tuple[str, ...] = ()
     """Places that use the credential and are no consumers of this rotation."""
+    holding: tuple[str, ...] = ()
+    """Environment files that hold the credential, by name."""
     site: Site | None = None
     """The hosts as they stand, where services are to be made anew."""
     read: dict[str, JsonValue] = Field(default_factory=dict)
@@ -72,6 +74,9 @@ def read_facts(ctx: FactsContext, wanted: str) -> RotateFacts:
             "where": credential.where if credential is not None else "",
             "fingerprints": environment.fingerprints(found.credential.secret),
             "elsewhere": used_elsewhere(environment.profile, environment.name, found.credential.secret),
+            "holding": tuple(
+                file.name for file in environment.stack.spec.env_files if found.credential.secret in file.names
+            ),
             "site": read_site(ctx) if reloads else None,
         }
     )
