@@ -181,8 +181,11 @@ class Change:
 
     # --- the database ----------------------------------------------------------------------------------------------
 
-    def migrate(self, now: Sequence[str] | None) -> None:
-        """Ask, upgrade, ask again, and note what the new image knows; on the first host, before any service changes."""
+    def migrate(self, shown: str) -> None:
+        """Ask, upgrade, ask again, and note what the new image knows; on the first host, before any service changes.
+
+        `shown`: what is said of the database's revision now, after "the database".
+        """
         spec = self.site.spec.migrations
         if spec is None:
             return
@@ -202,7 +205,6 @@ class Change:
                 prepared,
             )
         self._note("schema-before", "ask the database for its revision", spec.current, prepared)
-        before = ", ".join(now) if now else "unknown"
         self.add(
             Step(
                 id="migrate",
@@ -215,7 +217,7 @@ class Change:
                     ground, release, spec.service, spec.current, note="schema.before", deadline_s=120.0
                 ),
                 certainty="conditional",
-                shown=f"the database is at {before}; what the new image brings is only known once it is here. "
+                shown=f"the database {shown}; what the new image brings is only known once it is here. "
                 "The schema is never taken back without being asked for",
                 cancel="ask",
             ),

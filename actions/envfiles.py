@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -30,8 +29,6 @@ class Settings(Frozen):
     """By host: the templates of what is live, as far as today's credentials can fill them in."""
     fingerprints: dict[str, str] = Field(default_factory=dict)
     """Each credential to its keyed fingerprint."""
-    token: str = ""
-    """Names what is kept on the hosts while the run is open."""
 
     def on(self, host: str) -> tuple[FileState, ...]:
         """The files of one host."""
@@ -112,7 +109,6 @@ def read_settings(
         states=states,
         before=before,
         fingerprints=fingerprints_of(environment, (*every, *(one for some in before.values() for one in some))),
-        token=str(ctx.draw("env", lambda: secrets.token_hex(8))),
     )
 
 
@@ -133,10 +129,8 @@ def add_steps(change: Change, settings: Settings, ground: Ground) -> None:
             id=site.step("env-kept", ground),
             title=site.title(f"keep {paths} as it is, until this run ends", ground),
             host=host,
-            run=envfiles.keep(
-                spec.state, settings.token, [(one.template, one.seen.fingerprint) for one in states], become
-            ),
-            undo=envfiles.forget(spec.state, settings.token, become),
+            run=envfiles.keep(spec.state, [(one.template, one.seen.fingerprint) for one in states], become),
+            undo=envfiles.forget(spec.state, become),
         ),
         ground,
     )
@@ -167,7 +161,6 @@ def put_back(site: Site, settings: Settings, ground: Ground, then_run: Command |
     spec = site.spec
     restore = envfiles.restore(
         spec.state,
-        settings.token,
         [one.template for one in states],
         settings.before.get(ground.host, ()),
         ground.host,
@@ -195,7 +188,7 @@ def forget(change: Change, settings: Settings) -> None:
                 id=change.site.step("env-forget", ground),
                 title=change.site.title("forget what the environment files were before", ground),
                 host=ground.host,
-                run=envfiles.forget(spec.state, settings.token, spec.become(ground.host)),
+                run=envfiles.forget(spec.state, spec.become(ground.host)),
                 undo=Command(argv=("true",), deadline_s=20.0),
                 shown="an undo after this fills in the old template with today's credentials",
             ),

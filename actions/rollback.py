@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal
 
@@ -19,6 +20,9 @@ from console.stacks.base import Ground
 from console.stacks.envfiles import FileTemplate
 from console.stacks.registry import RegistryError, parse_reference
 from console.stacks.release import Release, current_revisions, retained, short, verified
+
+TAG = re.compile(r"[\w][\w.-]*")
+"""A candidate that names one thing; `@staging` and `what was live` mean another one every day."""
 
 
 class RollbackParams(Params):
@@ -97,7 +101,8 @@ def chosen(site: Site, to: str) -> Release | Refusal:
     """The release to go back to, or why there is none. Pure."""
     good = verified(site.releases)
     live = site.live
-    names = ", ".join(release.shown() for release in good if release.id not in live) or "none but what is live"
+    none = "none but what is live" if any(release.id in live for release in good) else "none"
+    names = ", ".join(release.shown() for release in good if release.id not in live) or none
     if to:
         found = next((one for one in reversed(site.releases) if to in (one.id, one.candidate)), None)
         best = next((one for one in good if to in (one.id, one.candidate)), None)
@@ -107,7 +112,7 @@ def chosen(site: Site, to: str) -> Release | Refusal:
             what = "was taken back" if found.undone else "was never verified"
             return Refusal(
                 reason=f"{found.shown()} {what}: it is not known to work.",
-                ways_out=(f"verified releases: {names}", f"deploy it again: quarterdeck run deploy {site.environment}"),
+                ways_out=(f"verified releases: {names}", f"deploy it again: {_deploy(site, found)}"),
             )
         if live == {best.id}:
             if unwell := _unwell(site, best):
@@ -121,9 +126,29 @@ def chosen(site: Site, to: str) -> Release | Refusal:
     if not before:
         return Refusal(
             reason=f"{site.environment} has no verified release before the one that is live.",
-            ways_out=("deploy a candidate that is known to work", f"verified releases: {names}"),
+            ways_out=(*_unproven(site, present), f"verified releases: {names}"),
         )
     return before[0]
+
+
+def _unproven(site: Site, present: Release | None) -> tuple[str, ...]:
+    """What can be done where nothing before the live release is verified: as after the first deploy of a system."""
+    number = present.number if present is not None else 0
+    earlier = [one for one in site.releases if one.number < number and not one.undone]
+    if present is None or not earlier:
+        return ("deploy a candidate that is known to work",)
+    last = max(earlier, key=lambda one: one.number)
+    undo = f"take back the run that made {present.shown()} live: quarterdeck runs undo {present.run}"
+    return (
+        *((undo,) if present.run else ()),
+        f"{last.shown()} was live before, but nobody verified it; deploy it again, which does: {_deploy(site, last)}",
+    )
+
+
+def _deploy(site: Site, release: Release) -> str:
+    """The command that deploys a release's candidate once more, as far as that names the same images today."""
+    lasting = TAG.fullmatch(release.candidate)
+    return f"quarterdeck run deploy {site.environment} --set candidate={release.candidate if lasting else '…'}"
 
 
 def _unwell(site: Site, release: Release) -> dict[str, str]:

@@ -68,6 +68,8 @@ def behind_blocks(site: Site, release: Release | None = None) -> list[Block]:
     for one in site.behind_here:
         what = f"{release.shown()} is made live there as well." if release else f"This does not change that: {level}"
         blocks.append(TextBlock(title=f"{one.host} is behind", text=f"{one.shown(site.releases)} {what}", tone="warn"))
+    for host, text in site.not_taken_back.items():
+        blocks.append(TextBlock(title=f"{host} was not taken back", text=text, tone="warn"))
     for host in site.left_out if release else ():
         before = next((one.shown(site.releases) for one in site.behind if one.host == host), "")
         will = f"{host} will be behind: it keeps what it has until it is brought level ({level}) or a later deploy."

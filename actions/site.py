@@ -11,7 +11,7 @@ from pydantic import Field, JsonValue
 from console.hosts.base import HostError, HostUnreachable
 from console.runs.api import FactsContext, Frozen, Refusal, RefusalError
 from console.stacks.base import ComposeSpec, Ground, Live, ServiceSpec, Stack, StackError, StackSpec, stack_of
-from console.stacks.behind import Behind, behind, counted, on_any_host
+from console.stacks.behind import Behind, agreed, behind, counted, not_taken_back, on_any_host
 from console.stacks.commands import on_host
 from console.stacks.envfiles import FileTemplate
 from console.stacks.release import Release, read_releases
@@ -60,6 +60,12 @@ class Site(Frozen):
         records = {ground.host: ground.releases for ground in self.grounds}
         live = {ground.host: ground.live.release for ground in self.grounds}
         return behind((*self.hosts, *self.left_out), records, live)
+
+    @property
+    def not_taken_back(self) -> dict[str, str]:
+        """Host to a sentence, where a release is live that was taken back on the others without it."""
+        records = {ground.host: ground.releases for ground in self.grounds}
+        return not_taken_back(records, {ground.host: ground.live.release for ground in self.grounds})
 
     @property
     def behind_here(self) -> tuple[Behind, ...]:
@@ -155,7 +161,9 @@ def read_site_and_ask(ctx: FactsContext, question: Question | None) -> tuple[Sit
             # In this order: what runs is looked at first, and the others wait for it.
             lives = {name: pool.submit(stack.live, ctx.host(name)) for name in names}
             asked = pool.submit(_answered, ctx, question, lives) if question is not None else None
-            grounds = tuple(pool.map(lambda name: stack.ground(ctx.host(name), lives[name].result), names))
+            seen = list(pool.map(lambda name: stack.ground(ctx.host(name), lives[name].result), names))
+            said_by = agreed({ground.host: ground.releases for ground in seen})
+            grounds = tuple(ground.model_copy(update={"releases": said_by[ground.host]}) for ground in seen)
             said = asked.result() if asked is not None else None
     except StackError as error:
         raise RefusalError(Refusal(reason=str(error), ways_out=error.ways_out)) from error

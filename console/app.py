@@ -33,7 +33,7 @@ from screens.dashboard import Dashboard  # noqa: E402
 from screens.ears import Ears  # noqa: E402
 from screens.known import Bridge, Known, News  # noqa: E402
 from screens.look import CSS  # noqa: E402
-from screens.theme import register_themes  # noqa: E402
+from screens.theme import ASCII, choose_symbols, is_utf8, register_themes  # noqa: E402
 
 if TYPE_CHECKING:
     from textual.notifications import SeverityLevel
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from textual.timer import Timer
 
     from console.session import Session
+    from screens.hangup import Hangup
 
 FAULT = "This is a fault of Quarterdeck itself. Runs go on by themselves: quarterdeck runs"
 PAINTS_EVERY_S = 0.25
@@ -84,17 +85,23 @@ class QuarterdeckApp(App[Any], inherit_bindings=False):
         environ: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__()
-        register_themes(self, os.environ if environ is None else environ)
+        terminal = os.environ if environ is None else environ
+        register_themes(self, terminal)
         self.session = session
         self.wanted = environment
         self.bridge = Bridge(session, Known(), read_only)
+        self.bridge.symbols = choose_symbols(terminal)
+        if self.bridge.symbols is ASCII:
+            from screens.only_ascii import OnlyAscii
+
+            self._filters.append(OnlyAscii(letters=is_utf8()))
         if clock is not None:
             self.bridge.clock = clock
         self.ears = Ears(self._wake)
         self._delivering: Timer | None = None
         self._delivered = 0.0
         self._disarm: Timer | None = None
-        self._tty_watch: threading.Event | None = None
+        self._hangup: Hangup | None = None
         last = session.last_known()
         if last is not None:
             self.bridge.known.take(News(system=last))
@@ -122,7 +129,7 @@ class QuarterdeckApp(App[Any], inherit_bindings=False):
         """Paint first; open the session after that."""
         self.call_after_refresh(self.open_session)
         if not self.is_headless:
-            self._watch_tty()
+            self._watch_for_the_end()
 
     def open_session(self) -> None:
         """Open it in a thread; its news comes through the ears."""
@@ -290,22 +297,27 @@ class QuarterdeckApp(App[Any], inherit_bindings=False):
         """ctrl+c does not end the console by accident; it says how to leave."""
         self.notify("q leaves the console; runs go on.")
 
-    def _watch_tty(self) -> None:
+    def _watch_for_the_end(self) -> None:
         import asyncio
 
-        from screens.hangup import watch_terminal
+        from screens.hangup import Hangup
 
         loop = asyncio.get_running_loop()
 
-        def leave() -> None:
-            loop.call_soon_threadsafe(partial(self.exit, 129))
+        def leave(code: int) -> None:
+            loop.call_soon_threadsafe(partial(self.exit, code))
 
-        self._tty_watch = watch_terminal(sys.__stdin__.fileno(), leave, self.session.close)  # type: ignore[union-attr]
+        self._hangup = Hangup(sys.__stdin__.fileno(), leave, self.session.close)  # type: ignore[union-attr]
 
     def on_unmount(self) -> None:
         """The console ends."""
-        if self._tty_watch is not None:
-            self._tty_watch.set()
+        if self._hangup is not None:
+            self._hangup.over()
+
+    def closed(self) -> None:
+        """It has ended, and its session is closed."""
+        if self._hangup is not None:
+            self._hangup.close()
 
 
 def run_console(
@@ -329,6 +341,7 @@ def run_app(app: QuarterdeckApp) -> int:
         closing = threading.Thread(target=app.session.close, name="closing", daemon=True)
         closing.start()
         closing.join(CLOSE_S)
+        app.closed()
     if result == "demo":
         return _demo(app.bridge.read_only)
     if result == "init":

@@ -11,7 +11,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
-Scope = Literal["app", "dashboard", "environments", "checklist", "metrics", "logs", "run", "runs", "plan", "releases"]
+Scope = Literal[
+    "app",
+    "dashboard",
+    "environments",
+    "checklist",
+    "metrics",
+    "logs",
+    "run",
+    "runs",
+    "plan",
+    "releases",
+    "credentials",
+]
 Danger = Literal["none", "writes"]
 """`writes` needs the environment to be armed; `none` never does. What stops harm (cancel, undo, resume) is `none`."""
 
@@ -68,10 +80,11 @@ COMMANDS: tuple[ConsoleCommand, ...] = (
     _c("help", "Help", "Every key that works here, and what it does.", "question_mark f1", "app", footer=True),
     _c("palette", "Commands", "Find a command by a few letters of its name.", "colon ctrl+p", "app", footer=True),
     _c("quit", "Quit", "Leave the console. Runs go on; the next console shows them.", "q ctrl+q", "app"),
-    _c("back", "Back", "Go back to where you were.", "minus escape", "app"),
+    _c("back", "Back", "Go back to where you were.", "minus escape", "app", footer=True),
     _c("arm", "Arm or disarm", "Allow changes to this environment for 15 minutes, or take that back.", "A", "app"),
     _c("runs", "Runs", "Every run that is known here or on the hosts.", "w", "app", footer=True),
     _c("releases", "Releases", "What is live, what was live, and what can be gone back to.", "R", "app"),
+    _c("credentials", "Credentials", "What each is for, how old, when due; never a value.", "C", "app"),
     _c("events", "Reports", "What was reported lately: toasts that went by while you looked away.", "n", "app"),
     _c("keyring", "Unlock the keyring", "Give the passphrase of the keyring, once a session.", "K", "app"),
     _c("mouse", "Mouse", "Let go of the mouse so that the terminal can select text, or take it back.", "m", "app"),
@@ -102,6 +115,9 @@ COMMANDS: tuple[ConsoleCommand, ...] = (
     _c("tick", "Tick or untick", "Say that the item is done, under your name.", "space", "checklist"),
     _c("verify", "Verify", "Run the item's own check now.", "v", "checklist"),
     _c("import", "Read the document again", "Take over what changed in the checklist's file.", "i", "checklist"),
+    _c("store", "Store a value", "Type a value for the chosen credential, masked.", "t", "credentials", footer=True),
+    _c("check", "Check", "Prove that it works against what it is for.", "v", "credentials", footer=True),
+    _c("remove", "Remove", "Take it out of the keyring; its name is typed.", "x", "credentials", footer=True),
     _c("follow", "Follow", "Stay with the newest line, or stop.", "f", "logs", footer=True),
     _c("wrap", "Wrap", "Break long lines, or cut them.", "W", "logs"),
     _c("timestamps", "Times", "Show or hide the time of each line.", "t", "logs"),
@@ -114,7 +130,14 @@ COMMANDS: tuple[ConsoleCommand, ...] = (
     _c("undo", "Undo the run", "Take back what it did, in reverse.", "u", "run", footer=True),
     _c("resume", "Resume", "Go on with a run whose runner died, or that is parked.", "r", "run", footer=True),
     _c("now", "Skip the wait", "Go on with a parked run before its time; wants a reason.", "N", "run"),
-    _c("leave", "Leave as it is", "Take nothing back: end a run that asks what to do, and say so.", "l", "run"),
+    _c(
+        "leave",
+        "Leave as it is",
+        "Take nothing back: end a run that asks what to do, and say so.",
+        "l",
+        "run",
+        footer=True,
+    ),
     _c("show_plan", "Plan", "The plan that this run executes.", "p", "run", footer=True),
     _c("stay", "Follow", "Stay with the step that works and the newest output, or stop.", "f", "run", footer=True),
     _c("whole", "All output", "The output of all steps, or of the chosen one.", "o", "run"),

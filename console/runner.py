@@ -13,15 +13,16 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from console.runs.program import begin_anew, stamp
+from console.runs.program import Stamp, begin_anew, stamp
 from console.text.writer import SafeWriter
 
 if TYPE_CHECKING:
+    from console.runs.reached import Ahead
     from profiles.models import Profile
 
 LATE: tuple[str, ...] = (
@@ -55,6 +56,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--state", required=True)
     parser.add_argument("--profile")
     parser.add_argument("--key-fd", type=int)
+    parser.add_argument("--likely", nargs=3, help="profile, environment and action of the run it waits for")
     parser.add_argument("--anew", action="store_true", help="it has begun anew once already")
     given = parser.parse_args(argv)
     began = stamp()
@@ -62,7 +64,7 @@ def main(argv: list[str] | None = None) -> int:
     os.environ["QUARTERDECK_STATE_DIR"] = given.state
     with safe_output():
         if given.wait_fd is not None:
-            return wait(given.wait_fd, Path(given.state), began)
+            return wait(given.wait_fd, Path(given.state), began, given.likely)
         return execute(given.run, Path(given.state), given.key_fd, given.profile, began, anew=given.anew)
 
 
@@ -88,13 +90,11 @@ def safe_output() -> Iterator[None]:
         sys.stdout, sys.stderr = before
 
 
-Stamp = tuple[object, ...]
-
-
-def wait(descriptor: int, state: Path, began: Stamp) -> int:
+def wait(descriptor: int, state: Path, began: Stamp, likely: Sequence[str] | None = None) -> int:
     """Import what any run may need, wait to be told which one, and execute it; 0 if nobody says so.
 
     `began`: the program's stamp before anything was imported. If it is another one now, a fresh runner takes its place.
+    `likely`: profile, environment and action that the run will be of; its hosts are connected to meanwhile.
     """
     import console.runs.engine  # noqa: F401 - beforehand
     from console.assembly import op_handlers
@@ -102,8 +102,11 @@ def wait(descriptor: int, state: Path, began: Stamp) -> int:
 
     op_handlers()
     everything().join()
+    ahead = reach(*likely) if likely is not None else None
     task = told(descriptor)
     if task is None:
+        if ahead is not None:
+            ahead.close()
         return 0
     log = os.open(task.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
     for descriptor_of_output in (1, 2):
@@ -114,19 +117,23 @@ def wait(descriptor: int, state: Path, began: Stamp) -> int:
     key_fd = descriptor if task.key_fd else None
     if stamp() != began:
         _failed("the program was replaced while this runner waited: a fresh one takes its place")
-        begin_anew(_words(task.run, state, key_fd, task.profile))
-    return execute(task.run, state, key_fd, task.profile, began)
+        begin_anew(task.run, state, key_fd, task.profile)
+    return execute(task.run, state, key_fd, task.profile, began, ahead=ahead)
 
 
-def _words(run: str, state: Path, key_fd: int | None, profile: str | None) -> list[str]:
-    """The arguments of a runner that begins anew."""
-    words = ["--run", run, "--state", str(state), "--anew"]
-    if profile is not None:
-        words += ["--profile", profile]
-    if key_fd is not None:
-        os.set_inheritable(key_fd, True)
-        words += ["--key-fd", str(key_fd)]
-    return words
+def reach(profile: str, environment: str, action: str) -> Ahead | None:
+    """Load the action that is likely to be wanted, and connect to the hosts of its environment; None if that fails."""
+    from console.plugins import NoSuchAction, load
+    from console.runs.reached import Ahead, Likely
+    from console.store.database import Database, StoreUnusable
+    from console.store.places import PlaceUnusable, places
+    from console.store.records import Records
+
+    with suppress(NoSuchAction):  # said by whoever executes the run
+        load(action)
+    with suppress(StoreUnusable, PlaceUnusable, KeyError, ValueError), closing(Database(places().database)) as database:
+        return Ahead(Records(database), Likely(profile, environment, action))
+    return None
 
 
 class Replaced(Exception):
@@ -136,21 +143,30 @@ class Replaced(Exception):
 
 
 def execute(
-    run: str, state: Path, key_fd: int | None, profile_key: str | None, began: Stamp, *, anew: bool = False
+    run: str,
+    state: Path,
+    key_fd: int | None,
+    profile_key: str | None,
+    began: Stamp,
+    *,
+    anew: bool = False,
+    ahead: Ahead | None = None,
 ) -> int:
     """Put the engine together and let it carry the run on. `profile_key`: of a profile to use instead of the run's.
 
     `began`: the program's stamp before anything was imported. `anew`: this is a fresh runner in place of another.
+    `ahead`: an environment whose hosts are being connected to, used if it is the run's.
     """
     from console.assembly import op_handlers
+    from console.credentials.cores import no_core_dumps
     from console.credentials.labelled import Labelled
-    from console.credentials.unlock import no_core_dumps, read_key_fd, write_key_fd
+    from console.credentials.unlock import read_key_fd, write_key_fd
     from console.environment import bind
     from console.live.keys import Keys
     from console.plugins import NoSuchAction, load
     from console.runs.create import who_am_i
     from console.runs.engine import Engine, Tools
-    from console.runs.lease import LeaseHeld
+    from console.runs.lease import LeaseHeld, Leases
     from console.runs.model import fold
     from console.runs.prune import daily
     from console.runs.sinks import tell
@@ -159,14 +175,17 @@ def execute(
     from console.store.places import places
     from console.store.records import Records
     from console.text.redact import Redactor
+    from console.timing import DEFAULT
     from profiles.models import Profile
 
-    no_core_dumps()
+    no_core_dumps(of_children=True)
     where = places()
     records = Records(Database(where.database))
+    Leases(records.database).make_way(run, DEFAULT.lease_s)
     try:
         view = fold(records.read(run))
-        body = records.remembered(profile_key or str(view.body.get("profile", ""))) if view.body else None
+        kept_as = profile_key or str(view.body.get("profile", ""))
+        body = records.remembered(kept_as) if view.body else None
         if body is None:
             return _failed(f"The store {where.database} holds no run {run}, or not its profile.")
         profile = Profile.model_validate(body)
@@ -192,15 +211,12 @@ def execute(
                 raise Replaced("The program is being replaced just now. Go on once that is over: runs resume.")
             engine.say("the program was replaced while this runner began: a fresh one goes on")
             key = keys.session_key()
-            begin_anew(_words(run, state, write_key_fd(key) if key is not None else None, profile_key))
+            begin_anew(run, state, write_key_fd(key) if key is not None else None, profile_key)
 
         secret = only_its_own(profile, view.environment, keys.get)
-        environment = bind(
-            profile,
-            view.environment,
-            secrets=secret,
-            fingerprints=only_its_own(profile, view.environment, keys.fingerprint),
-        )
+        fingerprints = only_its_own(profile, view.environment, keys.fingerprint)
+        reached = ahead.take(kept_as, view.environment, secret, fingerprints) if ahead is not None else None
+        environment = reached or bind(profile, view.environment, secrets=secret, fingerprints=fingerprints)
         spool = Spool(where.spool(run), redactor)
         try:
             keyring = Labelled(keys.credentials, redactor.add, rotated(profile, view.environment))

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue, model_validator
 
-from profiles.base import Argv, LocalFile, Name, Seconds, Shape, Text, TextOrSecret, Url
+from profiles.base import Argv, LocalFile, Name, Seconds, SecretName, Shape, Text, TextOrSecret, Url
 from profiles.web import Auth, Expect, JsonPath, Match, Regex
 
 __all__ = ["CommandExpect", "CommandProbe", "ComposeProbe", "HttpProbe", "Poll", "Probe", "SmokeStep"]
@@ -48,6 +48,9 @@ class CommandProbe(_Probe):
     kind: Literal["command"] = Field(description="A command on a host, which only reads.")
     argv: Argv = Field(description="The command, word by word. Variables: {directory}.")
     host: Name | None = Field(default=None, description="Host to ask. Default: every host of the environment.")
+    stdin: SecretName | None = Field(
+        default=None, description="Its standard input: {secret: NAME}. So a password is tried where it is used."
+    )
     expect: CommandExpect = Field(default_factory=CommandExpect, description="What it must answer.")
     deadline: Seconds = Field(default=20.0, description="How long it may take.")
 

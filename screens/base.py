@@ -178,6 +178,12 @@ class Deck(Commanded, Asking, Generic[R]):
         self.app.post_message(ArmedChanged())
         return True
 
+    def offers(self, command: ConsoleCommand) -> bool | None:
+        """There is no way back from the first screen."""
+        if command.id == "back" and len(self.app.screen_stack) < 2:
+            return False
+        return super().offers(command)
+
     def tell_how_to_arm(self, command: ConsoleCommand) -> None:
         """Answer a write key that does nothing yet."""
         if not self.environment:
@@ -300,6 +306,11 @@ class Deck(Commanded, Asking, Generic[R]):
         from screens.releases import ReleasesScreen
 
         self.app.push_screen(ReleasesScreen(self.bridge, self.environment))
+
+    def do_credentials(self) -> None:
+        from screens.credentials import CredentialsScreen
+
+        self.app.push_screen(CredentialsScreen(self.bridge, self.environment))
 
     def do_events(self) -> None:
         from screens.reports import ReportsScreen

@@ -141,10 +141,11 @@ class Dashboard(Deck[None]):
         self.add_class("zoomed")
         for other, pane in self.panes.items():
             pane.set_class(other == name, "zoom")
+        self.draw_keys()
 
     def do_zoom(self) -> None:
         if self.has_class("zoomed"):
-            self.remove_class("zoomed")
+            self.do_back()
         else:
             self._zoom(self.pane())
 
@@ -152,6 +153,8 @@ class Dashboard(Deck[None]):
         """The run that waits, where there is one."""
         if command.id == "waiting":
             return bool(self.waits)
+        if command.id == "back":
+            return self.has_class("zoomed")
         return super().offers(command)
 
     def do_waiting(self) -> None:
@@ -165,6 +168,7 @@ class Dashboard(Deck[None]):
     def do_back(self) -> None:
         """Back from a zoomed pane."""
         self.remove_class("zoomed")
+        self.draw_keys()
 
     # -- environments --------------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from console.commands import LABELS
 from screens.widgets.key_line import KeyHint
 from screens.widgets.top_line import TopState
 from screens.words import moment
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from screens.base import Deck
 
 KEYRING = {"locked": "keyring locked", "unavailable": "no keyring", "unlocked": "keyring open"}
+WHILE_TYPING = ("escape", "tab", "f1")
+"""Keys that are no characters; so are those with `ctrl+` or `shift+`."""
 UNMASKED = "secrets masked by their form only"
 """Said while the keyring is not open: the redactor knows no value then, and finds only what looks like a secret."""
 
@@ -48,17 +51,22 @@ def top_state(screen: Deck[Any]) -> TopState:
 
 
 def key_hints(screen: Deck[Any]) -> list[KeyHint]:
-    """The keys that work now, those of the pane with the focus first; a write key that is not armed is quiet."""
+    """The keys that work now, those of the pane with the focus first; a write key that is not armed is quiet.
+
+    While something is typed, a key that would be typed as well is none: its command is shown with another one, or not.
+    """
+    typing = screen.focused is not None and screen.focused.check_consume_key("a", "a")
     hints: list[KeyHint] = []
     seen: set[str] = set()
     for depth, taker in enumerate(screen.takers()):
         for command in sorted(taker.commands(), key=lambda one: one.scope == "app"):
-            if not command.footer or not command.keys or command.id in seen:
+            keys = [key for key in command.keys if not typing or "+" in key or key in WHILE_TYPING]
+            if not command.footer or not keys or command.id in seen:
                 continue
             seen.add(command.id)
             state = taker.check_action("command", (command.id,))
             if state is False:
                 continue
-            priority = 0 if command.id == "help" else 1 + depth + (command.scope == "app")
-            hints.append(KeyHint(command.key_label, command.title, priority, state is True))
+            near = 0 if command.id == "help" else 1 if command.id == "back" else 1 + depth + (command.scope == "app")
+            hints.append(KeyHint(LABELS.get(keys[0], keys[0]), command.title, near, state is True))
     return hints

@@ -30,6 +30,15 @@ HEADS = {
 }
 
 
+MOVING = (
+    (("up", "down", "k", "j"), "One line further; a page scrolls."),
+    (("pageup", "pagedown"), "One page further."),
+    (("home", "end"), "To the first line, to the last; the end of a log follows it."),
+    (("left", "right"), "In a log: further to either side of long lines."),
+)
+"""What moves in every list, page and log, and is no command: keys, and what they do."""
+
+
 class HelpScreen(Deck[None]):
     """The commands of whoever would have taken a key, the nearest first."""
 
@@ -56,6 +65,10 @@ class HelpScreen(Deck[None]):
             for one in commands:
                 made += self._line(one, armed, page.room)
             made.append(text(""))
+        made.append(text(("Moving", "head")))
+        for keys, words in MOVING:
+            made += hanging([(f"  {' '.join(keys):<37} ", "key")], words, "dim", page.room)
+        made.append(text(""))
         made.append(
             text(("Commands marked ", "dim"), ("!", "warn"), (" change something: they wait until A has armed.", "dim"))
         )

@@ -98,7 +98,9 @@ class Known:
 
 
 PARKED = frozenset({"parked", "parked, due"})
-UNFINISHED = PARKED | {"running", "undoing", "waiting for you", "interrupted", "created, not begun"}
+UNFINISHED = PARKED | {
+    *("running", "undoing", "waiting for you", "interrupted", "waiting for unlock", "created, not begun"),
+}
 """States of a run that is not over: the words of `console.runs.seen.Seen.state`."""
 
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     Column("", 1),
-    Column("release", 10, grow=1),
+    Column("release", 7),
+    Column("candidate", 10, grow=1),
     Column("when", 12),
     Column("verified", 12, 2),
     Column("schema", 6, 3),
@@ -82,6 +83,7 @@ class ReleasesScreen(Deck[None]):
             one.id,
             (
                 glyph,
+                Cell(one.id, "strong" if one.live else "plain"),
                 Cell(one.candidate, "strong" if one.live else "plain"),
                 Cell(when(one.when, now), "dim"),
                 Cell(
@@ -109,7 +111,7 @@ class ReleasesScreen(Deck[None]):
         if (one := self.chosen) is None:
             return
         rows = [
-            f"{one.candidate}   {one.id}",
+            f"{one.id} ({one.candidate})",
             "",
             f"made       {when(one.when, self.bridge.clock())} by {one.who}, {one.action}, run {one.run}",
             f"verified   {when(one.verified, self.bridge.clock()) or 'no'}",
@@ -120,7 +122,7 @@ class ReleasesScreen(Deck[None]):
             "",
             *(f"{name:<22} {image}" for name, image in one.images),
         ]
-        self.app.push_screen(TextScreen(self.bridge, self.environment, f"release {one.candidate}", "\n".join(rows)))
+        self.app.push_screen(TextScreen(self.bridge, self.environment, f"release {one.id}", "\n".join(rows)))
 
     def do_rollback(self) -> None:
         """Plan the way back to the chosen release."""

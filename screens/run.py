@@ -5,6 +5,7 @@ The run does not need this screen: it reads records and spool by offset, a few t
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +19,11 @@ from screens.known import UNFINISHED
 from screens.page import Words
 from screens.panes.output import OutputPane
 from screens.widgets.steps import StepRow, StepTree
+from screens.widgets.words import duration
 from screens.words import moment
 
 if TYPE_CHECKING:
+    from textual import events
     from textual.app import ComposeResult
     from textual.timer import Timer
 
@@ -28,6 +31,11 @@ if TYPE_CHECKING:
 
 Look = tuple[RunShown, str | None, tuple[OutputShown, ...]]
 WORKING = ("running", "undoing")
+FAILED = ("failed", "unknown", "undo failed")
+"""States of a step whose evidence says what a person must know."""
+ANSWERS = ("undo", "leave", "resume")
+DECISIONS = ("cancel", *ANSWERS, "now")
+"""What a person decides of a run, by command."""
 
 
 class RunScreen(Deck[None]):
@@ -40,11 +48,13 @@ class RunScreen(Deck[None]):
     #title { height: auto; padding: 0 1; }
     #ending { height: auto; max-height: 40%; margin: 1 1 0 1; padding: 0 1; border-left: heavy $border; }
     #ending.human { background: $error; color: $background; border-left: heavy $error; padding: 1 2; max-height: 70%; }
+    #reason { display: none; height: auto; max-height: 8; margin: 1 1 0 1; padding: 0 1; }
+    .-wide #reason.known { display: block; }
     #split { height: 1fr; layout: vertical; }
     #split #steps { height: auto; min-height: 4; max-height: 50%; margin: 1 0; }
     .-wide #split { layout: horizontal; }
-    .-wide #split #steps { width: 2fr; height: 1fr; max-height: 100%; }
-    .-wide #split #output { width: 3fr; }
+    .-wide #split #steps { width: 2fr; height: 1fr; max-height: 100%; margin: 1 0 0 0; }
+    .-wide #split #output { width: 3fr; margin: 1 0 0 0; }
     """
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide")]  # noqa: RUF012 - typed so by Textual
 
@@ -66,6 +76,7 @@ class RunScreen(Deck[None]):
     def body(self) -> ComposeResult:
         yield Words((f"Reading run {self.id_shown}.", "dim"), id="title")
         yield Words(id="ending")
+        yield Words(id="reason")
         with Container(id="split"):
             yield StepTree(symbols=self.bridge.symbols, empty="no step read yet", id="steps")
             yield OutputPane("output", self.bridge.symbols)
@@ -126,7 +137,8 @@ class RunScreen(Deck[None]):
         tone = line.tone if line.tone in ("bad", "warn") else "accent" if line.state in UNFINISHED else "ok"
         why = f"   {shown.reason}" if shown.reason else ""
         where = f", runner: {shown.where}" if shown.where else ""
-        began = f"began {moment(line.started, now)} by {line.who}{where}"
+        took = f", took {duration(line.took_s)}" if line.took_s and line.state not in UNFINISHED else ""
+        began = f"began {moment(line.started, now)}{took}, by {line.who}{where}"
         place = "" if line.environment in line.title else f" in {line.environment}"
         left_out = f" without {', '.join(shown.without)}" if shown.without else ""
         self.query_one("#title", Words).say(
@@ -140,7 +152,7 @@ class RunScreen(Deck[None]):
         tree = self.query_one("#steps", StepTree)
         tree.styles.height = None if self.has_class("-wide") else len(shown.steps)
         before = tree.cursor_key
-        alive = None if line.state == "interrupted" else now
+        alive = None if line.state in ("interrupted", "waiting for unlock") else now
         tree.show([_row(one, alive) for one in shown.steps])
         if tree.cursor_key != before:
             self._put.append(tree.cursor_key)
@@ -150,26 +162,51 @@ class RunScreen(Deck[None]):
         self._choose()
 
     def _draw_ending(self, shown: RunShown) -> None:
+        """How it ended or what it asks; before that, why it is taken back. What the title says is not said again."""
         box = self.query_one("#ending", Words)
         words = shown.ending or shown.question or shown.parked
-        box.display = bool(words)
         human = "NEEDS A HUMAN" in words.upper()
         box.set_class(human, "human")
+        if not human and words.startswith(shown.line.state):
+            words = words.removeprefix(shown.line.state).lstrip(": \n")
+            words = "" if words == f"{shown.line.title}: done." else words
         first, _, rest = words.partition("\n")
+        failed = next((one for one in shown.steps if one.state == "failed"), None)
+        box.display = bool(words or (failed and not shown.ending))
         if human:
             box.say((f"{self.bridge.symbols.bad} {first}", "strong"), f"\n{rest}" if rest else "")
         elif shown.question and not shown.ending:
-            box.say(("Asks: ", "warn"), (first, "strong"), f"\n{rest}" if rest else "")
-        else:
+            box.say(("Asks: ", "warn"), (first, "strong"), f"\n{rest}" if rest else "", *self._answers(shown))
+        elif words:
             box.say((first, shown.line.tone), f"\n{rest}" if rest else "")
+        elif failed is not None:
+            box.say(("Failed ", "bad"), (f"at {failed.title}", "strong"), f": {failed.evidence or failed.said}")
+
+    def _answers(self, shown: RunShown) -> Iterator[tuple[str, str]]:
+        """The keys that answer its question, below it."""
+        between = "\n"
+        for command in () if self.bridge.read_only else self.commands():
+            if command.id in ANSWERS and self._can(command.id, shown):
+                yield between, "plain"
+                yield command.key_label, "key"
+                yield f" {command.title}", "dim"
+                between = "   "
 
     def _choose(self) -> None:
-        """Show the output of the chosen step."""
+        """Show the output of the chosen step; and why it failed, whole, where a row of the tree has no room for it."""
         output = self.query_one(OutputPane)
+        self._draw_reason(self._step())
         if self.all_output:
             output.begin(None, "of all steps")
         elif (step := self._step()) is not None:
             output.begin(step.id, f"of {step.title}")
+
+    def _draw_reason(self, step: StepShown | None) -> None:
+        box = self.query_one("#reason", Words)
+        known = step is not None and step.state in FAILED and bool(step.evidence)
+        box.set_class(known, "known")
+        if known and step is not None:
+            box.say((f"{step.title}: ", "strong"), (step.evidence, "bad" if step.state == "failed" else "warn"))
 
     def _step(self) -> StepShown | None:
         key = self.query_one("#steps", StepTree).cursor_key
@@ -189,18 +226,37 @@ class RunScreen(Deck[None]):
 
     # -- commands ------------------------------------------------------------------------------------------------
 
+    @staticmethod
+    def _can(id_: str, shown: RunShown | None) -> bool:
+        """Whether a decision can be made on the run now."""
+        return shown is not None and (id_ in shown.can or (id_ == "leave" and bool(shown.question)))
+
     def offers(self, command: ConsoleCommand) -> bool | None:
         """Only what the run can do now."""
-        can: tuple[str, ...] = self.shown.can if self.shown else ()
-        if self.bridge.read_only and command.id in ("cancel", "undo", "resume", "leave", "now"):
-            return False
-        if command.id in ("cancel", "undo", "resume"):
-            return True if command.id in can else False if self.shown and not can else None
-        if command.id == "leave":
-            return bool(self.shown and (self.shown.question or (self.shown.parked and "leave" in can)))
-        if command.id == "now":
-            return "now" in can
-        return super().offers(command)
+        if command.id not in DECISIONS:
+            return super().offers(command)
+        return False if self.bridge.read_only else self._can(command.id, self.shown)
+
+    def on_key(self, event: events.Key) -> None:
+        """A decision that cannot be made now says so: nobody should press it again and wonder."""
+        for command in self.commands():
+            if event.key in command.keys and command.id in DECISIONS and self.offers(command) is not True:
+                event.stop()
+                event.prevent_default()
+                self.say(self._why_not(command), "warn")
+                return
+        super().on_key(event)
+
+    def _why_not(self, command: ConsoleCommand) -> str:
+        shown = self.shown
+        if self.bridge.read_only:
+            return f"{command.title}: this console was opened with --read-only and changes nothing."
+        if shown is None:
+            return f"{command.title}: the run is not read yet."
+        left = [one.title for one in self.commands() if one.id in DECISIONS and self._can(one.id, shown)]
+        instead = f" Possible: {', '.join(left)}." if left else ""
+        over = "" if shown.line.state in UNFINISHED else "it is over: "
+        return f"{command.title}: not possible, {over}{shown.line.state}.{instead}"
 
     def _question(self, title: str, words: str, then: Any) -> None:
         from screens.question import QuestionScreen
@@ -308,14 +364,16 @@ class RunScreen(Deck[None]):
 
         if (step := self._step()) is None:
             return
+        said = step.evidence or ("none yet" if step.state in ("waiting", *WORKING) else "none")
         rows = [
             f"{step.title}: {step.state}",
             "",
+            *((f"why       {said}", "") if step.state in ("failed", "unknown") else ()),
             f"host      {step.host or 'here'}",
             f"command   {step.command}",
             f"check     {step.check or 'none'}",
             f"undo      {step.undo or 'none: ' + (step.no_undo or 'nothing to take back')}",
-            f"evidence  {step.evidence or 'none yet'}",
+            *(() if step.state in ("failed", "unknown") else (f"evidence  {said}",)),
             f"attempt   {step.attempt}",
         ]
         self.app.push_screen(TextScreen(self.bridge, self.environment, f"step {step.id}", "\n".join(rows)))

@@ -185,13 +185,17 @@ def choose_symbols(environ: Mapping[str, str], encoding: str | None = None) -> S
     """
     if (wanted := environ.get("QUARTERDECK_SYMBOLS", "")) in SETS:
         return SETS[wanted]
-    encoding = (encoding or locale.getencoding()).lower().replace("-", "").replace("_", "")
     term = environ.get("TERM", "")
-    if not encoding.startswith("utf8") or term in ("", "dumb", "linux"):
+    if not is_utf8(encoding) or term in ("", "dumb", "linux"):
         return ASCII
     if term.startswith(("vt", "rxvt")) or term in ("ansi", "cygwin"):
         return BLOCK
     return BRAILLE
+
+
+def is_utf8(encoding: str | None = None) -> bool:
+    """Whether the output is in UTF-8. `encoding`: as `choose_symbols` takes it."""
+    return (encoding or locale.getencoding()).lower().replace("-", "").replace("_", "").startswith("utf8")
 
 
 class Mark(NamedTuple):
@@ -234,6 +238,7 @@ _MARKS: dict[str, tuple[str, str, Tone]] = {
     "parked": ("parked", "parked", "accent"),
     "parked, due": ("parked", "parked, due", "warn"),
     "interrupted": ("warn", "interrupted", "warn"),
+    "waiting for unlock": ("warn", "waiting for unlock", "warn"),
     "waiting for you": ("warn", "waiting for you", "warn"),
     "needs a human": ("bad", "NEEDS A HUMAN", "bad"),
 }

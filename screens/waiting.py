@@ -17,7 +17,7 @@ from screens.words import moment
 if TYPE_CHECKING:
     from console.watch.views import RunLine
 
-STATES = ("interrupted", "waiting for you", "created, not begun", "parked, due")
+STATES = ("interrupted", "waiting for unlock", "waiting for you", "created, not begun", "parked, due")
 
 
 def waiting(runs: Sequence[RunLine], environment: str) -> list[RunLine]:
@@ -34,11 +34,11 @@ def words_of(run: RunLine, now: float) -> str:
     if run.state == "parked, due":
         needs = "looked at" if run.looked > run.heard else "not looked at since"
         return f"parked, due since {moment(run.until, now)}; {needs} {since}"
-    if run.state != "interrupted":
+    if run.state not in ("interrupted", "waiting for unlock"):
         return f"never begun, not looked at since {since}"
     if run.looked > run.heard:
-        return f"interrupted at {moment(run.heard, now)}; looked at {since}: needs you"
-    return f"interrupted, not looked at since {since}"
+        return f"{run.state} at {moment(run.heard, now)}; looked at {since}: needs you"
+    return f"{run.state}, not looked at since {since}"
 
 
 class WaitingLine(LinesWidget):

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs the tests side by side: one worker owns the lab (tests marked lab), two share everything else, since a good part
-# of it waits for processes to start and end.
+# Runs the tests side by side: two workers have a lab each (tests marked lab), two share everything else, since a good
+# part of it waits for processes to start and end.
 #   sh tests/run.sh [pytest arguments, files or test names]
 # Fails when either fails. A selection that leaves one of the two without tests is no failure; both without is one.
 set -u
@@ -33,7 +33,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.exit(pytest.main(sys.argv[1:]))' -m "$mark" --junitxml="$out/$name.xml" --color=no "$@" $folder >"$out/$name.txt" 2>&1
 }
 
-run lab lab "$lab_tests" "$@" &
+run lab lab "$lab_tests" -n 2 --dist loadfile --no-loadscope-reorder "$@" &
 lab=$!
 run rest "not lab" "$rest_tests" -n 2 --dist worksteal "$@" &
 rest=$!

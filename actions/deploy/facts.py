@@ -40,13 +40,16 @@ class DeployFacts(Frozen):
     schema_now: tuple[str, ...] | None = None
     """The database's revision when it was first planned, asked in the live container, for a person; None: unknown."""
     settings: Settings = Settings()
+    schema_asked: bool = True
+    """Whether it was asked: it takes a while, and is only shown, so not where nobody reads the plan."""
 
 
 def read(ctx: FactsContext, params: DeployParams) -> DeployFacts:
     """Read the hosts and, meanwhile, the registry. Raises RefusalError, HostError."""
     migrations = ctx.environment.stack.spec.migrations
     # Only shown: what the run goes by is asked by its own step, with the new image, once the locks are held.
-    question = Question(migrations.service, migrations.current, drawn="schema") if migrations is not None else None
+    asked = bool(ctx.draw("schema_asked", lambda: not ctx.unseen))
+    question = Question(migrations.service, migrations.current, drawn="schema") if migrations and asked else None
     with ThreadPoolExecutor(1, thread_name_prefix="site") as pool:
         looked = pool.submit(read_site_and_ask, ctx, question)
         try:
@@ -61,6 +64,7 @@ def read(ctx: FactsContext, params: DeployParams) -> DeployFacts:
         uploads=read_uploads(site),
         schema_now=current_revisions(said) if said is not None else None,
         settings=read_settings(ctx, site),
+        schema_asked=asked,
     )
 
 

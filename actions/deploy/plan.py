@@ -30,7 +30,7 @@ def plan(facts: DeployFacts, params: DeployParams) -> Plan | Refusal:
     change = Change(site, target, fallback, _named(site, params), facts.uploads, settings=facts.settings)
     change.prepare()
     if site.spec.migrations is not None and _migrates(facts, params):
-        change.migrate(facts.schema_now)
+        change.migrate(_schema_shown(facts))
     change.switch()
     change.prune()
     registry = getattr(site.spec, "registry", None)
@@ -171,12 +171,20 @@ def _already_live(
     )
 
 
+def _schema_shown(facts: DeployFacts) -> str:
+    """Where the database is before the migration, in words."""
+    if not facts.schema_asked:
+        return "was not asked beforehand, since nobody was to read this"
+    return f"is at {', '.join(facts.schema_now) if facts.schema_now else 'unknown'}"
+
+
 def _warnings(facts: DeployFacts) -> list[str]:
     warnings = []
     for ground in facts.site.grounds:
         stopped = [one.service for one in ground.live.services if one.state in ("exited", "dead", "created")]
         if stopped:
             warnings.append(f"{', '.join(stopped)} is stopped on {ground.host}; the deploy starts it.")
-    if facts.site.spec.migrations is not None and facts.schema_now is None and facts.site.in_front[0].live.services:
+    unknown = facts.schema_now is None and facts.schema_asked
+    if facts.site.spec.migrations is not None and unknown and facts.site.in_front[0].live.services:
         warnings.append("The database could not be asked for its revision; the run asks again with the new image.")
     return warnings

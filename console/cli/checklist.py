@@ -51,11 +51,13 @@ def show(obj: dict[str, Any], environment: str | None, as_json: bool, open_only:
     from console.cli.opening import cli_session
 
     with cli_session(obj) as session:
-        view = session.checklist(environment or session.first_with_checklist())
+        where = environment or session.first_with_checklist()
+        view = session.checklist(where)
+        late = [one.sentence() for one in session.vault.late(where)]
     if as_json:
-        give_json({"done": view.done, "total": len(view.items), **dumped(view)})
+        give_json({"done": view.done, "total": len(view.items), "credentials": late, **dumped(view)})
     else:
-        give(checklist_text(view, open_only))
+        give("\n".join([checklist_text(view, open_only), *([""] if late else []), *(f"  [!] {one}" for one in late)]))
     raise Exit(DONE)
 
 

@@ -133,9 +133,11 @@ def _value(
     name: str, file: str | None, from_stdin: bool, generate: int | None, fields: tuple[str, ...], field: str
 ) -> Secret:
     """The value of a credential, from where it was said that it is. Ends with exit code 2 or 4 where there is none."""
+    from console.credentials.cores import no_core_dumps
     from console.live.credentials import generated
     from console.text.secret import Secret
 
+    no_core_dumps()
     if generate is not None:
         if fields:
             fail(USAGE, f"{name} has fields; make one of them: --field {fields[-1]}.")

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from console.cli.output import UNFINISHED, Exit, ask_tty, clock, give, give_json, iso, say, table
 
 if TYPE_CHECKING:
-    from console.session import RunShown, Session
+    from console.live.session import LiveSession
+    from console.session import RunShown
     from console.watch.views import RunLine
 
-LOCAL_S, REMOTE_S = 0.1, 2.0
-"""A run of this machine is read from the store; one that a colleague executes from its hosts, over SSH."""
+LOCAL_S, REMOTE_S = 0.25, 2.0
+"""A run of this machine is read from the store, at once when that has changed; one that a colleague executes from its
+hosts, over SSH."""
 BRIEF = 100
 
 
@@ -46,7 +48,7 @@ class HeldBack:
 
 
 def follow_to_end(
-    session: Session, run_id: str, *, as_json: bool, may_cancel: bool, ctrl_c: HeldBack | None = None
+    session: LiveSession, run_id: str, *, as_json: bool, may_cancel: bool, ctrl_c: HeldBack | None = None
 ) -> int:
     """Print steps and output until the run has ended or waits for a person; its exit code, 6 while it has none.
 
@@ -58,12 +60,16 @@ def follow_to_end(
         try:
             if ctrl_c is not None:
                 ctrl_c.release()
+            before = session.marks(run_id)  # of what is read now: what comes meanwhile is news
             shown = follower.news()
             if shown.exit_code is not None or (stopped and follower.stopped(shown)):
                 break
             # Seen twice: a colleague's runner has given its lock back a moment before its last record is on the hosts.
             stopped = follower.stopped(shown)
-            time.sleep(LOCAL_S if shown.line.local else REMOTE_S)
+            if shown.line.local:
+                session.wait_for_change(run_id, before, LOCAL_S)
+            else:
+                time.sleep(REMOTE_S)
         except KeyboardInterrupt:
             if may_cancel and _asked_to_stay(session, run_id):
                 may_cancel = False
@@ -85,7 +91,7 @@ def follow_to_end(
 class _Follower:
     """What of a run has been told already."""
 
-    def __init__(self, session: Session, run_id: str) -> None:
+    def __init__(self, session: LiveSession, run_id: str) -> None:
         self._session = session
         self._run_id = run_id
         self._offset = 0
@@ -129,7 +135,7 @@ The run goes on by itself. Cancel the run?
 Enter, or Ctrl-C again: no, stop following it. [u/l/c/Enter] """
 
 
-def _asked_to_stay(session: Session, run_id: str) -> bool:
+def _asked_to_stay(session: LiveSession, run_id: str) -> bool:
     """Ask whether to cancel, and what then; whether to go on following. Ctrl-C again, or no terminal: no."""
     try:
         typed = ask_tty(QUESTION).strip().lower()

@@ -7,6 +7,7 @@ imported only when it is called, so that `--help` and a short command start quic
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -102,11 +103,14 @@ def open_console(obj: dict[str, Any], environment: str | None, read_only: bool) 
 
 
 def _no_slip(profile: str | None, word: str) -> None:
-    """A word that is nearly a command is only taken for an environment if there is one of that name."""
+    """A word that is nearly a command is only taken for an environment if there is one of that name.
+
+    Without a terminal any word is looked at: a misspelt one is not told that a terminal would help.
+    """
     from profiles.base import nearest
 
     near = nearest(word, COMMANDS)
-    if near is None:
+    if near is None and sys.stdin.isatty() and sys.stderr.isatty():
         return
     from console.live.ground import Ground
     from console.session import AskFailed
@@ -118,9 +122,12 @@ def _no_slip(profile: str | None, word: str) -> None:
         known = []
     finally:
         ground.close()
-    if word not in known:
-        there = (f"environments: {', '.join(known)}",) if known else ()
-        fail(USAGE, f"There is no command and no environment {word}. Did you mean {near}?", there)
+    if word in known or (near is None and not known):  # no profile: the console says which ones it looked for
+        return
+    meant = near or nearest(word, known)
+    there = (f"environments: {', '.join(known)}",) if known else ()
+    hint = f" Did you mean {meant}?" if meant else ""
+    fail(USAGE, f"There is no command and no environment {word}.{hint}", there)
 
 
 def run(argv: Sequence[str]) -> int:

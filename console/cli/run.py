@@ -105,10 +105,13 @@ def run(
     long_enough(expect)
     values = values_of(pairs, without)
     with cli_session(obj) as session:
-        session.get_ready()
+        if without:
+            session.get_ready()  # nothing is to be done on those, so nothing is begun with them either
+        else:
+            session.get_ready_for(action, environment)
         if obj.get("passphrase_fd") is not None:
             session.ground.keys.open_beside()
-        shown = session.plan(action, environment, values)
+        shown = session.plan(action, environment, values, unseen=yes)
         if shown.refusal:
             if not as_json:
                 fail(refusal_code(shown), shown.refusal, shown.ways_out)

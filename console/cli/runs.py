@@ -27,6 +27,7 @@ from console.cli.output import (
 )
 
 if TYPE_CHECKING:
+    from console.live.session import LiveSession
     from console.session import Choice, RunShown
 
 
@@ -39,6 +40,7 @@ class _Given:
     reason: str
     as_json: bool
     session_bound: bool
+    without: tuple[str, ...]
 
 
 def _decision(command: Any) -> Any:
@@ -46,6 +48,7 @@ def _decision(command: Any) -> Any:
         click.option("--yes", is_flag=True, help="Do not ask; in production only together with --reason."),
         click.option("--expect", metavar="DIGEST", help="Of its plan: goes with --yes for a run made elsewhere."),
         click.option("--reason", default="", help="Why; written to the audit."),
+        click.option("--without", multiple=True, metavar="HOST", help="Leave this host out from now on, by name."),
         click.option("--session-bound", is_flag=True, help="Though the SSH agent goes away with this login."),
         click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output."),
     ):
@@ -219,6 +222,7 @@ def _choose(obj: dict[str, Any], run_id: str, choice: Choice, given: _Given) -> 
     long_enough(given.expect)
 
     with cli_session(obj) as session:
+        _make_way(session, run_id, yes=given.yes)
         shown = session.run(run_id)
         word, digest = session.confirmation(shown.line.environment), shown.digest
         reason = given.reason
@@ -229,6 +233,8 @@ def _choose(obj: dict[str, Any], run_id: str, choice: Choice, given: _Given) -> 
             reason = ask_tty("Why is the rest of the wait skipped? ", "say --reason TEXT")
         does = "skip the rest of its wait" if choice == "now" else f"{choice} it"
         expected(given.expect, digest, (f"look at it: quarterdeck runs show {run_id}",))
+        if given.without:
+            say(session.leaving_out(run_id, choice, given.without) + "\n")
         if shown.foreign:
             plan = session.plan_of(run_id)
             if choice != "leave":
@@ -252,9 +258,20 @@ def _choose(obj: dict[str, Any], run_id: str, choice: Choice, given: _Given) -> 
             otherwise = "say --reason TEXT"
             reason = ask_tty(f"Its lock is that of {shown.take_over}. Why do you take it over? ", otherwise)
         with HeldBack() as ctrl_c:
-            session.answer(run_id, choice, digest, reason, session_bound=given.session_bound)
+            session.answer(run_id, choice, digest, reason, session_bound=given.session_bound, without=given.without)
             may_cancel = choice in ("resume", "now")
             raise Exit(follow_to_end(session, run_id, as_json=given.as_json, may_cancel=may_cancel, ctrl_c=ctrl_c))
+
+
+def _make_way(session: LiveSession, run_id: str, *, yes: bool) -> None:
+    """End the run's own runner where it was stopped in the middle of a write: nobody can read the store until then."""
+    pid = session.in_the_way(run_id)
+    if pid is None:
+        return
+    say(f"Its runner, the process {pid}, was stopped in the middle of a write: nobody can use the store.")
+    if not yes and not yes_typed("End it, if it does not go on by itself within 15 s? [y/N] ", "say --yes"):
+        fail(REFUSED, f"Not confirmed; nothing was changed. To let it go on: kill -CONT {pid}")
+    session.make_way(run_id)
 
 
 def _possible(shown: RunShown, choice: Choice, *, as_json: bool) -> None:

@@ -107,24 +107,29 @@ def releases(obj: dict[str, Any], environment: str, as_json: bool) -> None:
 @click.command()
 @click.argument("environment")
 @click.option("--reason", required=True, help="Why; shown to whoever finds the lock.")
+@click.option("--without", multiple=True, metavar="HOST", help="Leave this host out, by name: it does not answer.")
 @click.pass_obj
-def lock(obj: dict[str, Any], environment: str, reason: str) -> None:
+def lock(obj: dict[str, Any], environment: str, reason: str, without: tuple[str, ...]) -> None:
     """Keep everybody's runs out of ENVIRONMENT until `unlock`."""
     from console.cli.opening import cli_session
 
     with cli_session(obj) as session:
-        session.lock(environment, reason)
-    say(f"{environment} is locked: {reason}. Give it back with: quarterdeck unlock {environment}")
+        session.lock(environment, reason, without=without)
+    left = f" but for {' and '.join(without)}" if without else ""
+    again = "".join(f" --without {name}" for name in without)
+    say(f"{environment} is locked{left}: {reason}. Give it back with: quarterdeck unlock {environment}{again}")
 
 
 @click.command()
 @click.argument("environment")
 @click.option("--reason", default="", help="Why somebody else's lock is taken away; needed for that.")
+@click.option("--without", multiple=True, metavar="HOST", help="Leave this host out, by name: it does not answer.")
 @click.pass_obj
-def unlock(obj: dict[str, Any], environment: str, reason: str) -> None:
+def unlock(obj: dict[str, Any], environment: str, reason: str, without: tuple[str, ...]) -> None:
     """Give the lock on ENVIRONMENT back."""
     from console.cli.opening import cli_session
 
     with cli_session(obj) as session:
-        session.unlock_environment(environment, reason)
-    say(f"{environment} is free.")
+        session.unlock_environment(environment, reason, without=without)
+    left = f" A lock on {' and '.join(without)} is still there, if there was one." if without else ""
+    say(f"{environment} is free.{left}")

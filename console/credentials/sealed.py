@@ -11,6 +11,7 @@ from keyring.backend import KeyringBackend
 from keyring.compat import properties
 from keyring.errors import PasswordDeleteError
 
+from console.credentials.cores import no_core_dumps
 from console.credentials.errors import KeyringLocked
 from console.credentials.sealed_file import Kdf, SealedFile
 from console.credentials.unlock import Asked, SessionKey, Unlocker, ask_until_right
@@ -56,14 +57,17 @@ class SealedFileKeyring(KeyringBackend):
 
     def take_key(self, key: SessionKey) -> None:
         """Unlocks with a key that was handed over."""
+        no_core_dumps()
         self._key = key
 
     def unlock(self, passphrase: Secret) -> None:
         """Raises WrongPassphrase, KeyringDamaged, KeyringRefused."""
+        no_core_dumps()
         self._key = self.file.unlock(passphrase)
 
     def create(self, passphrase: Secret, kdf: Kdf | None = None) -> None:
         """Makes the file, empty, and stays unlocked."""
+        no_core_dumps()
         self._key = self.file.create(passphrase, kdf)
 
     def unlock_by(self, unlocker: Unlocker, attempts: int = 3) -> None:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from console.credentials.cores import no_core_dumps
 from console.credentials.errors import CredentialError, CredentialMissing, KeyringLocked, KeyringRefused
 from console.credentials.files import locked, private_directory
 from console.text.secret import LABELS, SECRET_NAME, Label, Secret, SecretRef, labelled
@@ -222,6 +223,7 @@ class Credentials:
         return index
 
     def _read(self, entry: str) -> str | None:
+        no_core_dumps()
         with self._translated():
             return self._backend.ring.get_password(self._service, entry)
 

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, NoReturn, Protocol
 
+from console.credentials.cores import no_core_dumps
 from console.credentials.errors import KeyringLocked, WrongPassphrase
 from console.text.secret import MASK, Secret, SecretLeak
 
@@ -22,7 +23,6 @@ FILE_ID_BYTES: Final = 16
 FD_DEADLINE_S: Final = 10.0
 _MAGIC: Final = b"quarterdeck-key-1\0"
 _MAX_PASSPHRASE: Final = 4096
-_PR_SET_DUMPABLE: Final = 4  # <linux/prctl.h>
 
 
 class SessionKey:
@@ -94,6 +94,7 @@ def read_key_fd(fd: int, deadline_s: float = FD_DEADLINE_S) -> SessionKey:
 def read_passphrase_fd(fd: int, deadline_s: float = FD_DEADLINE_S) -> Secret:
     """A passphrase from a descriptor, for unattended use (a systemd credential, a here-document). One line end at
     its end is dropped. Reads `fd` to its end and closes it. Raises KeyringLocked if none comes in time."""
+    no_core_dumps()
     data = _drain(fd, _MAX_PASSPHRASE + 2, deadline_s)
     try:
         text = data.decode("utf-8").removesuffix("\n").removesuffix("\r")
@@ -133,22 +134,6 @@ def _drain(fd: int, limit: int, deadline_s: float) -> bytes:
             except OSError:
                 data = b""
     return data
-
-
-def no_core_dumps() -> None:
-    """From now on this process leaves no memory image: no core file, no attaching by others of the same user.
-
-    Sets RLIMIT_CORE to 0 and, on Linux, PR_SET_DUMPABLE to 0. Child processes inherit the limit.
-    """
-    import resource
-
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if os.uname().sysname == "Linux":
-        import ctypes
-
-        prctl = ctypes.CDLL(None, use_errno=True).prctl
-        if prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0) != 0:
-            raise OSError(ctypes.get_errno(), "prctl(PR_SET_DUMPABLE, 0) was refused")
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +182,7 @@ class TerminalUnlocker:
 
     def passphrase(self, asked: Asked) -> Secret | None:
         """See Unlocker. Raises KeyringLocked if this process has no terminal."""
+        no_core_dumps()
         if asked.problem:
             self._say(asked.problem + "\n")
         if not asked.new:

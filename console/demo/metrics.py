@@ -19,6 +19,8 @@ class Metrics:
         self._lock = threading.Lock()
         self._info = f'service="{service}",release="{_label(release)}"'
         self._requests: dict[tuple[str, str, int], int] = {}
+        if service == "backend":  # from the beginning, so that its share of errors is none rather than not known
+            self._requests["POST", "/api/predict", 500] = 0
         self._buckets: dict[str, list[int]] = {}
         self._sums: dict[str, float] = {}
         self._predictions = 0

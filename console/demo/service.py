@@ -47,7 +47,7 @@ class Log:
         """Write one line. A reader that has gone (closed pipe, full disk) does not stop the service."""
         now = time.time()
         stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1000):03d}Z"
-        line = json.dumps({"ts": stamp, "level": level, "msg": message, **self._fixed, **more}, ensure_ascii=False)
+        line = json.dumps({"ts": stamp, "level": level, "msg": message, **more, **self._fixed}, ensure_ascii=False)
         with self._lock:
             try:
                 if self._may_empty and os.fstat(self._stream.fileno()).st_size > LOG_LIMIT_BYTES:
@@ -146,7 +146,7 @@ class Handler(BaseHTTPRequestHandler):
         quiet = route == "/metrics" or route.endswith("/health")
         if not quiet or code >= 500:
             level = "error" if code == 500 else "warning" if code >= 400 else "info"
-            app.log(level, "request", method=self.command, path=route, status=code, ms=round(took_s * 1000, 1))
+            app.log(level, f"{self.command} {route} {code}", ms=round(took_s * 1000, 1))
 
     def _body(self) -> tuple[object, tuple[int, str] | None]:
         """The request's JSON, and what is wrong with it, if anything."""

@@ -85,7 +85,8 @@ class Figure:
         self._recent.append((at, now))
         while len(self._recent) > 2 and self._recent[1][0] <= at - metric.window:
             self._recent.popleft()
-        grown = increases(self._recent)
+        # A series that is not in the newest reading has no rate at its time: the window still holds what it was before.
+        grown = {labels: rate for labels, rate in increases(self._recent).items() if labels in now}
         if metric.function == "rate":
             return _combined(grown.values(), metric.combine)
         buckets: dict[float, float] = {}

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from console.hosts.ahead import begin
 from console.hosts.base import HostBusy, HostError, HostRefused, Stream
 from console.hosts.connection import Connection
 
@@ -38,6 +39,9 @@ def open_session(connection: Connection, *, until: float, cancel: threading.Even
     try:
         while True:
             try:
+                spare = connection.spare.take()
+                if spare is not None:
+                    return SessionSlot(connection, spare, slots)
                 channel = connection.transport.open_session(timeout=connection.timing.channel_s)
                 return SessionSlot(connection, channel, slots)
             except paramiko.ChannelException as error:
@@ -78,7 +82,10 @@ class SessionSlot:
 
 
 def execute(slot: SessionSlot, line: str) -> None:
-    """Start a command line on the channel. Raises HostUnreachable, or HostRefused where the account may run nothing."""
+    """Start a command line on the channel; whether the account may run it is told by `SshRunning`.
+
+    Raises HostUnreachable, HostError for a line that is too long.
+    """
     import paramiko
 
     connection = slot.connection
@@ -89,13 +96,10 @@ def execute(slot: SessionSlot, line: str) -> None:
             "handed over. Give long text as standard input.",
         )
     try:
-        slot.channel.exec_command(line)
+        begin(slot.channel, line)
     except (paramiko.SSHException, EOFError, OSError) as error:
-        if connection.alive:
-            raise HostRefused(
-                connection.host, f"{connection.shown} runs no commands for this account: {error or 'refused'}."
-            ) from error
         raise connection.lost() from error
+    connection.spare.lay()
 
 
 class SshRunning:
@@ -142,7 +146,7 @@ class SshRunning:
             timeout_s = min(timeout_s, _WINDOW_S)
         if not (channel.recv_ready() or channel.recv_stderr_ready()):
             if channel.closed and not channel.eof_received and channel.exit_status < 0:
-                raise self._slot.connection.lost()
+                raise self._ended_early()
             if timeout_s > 0:
                 limit = 0.25 if channel.exit_status >= 0 or channel.eof_received else 5.0
                 self._poll.poll(1000 * min(timeout_s, limit))
@@ -156,6 +160,14 @@ class SshRunning:
                 moved = True
             if not moved:
                 return
+
+    def _ended_early(self) -> HostError:
+        from console.hosts.transport import refused
+
+        connection = self._slot.connection
+        if refused(self._channel):
+            return HostRefused(connection.host, f"{connection.shown} runs no commands for this account.")
+        return connection.lost()
 
     def _send(self) -> None:
         channel = self._channel

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from console.hosts import known_hosts
+from console.hosts.ahead import Spare
 from console.hosts.base import HostRefused, HostUnreachable
 from console.hosts.config import PassphraseFor
 from console.hosts.login import log_in
@@ -75,6 +76,7 @@ class Connection:
         self.no_streamlocal = False
         self.agents: set[str] = set()
         """Sockets of agents without which a hop could not be logged in to again."""
+        self.spare = Spare(lambda: self.transport.open_session(timeout=timing.channel_s))
         self._heard = _Heard()
         self._transports: list[Transport] = []
         self._sockets: list[socket.socket] = []
@@ -148,11 +150,12 @@ class Connection:
         try:
             for number, hop in enumerate(hops):
                 target = number == len(hops) - 1
-                self.handshake(hop, self.wire(hop), self._heard if target else _Heard())
+                self.handshake(hop, self.wire(hop), self._heard if target else _Heard(), packs=target)
                 self.pass_through(hop, passphrase_for)
         except BaseException:
             self.close("connecting failed")
             raise
+        self.spare.lay()
 
     def pass_through(self, hop: HopSettings, passphrase_for: PassphraseFor | None) -> None:
         """Verify the key of the hop just shaken hands with, and log in to it. Raises HostRefused, HostUnreachable."""
@@ -217,24 +220,30 @@ class Connection:
         self._sockets.append(sock)
         return sock
 
-    def handshake(self, hop: HopSettings, wire: Any, heard: _Heard | None = None) -> Transport:
-        """Agree on keys with a hop. Its host key is not judged yet. Raises HostUnreachable or HostRefused."""
+    def handshake(self, hop: HopSettings, wire: Any, heard: _Heard | None = None, *, packs: bool = False) -> Transport:
+        """Agree on keys with a hop. Its host key is not judged yet. Raises HostUnreachable or HostRefused.
+
+        `packs`: what is sent to it is packed. What a jump host passes on is ciphertext, which cannot be.
+        """
         import paramiko
         from paramiko.ssh_exception import IncompatiblePeer
+
+        from console.hosts.transport import PackingTransport
 
         # Without a handler of its own, logging's last resort would write warnings onto the screen.
         log = logging.getLogger("paramiko")
         if not log.handlers:
             log.addHandler(logging.NullHandler())
         watched: Any = _Watched(wire, heard or _Heard())
-        transport = paramiko.Transport(watched, disabled_algorithms=_WEAK)
+        transport = PackingTransport(watched, disabled_algorithms=_WEAK)
         self._transports.append(transport)
         transport.daemon = True
         transport.banner_timeout = self.timing.banner_s
         transport.handshake_timeout = self.timing.banner_s
         transport.auth_timeout = self.timing.auth_s
         transport.channel_timeout = self.timing.channel_s
-        transport.use_compression(hop.compression)
+        transport.packs = packs or hop.compression
+        transport.unpacks = hop.compression
         keys, _ = known_hosts.read((*hop.known_hosts, *hop.global_known_hosts))
         options = transport.get_security_options()
         known = known_hosts.kinds(keys, hop.lookup)

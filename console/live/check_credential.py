@@ -6,11 +6,13 @@ import time
 from typing import TYPE_CHECKING
 
 from console.hosts.base import HostError, HostUnreachable
-from console.probes.look import Found
+from console.probes.look import Found, look
 from console.session import AskFailed
+from profiles.models import secret_names
 
 if TYPE_CHECKING:
     from console.live.ground import Ground
+    from profiles.models import SmokeStep
 
 
 def check_credential(ground: Ground, name: str) -> Found:
@@ -26,13 +28,28 @@ def check_credential(ground: Ground, name: str) -> Found:
         registry = getattr(environment.stack, "registry", None)
         if registry is not None and registry.password is not None and registry.password.secret == name:
             return _registry(ground, environment.name)
-        if any(name in step.model_dump_json() for step in environment.smoke):
+    for environment in profile.environments.values():
+        for probe in environment.probes.values():
+            if name in {one.secret for one in secret_names(probe.model_dump(mode="json"))}:
+                found = look(ground.bound(environment.name), probe)
+                return Found(found.verdict, f"probe {probe.name} of {environment.name}: {found.evidence}", found.at)
+    for environment in profile.environments.values():
+        if any(name in {one.secret for one in secret_names(_plain(step))} for step in environment.smoke):
             return Found(
                 "unknown",
-                f"{name} is used by the smoke tests of {environment.name}; they prove it at each deploy",
+                f"{name} is used by the smoke tests of {environment.name}; they prove it at each deploy. A probe that "
+                "uses it would prove it at any time",
                 _now(),
             )
-    return Found("unknown", f"the profile does not say what {name} could be tried against; it is there", _now())
+    return Found(
+        "unknown",
+        f"the profile does not say what {name} could be tried against; it is there. A probe that uses it proves it",
+        _now(),
+    )
+
+
+def _plain(step: SmokeStep) -> object:
+    return step.model_dump(mode="json")
 
 
 def _now() -> float:

@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from console.session import AskFailed, ReleaseShown
 
 if TYPE_CHECKING:
     from console.environment import Environment
+    from console.hosts.base import HostUnreachable
     from console.live.ground import Ground
     from console.runs.locks import Held, Owner
     from console.stacks.release import Release
@@ -84,37 +86,48 @@ def _on_hosts(ground: Ground, bound: Environment) -> tuple[dict[str, tuple[Relea
     return {name: found for name, (found, _) in there.items()}, {name: live for name, (_, live) in there.items()}
 
 
-def lock(ground: Ground, environment: str, reason: str) -> None:
-    """Lock every host of it for a person; on all of them or on none. Raises AskFailed, LockHeld, HostError."""
-    from console.hosts.base import HostError
-    from console.runs import locks
+def lock(ground: Ground, environment: str, reason: str, without: Sequence[str] = ()) -> None:
+    """Lock every host of it for a person, but those that are left out by name; on all of them or on none.
+
+    Raises AskFailed, NotToBeLeftOut, LockHeld, HostError.
+    """
+    from console.hosts.base import HostError, HostUnreachable
+    from console.runs import left_out, locks
 
     if not reason.strip():
         raise AskFailed("A lock needs a reason: whoever finds it wants to know why.")
-    bound = ground.bound(environment)
+    bound = left_out.without(ground.bound(environment), without)
     owner = _person(ground, reason)
     taken: list[tuple[str, str]] = []
     try:
         for name in sorted(bound.config.hosts):
             got = locks.take(bound.hosts[name], bound.directory, owner, ground.timing, environment=environment)
             taken.append((name, got.fence))
-    except (locks.LockHeld, HostError):
+    except (locks.LockHeld, HostError) as error:
         for name, fence in taken:
             with suppress(HostError):  # the first error is the one to tell; a lock of ours can be given back later
                 locks.release(bound.hosts[name], bound.directory, owner.run, fence)
+        if isinstance(error, HostUnreachable):
+            raise _not_there(bound, error, f"lock {environment} --reason …") from error
         raise
-    _on_record(ground, environment, ground.record("lock.taken", {"environment": environment, "reason": reason}))
+    body = {"environment": environment, "reason": reason, **_left_out(bound)}
+    _on_record(ground, bound, ground.record("lock.taken", body))
 
 
-def unlock(ground: Ground, environment: str, reason: str) -> None:
+def unlock(ground: Ground, environment: str, reason: str, without: Sequence[str] = ()) -> None:
     """Give our own lock back; take a person's, or a dead run's, away with a reason. Raises AskFailed, HostError.
 
-    Every host is looked at: a run that ended while one of them was away has left its lock there.
+    Every host is looked at, but those that are left out by name: a run that ended while one of them was away has left
+    its lock there. Raises NotToBeLeftOut.
     """
-    from console.runs import locks
+    from console.hosts.base import HostUnreachable
+    from console.runs import left_out, locks
 
-    bound = ground.bound(environment)
-    found = [locks.look(bound.hosts[name], bound.directory, ground.timing) for name in sorted(bound.config.hosts)]
+    bound = left_out.without(ground.bound(environment), without)
+    try:
+        found = [locks.look(bound.hosts[name], bound.directory, ground.timing) for name in sorted(bound.config.hosts)]
+    except HostUnreachable as error:
+        raise _not_there(bound, error, f"unlock {environment}{' --reason …' if reason else ''}") from error
     held = [one for one in found if one is not None]
     if not held:
         raise AskFailed(f"{environment} is not locked.", exit_code=0)
@@ -127,12 +140,23 @@ def unlock(ground: Ground, environment: str, reason: str) -> None:
         got = locks.seize(host, bound.directory, me, one, ground.timing, environment=environment)
         locks.release(host, bound.directory, me.run, got.fence)
     for run in sorted({one.owner.run for one in held if one.owner.kind == "run"}):
-        body = {"environment": environment, "run": run, "reason": reason}
-        _on_record(ground, environment, ground.record("lock.seized", body))
+        body = {"environment": environment, "run": run, "reason": reason, **_left_out(bound)}
+        _on_record(ground, bound, ground.record("lock.seized", body))
     people = sorted({one.owner.who for one in held if one.owner.kind == "person"})
     if people:
-        body = {"environment": environment, "of": ", ".join(people), "reason": reason}
-        _on_record(ground, environment, ground.record("lock.removed", body))
+        body = {"environment": environment, "of": ", ".join(people), "reason": reason, **_left_out(bound)}
+        _on_record(ground, bound, ground.record("lock.removed", body))
+
+
+def _left_out(bound: Environment) -> dict[str, list[str]]:
+    return {"without": list(bound.left_out)} if bound.left_out else {}
+
+
+def _not_there(bound: Environment, error: HostUnreachable, words: str) -> AskFailed:
+    """A host does not answer: the refusal, with how it is left out where others are there."""
+    left = "".join(f" --without {name}" for name in (*bound.left_out, error.host))
+    ways = (f"leave it out by name: quarterdeck {words}{left}",) if len(bound.config.hosts) > 1 else ()
+    return AskFailed(f"{error} Nothing was changed.", ways, exit_code=5)
 
 
 def _may_be_taken(environment: str, held: Held, me: Owner, reason: str) -> None:
@@ -178,12 +202,11 @@ def person_run(who: str) -> str:
     return f"person-{plain}-{hashlib.sha256(who.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
 
 
-def _on_record(ground: Ground, environment: str, record: Record) -> None:
+def _on_record(ground: Ground, bound: Environment, record: Record) -> None:
     """The same record on the hosts, where colleagues see it. Best effort: the lock itself is there already."""
     from console.hosts.base import HostError
     from console.runs.locks import append_audit
 
-    bound = ground.bound(environment)
     for name in bound.config.hosts:
         try:
             append_audit(bound.hosts[name], bound.directory, [record.line()])

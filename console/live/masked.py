@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from console.text.redact import Redactor
 
 T = TypeVar("T")
+H = TypeVar("H", bound=Hashable)
 Redact = Callable[[str], str]
 
 WORDS_OF_OURS = frozenset(
@@ -38,3 +42,23 @@ def masked(value: T, redact: Redact) -> T:
     elif isinstance(value, Mapping):
         made = {key: masked(part, redact) for key, part in value.items()}
     return made  # type: ignore[no-any-return] # of the type that came in
+
+
+class MaskedOnce(Generic[H]):
+    """Values that come again and again, most of them the same: each is masked once, and anew when a secret was learned.
+
+    For one thread.
+    """
+
+    def __init__(self, redactor: Redactor) -> None:
+        self._redactor = redactor
+        self._values = 0
+        self._made: dict[H, H] = {}
+
+    def all(self, values: Iterable[H]) -> tuple[H, ...]:
+        """The same values without secrets."""
+        known = self._redactor.known_values
+        before = self._made if known == self._values else {}
+        self._values = known
+        self._made = {one: before.get(one) or masked(one, self._redactor.text) for one in values}
+        return tuple(self._made.values())

@@ -60,8 +60,8 @@ class PlansDesk:
         help_ = "Hosts that do not answer, or are not to be touched, by name; several with commas. Empty: none."
         return (FieldShown(WITHOUT, "Leave out", help_, "text", required=False, choices=choices),)
 
-    def plan(self, action: str, environment: str, values: Mapping[str, str]) -> PlanShown:
-        """Facts read, and planned; without the hosts that `values` says to leave out.
+    def plan(self, action: str, environment: str, values: Mapping[str, str], *, unseen: bool = False) -> PlanShown:
+        """Facts read, and planned; without the hosts that `values` says to leave out. `unseen`: nobody will read it.
 
         Raises NoSuchAction, BadParameters, NotToBeLeftOut, AskFailed, CredentialError.
         """
@@ -77,7 +77,8 @@ class PlansDesk:
         plugin = load(action)
         given = {name: value for name, value in values.items() if value != "" and name != WITHOUT}
         params = parameters(plugin, given)
-        planned = make_plan(plugin, bound, params, user=self._ground.who(), secret=self._ground.keys.get)
+        who, secret = self._ground.who(), self._ground.keys.get
+        planned = make_plan(plugin, bound, params, user=who, secret=secret, unseen=unseen)
         shown = planned_shown(planned, plugin, environment, params.model_dump(mode="json"))
         if planned.plan is not None:
             shown = told(shown, bound, planned.plan.hosts)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from console.live.deciding import may_be_answered, may_be_left_out, may_still_undo
 from console.live.elsewhere import Elsewhere
 from console.runs.seen import DUE, PARKED
 from console.session import AskFailed, Choice, OutputShown, PlanShown, RunShown
@@ -15,10 +18,13 @@ if TYPE_CHECKING:
     from console.live.ground import Ground
     from console.runs.client import Runs, Seen
     from console.runs.model import RunView
+    from console.runs.reached import Likely
     from console.runs.waiting import WaitingRunner
 
 RUNS_SHOWN = 50
 WAITING = (PARKED, DUE)
+LOOK_S = 0.02
+"""How often who follows a run looks whether there is something to read; that costs next to nothing."""
 
 
 class RunsDesk:
@@ -154,6 +160,17 @@ class RunsDesk:
 
         return run_shown(self.seen(run))
 
+    def marks(self, run: str) -> tuple[object, ...]:
+        """What tells whether store or spool of a run that is executed here have changed."""
+        places = self._ground.places
+        return tuple(_mark(path) for path in (places.database, places.spool(run)))
+
+    def wait_for_change(self, run: str, before: tuple[object, ...], at_most_s: float) -> None:
+        """Return once the marks are not those of `before`; at most so many seconds later."""
+        ends = time.monotonic() + at_most_s
+        while self.marks(run) == before and (left := ends - time.monotonic()) > 0:
+            time.sleep(min(LOOK_S, left))
+
     def output(self, run: str, offset: int, step: str | None) -> Iterator[OutputShown]:
         """What its spool holds from `offset` on, of one step or of all; nothing for a run executed elsewhere.
 
@@ -232,14 +249,17 @@ class RunsDesk:
         reason: str = "",
         *,
         session_bound: bool = False,
+        without: Sequence[str] = (),
     ) -> None:
         """Write down what the operator chose, and start a runner where none lives. Raises AskFailed, ClaimHeld.
 
         `now`: the rest of its wait is skipped, which wants a reason. `digest`: of the plan that the operator has seen
-        whole, without which nothing of a run from elsewhere is begun.
+        whole, without which nothing of a run from elsewhere is begun. `without`: hosts that are left out of the run
+        from now on. Raises NotToBeLeftOut.
         """
         from console.runs.create import decide, reopen_to_undo, skip
 
+        self.make_way(run)
         seen = self.seen(run)
         view = seen.view
         if choice not in seen.can:
@@ -247,8 +267,9 @@ class RunsDesk:
             raise AskFailed(f"The run is {seen.state}; {choice} is not possible now. Possible: {can}.", exit_code=4)
         if choice == "now" and not reason.strip():
             raise AskFailed("Skipping the rest of a wait wants a reason; the audit keeps it.", exit_code=4)
+        names = may_be_left_out(view, choice, without)
         if seen.foreign:
-            self._may_be_answered(seen, choice, digest)
+            may_be_answered(self._ground, seen, choice, digest)
         if seen.take_over and not reason.strip():
             raise AskFailed(
                 f"The run's lock is that of {seen.take_over}. Taking it over wants a reason; the audit keeps it.",
@@ -257,19 +278,21 @@ class RunsDesk:
             )
         records, who = self._ground.records, self._ground.who()
         if seen.holder is None and choice != "leave":
-            self._may_log_in_again(view, session_bound=session_bound)
+            self._may_log_in_again(view, names, session_bound=session_bound)
             for name in view.body["plan"].get("credentials", ()):
                 self._ground.keys.get(name)  # a locked keyring is asked for now, not by a runner that has no terminal
         if view.state == "closed":
-            self._may_still_undo(seen)
+            may_still_undo(self._ground, seen, self._environment_of(run), names)
         self._ground.known_runs.take_in(seen)
         if view.state == "closed":
-            reopen_to_undo(records, run, tuple(view.body["plan"]["claims"]), who)
+            reopen_to_undo(records, run, tuple(view.body["plan"]["claims"]), who, without=names)
         elif choice == "now":
             skip(records, run, who, reason)
         elif seen.parked is None or choice != "resume":  # a parked one goes on by itself, once a runner waits for that
-            decide(records, run, choice, who)
-        why = {"reason": reason} if reason else {}
+            decide(records, run, choice, who, without=names)
+        why: dict[str, object] = {"reason": reason} if reason else {}
+        if names:
+            why["without"] = list(names)
         if seen.take_over:
             why["taken_from"] = seen.take_over
         self._ground.record(f"asked.{choice}", {"run": run, **why, **({"digest": digest} if seen.foreign else {})})
@@ -277,41 +300,49 @@ class RunsDesk:
             # A run from elsewhere is executed with the profile of who answers for it, not with one that it names.
             self.spawn(run, self._ground.remember_profile() if seen.foreign else None)
 
-    def _may_be_answered(self, seen: Seen, choice: str, digest: str) -> None:
-        """A run from elsewhere: its plan was confirmed, is the one of its digest, and is of this place. AskFailed."""
-        from console.runs.foreign import strange
+    def leaving_out(self, run: str, choice: str, names: Sequence[str]) -> str:
+        """What it means to leave these hosts out of the rest of a run. Raises AskFailed, NotToBeLeftOut."""
+        from console.runs.api import Plan
+        from console.runs.left_out import looked_at
+        from console.runs.setting_aside import meaning
 
-        view, run = seen.view, seen.view.id
-        if digest != view.body.get("digest"):
-            raise AskFailed(
-                f"The run {run} was not made here, and its plan has not been confirmed here. Nothing was changed.",
-                (f"look at it whole and confirm it: quarterdeck runs {choice} {run}",),
-                exit_code=4,
-            )
-        wrong = strange(view.body, self._ground.bound(view.environment))
-        if wrong:
-            raise AskFailed(f"The run {run} came from elsewhere, and {wrong}. Nothing was changed.", exit_code=4)
+        view = self.seen(run).view
+        wanted = may_be_left_out(view, choice, names)
+        answers = looked_at(self._ground.bound(view.environment), wanted)
+        return meaning(Plan.model_validate(view.body["plan"]), view, answers, choice)
 
-    def _may_log_in_again(self, view: RunView, *, session_bound: bool) -> None:
+    def in_the_way(self, run: str) -> int | None:
+        """The number of the run's runner, if it was stopped in the middle of a write and keeps all from the store."""
+        held = self._ground.known_runs.leases.in_the_way(run)
+        return held.pid if held is not None else None
+
+    def make_way(self, run: str) -> None:
+        """*Blocking.* End that runner, if it does not go on for as long as a lease holds."""
+        self._ground.known_runs.leases.make_way(run, self._ground.timing.lease_s)
+
+    def _may_log_in_again(self, view: RunView, without: Sequence[str], *, session_bound: bool) -> None:
         """Raises SessionBound where its runner would need an agent that goes away with this login."""
         from console.live.beforehand import allow
 
         environment = self._environment_of(view.id)
         if environment is not None:
-            hosts = self._own_hosts(view.body["plan"].get("hosts", ()))
+            hosts = self._own_hosts([name for name in view.hosts if name not in without])
             allow(environment, hosts, session_bound=session_bound)
 
     def _own_hosts(self, names: Sequence[str]) -> list[str]:
         """Those that the profile has: a run of another version of it may name others."""
         return [name for name in names if name in self._ground.profile.hosts]
 
-    def get_ready(self) -> None:
-        """Start a runner that waits for its run, since one is likely to be wanted soon. `close` lets it go."""
+    def get_ready(self, likely: Likely | None = None) -> None:
+        """Start a runner that waits for its run, since one is likely to be wanted soon. `close` lets it go.
+
+        `likely`: what that run will be of, if that is known.
+        """
         if self._waiting is not None and self._waiting.gone:  # it was told nothing for too long
             self._waiting.close()
             self._waiting = None
         if self._waiting is None:
-            self._waiting = self._ground.known_runs.waiting_runner()
+            self._waiting = self._ground.known_runs.waiting_runner(likely)
 
     def close(self) -> None:
         """Let go of a runner that was not needed."""
@@ -329,69 +360,10 @@ class RunsDesk:
         except RunnerFailed as error:
             raise AskFailed(str(error), (f"try again: quarterdeck runs resume {run}",), exit_code=6) from error
 
-    def _may_still_undo(self, seen: Seen) -> None:
-        """A closed run may be undone only while it was the last one, and all is as it left it. Raises AskFailed."""
-        from console.hosts.base import HostError
-        from console.runs.client import RunUnknown
 
-        known, view = self._ground.known_runs, seen.view
-        environment = self._environment_of(view.id)
-        since = _day_before(view.id)
-        others = {run for run in known.here() if run > since and run != view.id}
-        if environment is not None:
-            try:
-                others |= {
-                    run for run in known.on_hosts(environment, hosts=view.hosts) if run > since and run != view.id
-                }
-            except HostError as error:
-                raise AskFailed(
-                    f"Whether another run has ended in {view.environment} since cannot be seen: {error}", exit_code=5
-                ) from error
-        for run in sorted(others):
-            try:
-                other = known.seen(run, environment).view
-            except RunUnknown:
-                continue
-            if not _later(other, view):
-                continue
-            if other.environment == view.environment and other.state == "closed" and other.changed:
-                raise AskFailed(
-                    f"Another run has ended in {view.environment} since: {other.id}. Undoing this one would undo that "
-                    "one's ground.",
-                    (f"roll back instead: quarterdeck run rollback {view.environment}",),
-                    exit_code=4,
-                )
-        if environment is not None:
-            from console.assembly import op_handlers
-            from console.runs.undoable import not_as_left
-
-            differs = not_as_left(view, environment, op_handlers(), self._ground.keys.get)
-            if differs:
-                raise AskFailed(
-                    f"{differs} An undo would start from something that is not there.",
-                    (f"roll back instead: quarterdeck run rollback {view.environment}",),
-                    exit_code=4,
-                )
-
-
-def _day_before(run: str) -> str:
-    """What the names of runs are compared with that may be later than `run`: clocks are set, and differ."""
-    import datetime
-
+def _mark(path: Path) -> tuple[int, int, int] | None:
     try:
-        at = datetime.datetime.strptime(run[:15], "%Y%m%dT%H%M%S")
-    except ValueError:
-        return ""
-    return f"{at - datetime.timedelta(days=1):%Y%m%dT%H%M%S}"
-
-
-def _later(other: RunView, view: RunView) -> bool:
-    """Whether a run had its hosts after another one: by their fences, which count, where both had the same host.
-
-    The names of runs hold a time, of whichever clock their makers had.
-    """
-    for host, fence in view.fences.items():
-        theirs, ours = other.fences.get(host, "").partition(" ")[0], fence.partition(" ")[0]
-        if theirs.isdecimal() and ours.isdecimal():
-            return int(theirs) > int(ours)
-    return other.id > view.id
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -133,7 +133,7 @@ class LiveSession:
             listener,
             self.desk,
             self._runs,
-            self.ground.redactor.text,
+            self.ground.redactor,
             system,
             bound,
             self.troubles,
@@ -157,18 +157,28 @@ class LiveSession:
             from console.store.database import StoreUnusable
             from console.watch.kept import dumped
 
-            seen = watching.stop()
-            try:
+            seen = watching.seen()
+            try:  # first: whoever hung up, or ends this process, does not wait for threads
                 if any(one.at for one in seen.environments):
                     self.ground.records.remember(self._view_key(), dumped(seen), spare=True)
             except StoreUnusable:
                 pass  # a full disk costs the next first paint its values, nothing else
+            watching.stop()
         self._runs.close()
         self.ground.close()
 
     def get_ready(self) -> None:
         """Begin what a run will need, while it is planned and confirmed: its runner imports what it uses."""
         self._runs.get_ready()
+
+    @answers
+    def get_ready_for(self, action: str, environment: str) -> None:
+        """The same for a run that is about to be planned: its hosts are connected to as well. Raises AskFailed."""
+        from console.runs.reached import Likely, Reaching
+
+        bound = self.ground.bound(environment)
+        Reaching(bound)
+        self._runs.get_ready(Likely(self.ground.remember_profile(), bound.name, action))
 
     @answers
     def watch(self, environment: str) -> None:
@@ -208,10 +218,10 @@ class LiveSession:
     # -- armed, keyring --------------------------------------------------------------------------------------------
 
     def armed_until(self, environment: str) -> float | None:
-        from console.timing import boot_clock
-
         if environment not in self._armed:
             return None
+        from console.timing import boot_clock
+
         ends, until = self._armed[environment]
         left = ends - boot_clock()
         if left <= 0:
@@ -280,8 +290,8 @@ class LiveSession:
         return self._plans.form(action, environment)
 
     @answers
-    def plan(self, action: str, environment: str, values: Mapping[str, str]) -> PlanShown:
-        return self._plans.plan(action, environment, values)
+    def plan(self, action: str, environment: str, values: Mapping[str, str], *, unseen: bool = False) -> PlanShown:
+        return self._plans.plan(action, environment, values, unseen=unseen)
 
     def keep_plan(self, plan: PlanShown) -> None:
         """Remember a plan that was shown, so that `plan_since` can say what has changed."""
@@ -317,6 +327,14 @@ class LiveSession:
         with asked_of(self):
             yield from self._runs.output(id, offset, step)
 
+    def marks(self, id: str) -> tuple[object, ...]:  # noqa: A002
+        """What tells whether there is something new to read of a run that is executed here."""
+        return self._runs.marks(id)
+
+    def wait_for_change(self, id: str, before: tuple[object, ...], at_most_s: float) -> None:  # noqa: A002
+        """*Blocking.* Return once that has changed since `before`, or `at_most_s` have passed."""
+        self._runs.wait_for_change(id, before, at_most_s)
+
     @answers
     def plan_of(self, id: str) -> PlanShown:  # noqa: A002
         return self._runs.plan_of(id)
@@ -334,8 +352,25 @@ class LiveSession:
         reason: str = "",
         *,
         session_bound: bool = False,
+        without: Sequence[str] = (),
     ) -> None:
-        self._runs.answer(id, choice, digest, self.redacted(reason), session_bound=session_bound)
+        """See `Session.answer`. `without`: hosts that are left out of the run from now on."""
+        self._runs.answer(id, choice, digest, self.redacted(reason), session_bound=session_bound, without=without)
+
+    @answers
+    def leaving_out(self, id: str, choice: str, names: Sequence[str]) -> str:  # noqa: A002
+        """*Blocking.* What it means to leave these hosts out of the rest of a run; text. Raises AskFailed."""
+        return self.redacted(self._runs.leaving_out(id, choice, names))
+
+    @answers
+    def in_the_way(self, id: str) -> int | None:  # noqa: A002
+        """The number of a run's runner that was stopped in the middle of a write, so that nobody can use the store."""
+        return self._runs.in_the_way(id)
+
+    @answers
+    def make_way(self, id: str) -> None:  # noqa: A002
+        """*Blocking.* End that runner, if it does not go on for as long as a lease holds."""
+        self._runs.make_way(id)
 
     # -- releases, lock --------------------------------------------------------------------------------------------
 
@@ -346,20 +381,21 @@ class LiveSession:
         return releases(self.ground, environment)
 
     @answers
-    def lock(self, environment: str, reason: str | None) -> None:
+    def lock(self, environment: str, reason: str | None, *, without: Sequence[str] = ()) -> None:
+        """See `Session.lock`. `without`: hosts that are left out of it."""
         from console.live.locked import lock, unlock
 
         if reason is None:
-            unlock(self.ground, environment, "")
+            unlock(self.ground, environment, "", without)
         else:
-            lock(self.ground, environment, self.redacted(reason))
+            lock(self.ground, environment, self.redacted(reason), without)
 
     @answers
-    def unlock_environment(self, environment: str, reason: str) -> None:
+    def unlock_environment(self, environment: str, reason: str, *, without: Sequence[str] = ()) -> None:
         """*Blocking.* Give our own lock back, or take a person's away with a reason. Raises AskFailed."""
         from console.live.locked import unlock
 
-        unlock(self.ground, environment, self.redacted(reason))
+        unlock(self.ground, environment, self.redacted(reason), without)
 
     # -- checklists ------------------------------------------------------------------------------------------------
 

@@ -177,7 +177,7 @@ def run_line(seen: Seen) -> RunLine:
     view = seen.view
     state = seen.state
     tone: State = TONES.get(view.ending or "", "unknown") if view.state == "closed" else "ok"
-    if state in ("interrupted", "waiting for you", "created, not begun", DUE):
+    if state in ("interrupted", "waiting for unlock", "waiting for you", "created, not begun", DUE):
         tone = "warn"
     active = next((step for step in view.steps.values() if step.state in ("running", "undoing")), None)
     failed = next((step for step in view.steps.values() if step.state in ("failed", "unknown", "undo failed")), None)
@@ -233,13 +233,12 @@ def run_shown(seen: Seen) -> RunShown:
         owner = {"pid": seen.holder.pid, "machine": seen.holder.machine}
     where = f"process {owner.get('pid', '?')} on {owner.get('machine', '?')}" if owner else ""
     can: Any = seen.can
+    waits = "resume" in seen.can or bool(view.question)
     return RunShown(
         line=run_line(seen),
         steps=tuple(steps),
         ending=_lines(lines_of(ending_text(view, seen.state)), _gives_way(seen) if view.state == "closed" else ""),
-        question=_lines(
-            lines_of(view.question) or _waits(seen), _gives_way(seen) if "resume" in seen.can or view.question else ""
-        ),
+        question=_lines(lines_of(view.question) or _waits(seen), *((_gives_way(seen), _silent(seen)) if waits else ())),
         parked=lines_of(parked_text(seen)),
         can=can,
         exit_code=view.exit_code if view.state == "closed" else None,
@@ -248,7 +247,7 @@ def run_shown(seen: Seen) -> RunShown:
         digest=str(view.body.get("digest", "")),
         foreign=seen.foreign,
         take_over=clean(seen.take_over),
-        without=tuple(clean(name) for name in plan.without) if plan is not None else (),
+        without=tuple(clean(name) for name in view.without),
     )
 
 
@@ -301,7 +300,7 @@ def _span(seconds: float) -> str:
 
 
 def _waits(seen: Seen) -> str:
-    if seen.state == "interrupted":
+    if seen.state in ("interrupted", "waiting for unlock"):
         known = seen.view.interrupted
         if known:
             why = lines_of(str(known.get("why", "")))
@@ -315,6 +314,18 @@ def _waits(seen: Seen) -> str:
         looked = f"`quarterdeck wake` looked at {heard}" if seen.looked > seen.heard else f"Not looked at since {heard}"
         return f"{why} Go on with it, take it back, or leave it as it is.\n{looked}."
     return ""
+
+
+def _silent(seen: Seen) -> str:
+    """Which of its hosts do not answer just now, and how it is decided without them."""
+    names = [name for name in seen.silent if name in seen.view.hosts]
+    if not names or set(names) >= set(seen.view.hosts):
+        return ""
+    who, does = (names[0], "does") if len(names) == 1 else (" and ".join(names), "do")
+    left = "".join(f" --without {name}" for name in names)
+    return (
+        f"{clean(who)} {does} not answer. To do without: quarterdeck runs resume|undo|leave {seen.view.id}{clean(left)}"
+    )
 
 
 def _lines(*parts: str) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from console.feeds.line import readable
 from console.live.door import asked
-from console.live.masked import masked
+from console.live.masked import MaskedOnce, masked
 from console.session import AskFailed, Happening
 from console.watch.backlog import Remembered
 from console.watch.logs import watch_logs
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from console.live.desk import Desk
     from console.live.runs import RunsDesk
     from console.session import Listener
+    from console.text.redact import Redactor
 
 NEAR_S, FAR_S = 5.0, 15.0
 RUNS_S = 1.0
@@ -37,7 +38,6 @@ ELSEWHERE_S = 60.0
 VERIFY_S = 30.0
 KEPT_LINES = 40
 """Log lines of each environment that the next first paint can show."""
-LEFT_BEHIND = ("interrupted", "created, not begun")
 STOP_S = 2.0
 """How long `stop` waits for the threads that use the store."""
 
@@ -50,7 +50,7 @@ class Watching:
         listener: Listener,
         desk: Desk,
         runs: RunsDesk,
-        redact: Callable[[str], str],
+        redactor: Redactor,
         system: SystemView,
         environments: Mapping[str, Environment],
         troubles: Callable[[], Mapping[str, str]],
@@ -60,7 +60,8 @@ class Watching:
         self._listener = listener
         self._desk = desk
         self._runs = runs
-        self._redact = redact
+        self._redact = redactor.text
+        self._run_lines: MaskedOnce[RunLine] = MaskedOnce(redactor)
         self._troubles = troubles
         self._read_drift = read_drift
         self._due = due
@@ -112,8 +113,15 @@ class Watching:
             self._leave_near()
             self._come_near(near[0])
 
-    def stop(self) -> SystemView:
-        """Stop every thread; what was seen last."""
+    def seen(self) -> SystemView:
+        """What was seen last."""
+        with self._lock:
+            # As they are read, not as they came: the next first paint need not take JSON apart.
+            tails = {name: tuple(map(readable, lines)) for name, lines in self._lines.items()}
+            return self.system._replace(logs=tails)
+
+    def stop(self) -> None:
+        """Stop every thread."""
         self._stopped.set()
         self._logs.set()
         self._leave_near()
@@ -123,10 +131,6 @@ class Watching:
         for thread in self._storing:
             if thread is not threading.current_thread():
                 thread.join(max(0.0, ends - time.monotonic()))
-        with self._lock:
-            # As they are read, not as they came: the next first paint need not take JSON apart.
-            tails = {name: tuple(map(readable, lines)) for name, lines in self._lines.items()}
-            return self.system._replace(logs=tails)
 
     def told(self, name: str, view: ChecklistView) -> None:
         """A checklist was read."""
@@ -187,7 +191,7 @@ class Watching:
                 with asked():
                     if time.monotonic() - looked >= GROUND_S:
                         looked, known = time.monotonic(), self._under_the_store(known)
-                    lines = masked(self._runs.here(), self._redact)
+                    lines = self._run_lines.all(self._runs.here())
             except AskFailed as error:
                 problem = self._trouble(error, problem)
             else:
@@ -195,12 +199,9 @@ class Watching:
                 states = {line.id: line.state for line in before or ()}
                 for line in lines:
                     where = "" if line.environment in line.title else f" on {line.environment}"
-                    text = f"{line.title}{where}: {line.state}"
                     if states.get(line.id, line.state) != line.state:
+                        text = f"{line.title}{where}: {line.state}"
                         self._listener.happened(Happening(text, line.tone, time.time()))
-                    elif before is None and line.state in LEFT_BEHIND:  # by a runner or a machine that died meanwhile
-                        text = f"{text}. Open it among the runs to go on with it, take it back or leave it."
-                        self._listener.happened(Happening(text, "warn", time.time()))
                 if lines != before and not self._stopped.is_set():
                     self._listener.runs(lines)
                 before = lines

@@ -84,21 +84,24 @@ def _command(environment: Environment, probe: CommandProbe) -> Answer:
     argv = tuple(word.replace("{directory}", environment.directory) for word in probe.argv)
     command = Command(argv=argv, deadline_s=probe.deadline)
     names = (probe.host,) if probe.host else environment.config.hosts
-    return _together([_on_host(environment.hosts[name], name, command, probe) for name in names])
+    masked = Masked(environment.secret_field)
+    given = masked.secret(probe.stdin.secret, probe.stdin.field).encode() if probe.stdin is not None else None
+    return _together([_on_host(environment.hosts[name], command, probe, masked, given) for name in names])
 
 
-def _on_host(host: Host, name: str, command: Command, probe: CommandProbe) -> Answer:
+def _on_host(host: Host, command: Command, probe: CommandProbe, masked: Masked, given: bytes | None) -> Answer:
+    name = host.name
     try:
-        result = host.run(command)
+        result = host.run(command, stdin=given)
     except HostError as error:
         return "unknown", str(error)
-    text = result.text()
+    text = masked.masked(result.text())  # before it is cut: a command may say back what it was given
     if result.ended == "deadline":
         return "unknown", f"{name}: the command was not done within {probe.deadline:g} s"
     if result.ended != "exited":
         return "unknown", f"{name}: how the command ended is not known ({result.ended})"
     if result.rc != probe.expect.code:
-        err = result.err.decode("utf-8", "replace").strip()
+        err = masked.masked(result.err.decode("utf-8", "replace").strip())
         return "no", f"{name}: exit code {result.rc}, should be {probe.expect.code}. {(err or text)[:200]}".rstrip()
     if probe.expect.text is not None and probe.expect.text not in text:
         return "no", f"{name}: said {text[:120]!r}, which does not hold {probe.expect.text!r}"

@@ -139,6 +139,7 @@ class Step(Frozen):
     """One thing to do, how to see whether it happened, and what undoes it."""
 
     id: Name
+    """`NAME.HOST` says that it is that host's own share of what every host does: the others can go on without it."""
     title: str
     host: str | None = None
     """Name of the host in the profile, or None for a step that runs here."""
@@ -375,6 +376,11 @@ class FactsContext(Protocol):
     @property
     def user(self) -> str:
         """Who asks: `name@machine`."""
+        ...
+
+    @property
+    def unseen(self) -> bool:
+        """Whether the plan is carried out without anybody reading it (`run --yes`): what it only shows may stay out."""
         ...
 
     def host(self, name: str) -> Host:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from console.runs.api import Park
 from console.runs.forward import LOOK_S, Way
+from console.runs.left_out import later_way_out
 from console.runs.model import DECISION, QUESTION, RunView
 
 if TYPE_CHECKING:
@@ -17,19 +18,20 @@ if TYPE_CHECKING:
 
 def ask(engine: Engine, way: Way) -> bool:
     """Ask what to do after a cancel, a doubt, or a failure that is not undone by itself; whether an answer came."""
+    ways = "".join(later_way_out(engine.run_id, engine.hosts, host) for host in engine.owned.away)
     if way == "cancelled":
         text = "Cancelled as asked. Undo what was done, leave it as it is, or go on?"
-        return question(engine, text, ("undo", "leave", "resume"))
+        return question(engine, text + ways, ("undo", "leave", "resume"))
     what = doubts(engine.journal.view)
     if way == "failed":
         back = f" (then {engine.plan.as_before})" if engine.plan.as_before else ""
         text = f"It failed, and is not undone by itself: {what}. Try that again, undo what was done{back}, or leave it?"
-        return question(engine, text, ("resume", "undo", "leave"))
+        return question(engine, text + ways, ("resume", "undo", "leave"))
     if any(isinstance(step.run, Park) and engine.journal.view.steps[step.id].failure for step in engine.plan.steps):
         text = f"While the run was parked something changed: {what}. Undo the run, go on all the same, or leave it?"
-        return question(engine, text, ("undo", "resume", "leave"))
+        return question(engine, text + ways, ("undo", "resume", "leave"))
     text = f"It is not known whether this happened: {what}. Undo it, go on (it is checked again), or leave it?"
-    return question(engine, text, ("undo", "resume", "leave"))
+    return question(engine, text + ways, ("undo", "resume", "leave"))
 
 
 def ask_before(engine: Engine, step: Step) -> bool:

@@ -41,7 +41,7 @@ def held_on_hosts(records: Records, environment: Environment, plan: Plan, run: s
         others |= {line for line in result.text().split() if is_run_id(line) and line != run}
     for other in sorted(others):
         try:
-            chain = chain_there(other, environment, plan.hosts, None)
+            chain = chain_there(other, environment, plan.hosts, None).chain
             own = records.read(other)
         except ChainBroken as error:
             raise ClaimHeld(min(wanted), other, f"whose records cannot be read: {error}") from error

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from console.environment import Environment
     from console.runs.launch import Start
     from console.runs.locks import Held
+    from console.runs.model import RunView
+    from console.runs.reached import Likely
     from console.runs.spool import Chunk
     from console.runs.waiting import WaitingRunner
 
@@ -73,36 +75,36 @@ class Runs:
         # In this order: a runner that is gone has written its last record, so what is read after that is the end.
         holder = self.leases.holder(run)
         records = self.records.read(run)
+        first = self.records.remembered(pruned_key(run)) if records and records[0].body is None else None
+        view = fold(records, first)
         lock: Held | None = None
         gives_way = 0
         there: tuple[Record, ...] = ()
-        if environment is not None and (holder is None or always) and _worth_a_look(records):
+        silent: tuple[str, ...] = ()
+        if environment is not None and (holder is None or always) and _worth_a_look(view):
             from console.runs.journal import chain_there, seen_together
 
-            known = records[-1] if records else None
+            if view.state != "closed":
+                lock = self._lock(run, environment, view.hosts)
             # Hosts that were left out know nothing of it, and are likely not to answer: they are not waited for.
-            hosts = fold(records).hosts if records else ()
-            if not records or fold(records).state != "closed":
-                lock = self._lock(run, environment, hosts)
-            own = [name for name in environment.hosts if not hosts or name in hosts]
-            chain = chain_there(run, environment, own, known)
-            together, gives_way = seen_together(records, chain)
-            if len(together) > len(records) or gives_way:
-                there, records = tuple(chain), together
+            own = [name for name in environment.hosts if not view.hosts or name in view.hosts]
+            found = chain_there(run, environment, own, records[-1] if records else None)
+            together, gives_way = seen_together(records, found.chain)
+            silent = found.silent
+            if found.view is not None and (len(together) > len(records) or gives_way):
+                there, records, view = tuple(found.chain), together, found.view
         if not records:
             raise RunUnknown(f"There is no run {run} here, nor on the hosts that answer.")
         from console.runs.create import made_key
 
         foreign = self.records.remembered(made_key(run)) != records[0].hash
         elsewhere = lock is not None and not lock.dead and not lock.owner.gone
-        first = self.records.remembered(pruned_key(run)) if records[0].body is None else None
-        view = fold(records, first)
         heard = max(view.last_at, self.leases.heard(run, DEFAULT.lease_s))
         looked = self.records.remembered(looked_key(run)) if holder is None and view.state != "closed" else None
         at = float(looked["at"]) if looked else 0.0
         kept = self.records.remembered(waits_key(run)) if view.parked is not None and holder is not None else None
         waits = str(kept.get("why", "")) if kept else ""
-        return Seen(view, holder, elsewhere, foreign, there, gives_way, lock, heard, at, waits)
+        return Seen(view, holder, elsewhere, foreign, there, gives_way, lock, heard, at, waits, silent)
 
     def unfinished(self) -> list[str]:
         """Ids of the runs in the store that have no end, newest first."""
@@ -222,11 +224,14 @@ class Runs:
                 return
             time.sleep(follow_s)
 
-    def waiting_runner(self) -> WaitingRunner:
-        """Start a runner that waits to be told its run, for `start_runner`; its owner closes it."""
+    def waiting_runner(self, likely: Likely | None = None) -> WaitingRunner:
+        """Start a runner that waits to be told its run, for `start_runner`; its owner closes it.
+
+        `likely`: what that run will be of, if that is known.
+        """
         from console.runs.waiting import WaitingRunner
 
-        return WaitingRunner(self.places.state)
+        return WaitingRunner(self.places.state, likely)
 
     def start_runner(
         self,
@@ -268,16 +273,14 @@ class Runs:
     ) -> subprocess.Popen[bytes]:
         """A runner of its own for the run. Raises OSError."""
         from console.runs.launch import launch
+        from console.runs.program import words_of
 
-        words = ["--run", run, "--state", str(self.places.state)]
-        if profile is not None:
-            words += ["--profile", profile]
         descriptors: tuple[int, ...] = ()
         if key is not None:
             from console.credentials.unlock import write_key_fd
 
             descriptors = (write_key_fd(key),)
-            words += ["--key-fd", str(descriptors[0])]
+        words = words_of(run, self.places.state, descriptors[0] if descriptors else None, profile)
         try:
             with log.open("ab") as output:
                 log.chmod(0o600)
@@ -301,9 +304,9 @@ class Runs:
         raise RunnerFailed(f"The runner of {run} has not begun within {START_S:g} s; see {log}.")
 
 
-def _worth_a_look(records: Sequence[Record]) -> bool:
+def _worth_a_look(view: RunView) -> bool:
     """Whether hosts may know more of a run: one that ended a while ago may have been undone from another store."""
-    if not records or (view := fold(records)).state != "closed":
+    if view.state != "closed":
         return True
     if view.pruned:
         return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, JsonValue
@@ -72,19 +72,28 @@ def made_key(run: str) -> str:
     return f"made:{run}"
 
 
-def reopen_to_undo(records: Records, run: str, claims: tuple[str, ...], who: str) -> None:
-    """Open a closed run again so that its runner undoes it. Raises ClaimHeld, StoreUnusable."""
+def reopen_to_undo(
+    records: Records, run: str, claims: tuple[str, ...], who: str, *, without: Sequence[str] = ()
+) -> None:
+    """Open a closed run again so that its runner undoes it. `without`: as for `decide`.
+
+    Raises ClaimHeld, StoreUnusable.
+    """
     at = time.time()
     with records.database.writing() as connection:
         claim_in(connection, run, claims)
-        append_in(connection, run, REOPENED, {"who": who}, at)
+        append_in(connection, run, REOPENED, {"who": who, **_left_out(without)}, at)
 
 
-def decide(records: Records, run: str, choice: str, who: str) -> None:
-    """Record what the operator chose. Raises StoreUnusable."""
-    records.append(run, DECISION, {"choice": choice, "who": who})
+def decide(records: Records, run: str, choice: str, who: str, *, without: Sequence[str] = ()) -> None:
+    """Record what the operator chose, and which hosts he leaves out by name from now on. Raises StoreUnusable."""
+    records.append(run, DECISION, {"choice": choice, "who": who, **_left_out(without)})
 
 
 def skip(records: Records, run: str, who: str, reason: str) -> None:
     """Record that the rest of a parked run's wait is skipped. Raises StoreUnusable."""
     records.append(run, SKIPPED, {"who": who, "reason": reason})
+
+
+def _left_out(names: Sequence[str]) -> dict[str, list[str]]:
+    return {"without": list(names)} if names else {}

@@ -307,7 +307,8 @@ def locked_out(error: LoginRefused) -> CutOff:
     """A runner that a host lets in no more has to stop: somebody with a login that works can go on."""
     return CutOff(
         f"{error} This runner does not get in there any more. What it was doing there goes on, and is found again by "
-        "whoever goes on with the run; it takes a login that works."
+        "whoever goes on with the run; it takes a login that works.",
+        error.host,
     )
 
 

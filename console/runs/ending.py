@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from console.hosts.base import HostError
 from console.runs.asking import doubts
 from console.runs.lease import unclaim
+from console.runs.left_out import later_way_out
 from console.runs.model import CLOSED, CLOSING, UNLOCKED, Ending
+from console.runs.prune_there import prune_hosts
 
 if TYPE_CHECKING:
     from console.runs.engine import Engine
@@ -31,6 +33,7 @@ def ending_of_undoing(engine: Engine, undone: Undoing) -> tuple[Ending, str]:
         if undone.left:
             lines.append(f"What stays: {'; '.join(undone.left)}.")
         lines.append("What to do: look at each host, then mend it by hand, or deploy a release that fits.")
+        lines += [later_way_out(engine.run_id, engine.hosts, host).strip() for host in engine.owned.away]
         return "needs-human", "\n".join(lines)
     if undone.left:
         endings: Mapping[str, Ending] = {
@@ -51,6 +54,8 @@ def ending_of_leaving(engine: Engine) -> tuple[Ending, str]:
         return "cancelled-undone", "Cancelled. Nothing had been changed."
     done = [step.title for step in view.steps.values() if step.state in ("done", "unknown", "failed", "undo failed")]
     what = f"Left as it is after: {', '.join(done) or 'nothing'}."
+    if view.left_out:
+        what += f" {' and '.join(view.left_out)} was left out: what became of it there is not known."
     if any(step.state in ("running", "unknown", "undoing", "undo failed") for step in view.steps.values()):
         return "needs-human", f"{what} What is in doubt: {doubts(view)}."
     return "cancelled-left", what
@@ -69,12 +74,15 @@ def close(engine: Engine, ending: Ending, *, locked: bool = True) -> int:
     if locked and engine.owned.fences:
         engine.wait_for_copies()
         left = engine.owned.give_back(last=engine.lacking)
+        left += [name for name in engine.plan.hosts if name not in engine.hosts]
         engine.journal.append(UNLOCKED, {"hosts": sorted(set(engine.owned.fences) - set(left)), "left": left})
     engine.journal.append(CLOSED, {"ending": ending})
     if locked and engine.owned.fences:
         _copy(engine)
         engine.audited("run.closed", {"ending": ending})
     unclaim(engine.tools.records.database, engine.run_id)
+    if locked:
+        prune_hosts(engine.tools.environment, engine.run_id, engine.owned.fences, engine.say)
     code = engine.journal.view.exit_code
     return code if code is not None else 0
 

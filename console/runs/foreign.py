@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from console.runs.model import CREATED, fold
+from console.runs.model import CREATED, RunView, fold
 from console.store.records import ChainBroken, Record
 
 if TYPE_CHECKING:
@@ -27,12 +27,15 @@ def is_run_id(text: str) -> bool:
     return RUN_ID.fullmatch(text) is not None
 
 
-def believe(run: str, chain: Sequence[Record], environment: Environment) -> None:
-    """Raises ChainBroken unless the records are those of a run, this one, of this environment, and can be read."""
+def believe(run: str, chain: Sequence[Record], environment: Environment) -> RunView:
+    """What the records add up to; of none, nothing.
+
+    Raises ChainBroken unless they are those of a run, this one, of this environment, and can be read.
+    """
     if not is_run_id(run):
         raise ChainBroken(f"The hosts of {environment.name} name a run whose id is none; it is left alone.")
     if not chain:
-        return
+        return RunView("")
     stranger = next((record for record in chain if record.stream != run), None)
     if stranger is not None:
         raise _broken(run, environment, f"its record {stranger.seq} belongs to something else")
@@ -43,7 +46,7 @@ def believe(run: str, chain: Sequence[Record], environment: Environment) -> None
     if wrong:
         raise _broken(run, environment, wrong)
     try:
-        fold(chain)
+        return fold(chain)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _broken(run, environment, f"a record of it is not as this version writes it ({error!r})") from error
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from console.hosts.base import FenceRefused, GroundMissing, HostError
 from console.runs import audit
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from console.text.redact import Redactor
 
 
+class Forgotten(Exception):
+    """No host knows a run any more that has changed something there. A sentence."""
+
+
 class Journal:
     """Appends, folds and copies. Thread-safe."""
 
@@ -34,16 +38,25 @@ class Journal:
         self._known = records.read(run)
         self.view: RunView = fold(self._known)
         self._sent: dict[str, int] = {}
+        self.forgotten = False
+        """Whether hosts were asked and none of them knows the run."""
 
     def append(self, kind: str, body: Mapping[str, Any]) -> Record:
-        """Add a record, redacted; it is on the disk when this returns.
+        """Add a record, redacted; it is on the disk when this returns. Raises StoreUnusable, StoreFull."""
+        return self.append_all([(kind, body)])[0]
 
-        A new step leaves the reserve of a full disk to the undo. Raises StoreUnusable, StoreFull.
+    def append_all(self, items: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Record]:
+        """Add records, kind and body of each, redacted, at the price of one: they are on the disk when this returns.
+
+        A new step leaves the reserve of a full disk to the undo: where one of them is an intent and there is no room
+        for it, none is added. Raises StoreUnusable, StoreFull.
         """
+        spare = any(kind == INTENT for kind, _ in items)
         with self._lock:
-            record = self._records.append(self.run, kind, self._redactor.data(dict(body)), spare=kind == INTENT)
+            redacted = [(kind, self._redactor.data(dict(body))) for kind, body in items]
+            records = self._records.append_all(self.run, redacted, spare=spare)
             self.sync()
-            return record
+            return records
 
     def sync(self) -> RunView:
         """The view with what other processes have added."""
@@ -75,7 +88,9 @@ class Journal:
         Every host must answer: what only one of them knows must not be done again. Raises ChainBroken, Forked,
         HostError.
         """
-        added = fetch(self._records, self.run, environment, hosts, every=True)
+        there = chain_there(self.run, environment, hosts, self._records.last(self.run), every=True)
+        self.forgotten = not there.chain
+        added = take_in(self._records, there.chain)
         with self._lock:  # from the beginning: what was known may have been superseded, also by another process
             self._known = self._records.read(self.run)
             self.view = fold(self._known)
@@ -127,8 +142,7 @@ def fetch(records: Records, run: str, environment: Environment, hosts: Iterable[
     What this store wrote last before its own runner died, and no host got, gives way to a longer chain of somebody who
     went on without it (docs/decisions/0009). Raises ChainBroken, Forked; HostError where `every` host must answer.
     """
-    chain = chain_there(run, environment, hosts, records.last(run), every=every)
-    return take_in(records, chain)
+    return take_in(records, chain_there(run, environment, hosts, records.last(run), every=every).chain)
 
 
 def take_in(records: Records, chain: Sequence[Record]) -> int:
@@ -139,9 +153,19 @@ def take_in(records: Records, chain: Sequence[Record]) -> int:
         return records.supersede(chain, audit.STREAM)
 
 
+class There(NamedTuple):
+    """What hosts know of a run."""
+
+    chain: Sequence[Record]
+    view: RunView | None = None
+    """What it adds up to, where it is longer than what was known."""
+    silent: tuple[str, ...] = ()
+    """Hosts that did not answer."""
+
+
 def chain_there(
     run: str, environment: Environment, hosts: Iterable[str], known: Record | None, *, every: bool = False
-) -> list[Record]:
+) -> There:
     """What the hosts know of a run. Nothing is written.
 
     Each host may lack what was done elsewhere just before its console died, so their copies are laid together. What
@@ -158,16 +182,17 @@ def chain_there(
 
     with ThreadPoolExecutor(max(1, min(8, len(names))), thread_name_prefix="records") as pool:
         answers = list(pool.map(read, names))
-    copies = []
-    for answer in answers:
+    copies, silent = [], []
+    for name, answer in zip(names, answers, strict=True):
         if isinstance(answer, str):
             copies.append(parse_lines(answer))
         elif every:
             raise answer
+        else:
+            silent.append(name)
     chain = longest(copies)
-    if chain and (known is None or chain[-1].seq > known.seq):
-        believe(run, chain, environment)
-    return chain
+    longer = chain and (known is None or chain[-1].seq > known.seq)
+    return There(chain, believe(run, chain, environment) if longer else None, tuple(silent))
 
 
 def seen_together(own: Sequence[Record], there: Sequence[Record]) -> tuple[list[Record], int]:

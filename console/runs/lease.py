@@ -18,6 +18,7 @@ from typing import Any
 
 from console.runs.model import CLOSED, REOPENED
 from console.store.database import Database
+from console.store.holder import holder_of
 from console.timing import boot_clock
 
 
@@ -103,6 +104,7 @@ class Leases:
         That it does not renew is seen, for as long as a lease holds: the clock alone may have been set. Raises
         LeaseHeld while another holder lives.
         """
+        self.make_way(run, lease_s)
         try:
             self.acquire(run, me, lease_s)
         except LeaseHeld as held:
@@ -110,6 +112,35 @@ class Leases:
                 raise
             kill(held.holder)
             self.acquire(run, me, lease_s)
+
+    def make_way(self, run: str, lease_s: float) -> None:
+        """End the runner of a run that was stopped in the middle of a write: nobody can write the store, or even read
+        it, until then. What it had not finished writing is taken back by whoever uses the store next.
+
+        It is watched for as long as a lease holds, and left alone if it goes on meanwhile. Any other process that
+        holds the store is left alone as well; whoever waits for it is told its number.
+        """
+        held = self.in_the_way(run)
+        if held is None:
+            return
+        ends = boot_clock() + lease_s
+        while boot_clock() < ends:
+            time.sleep(lease_s / 50)
+            if self.in_the_way(run) != held:
+                return
+        kill(held)
+
+    def in_the_way(self, run: str) -> Process | None:
+        """The runner of a run, if it was stopped in the middle of a write: that very process, of this machine."""
+        writing = holder_of(self._database.path)
+        if writing is None or not writing.stopped:
+            return None
+        rows = self._database.glimpsed("SELECT owner FROM lease WHERE run = ?", (run,))
+        try:
+            known = _process(rows[0][0]) if rows else None
+        except (ValueError, KeyError, TypeError):  # half written
+            known = None
+        return known if known is not None and known.pid == writing.pid and known.alive else None
 
     def _renews(self, run: str, lease_s: float) -> bool:
         """Watch a lease for as long as one holds; whether it was renewed, or given back, meanwhile."""

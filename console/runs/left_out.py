@@ -28,6 +28,12 @@ DRAWN = "left-out"
 """Under this name what they said is carried into the second planning."""
 
 
+TRAFFIC = (
+    "What runs there goes on as it is, and is sent requests by whatever stands before the hosts (balancer, DNS): the "
+    "console cannot take them away from it. Take it out there if it must not answer."
+)
+
+
 class NotToBeLeftOut(Exception):
     """A name that is no host of the environment, or all of them. A sentence."""
 
@@ -52,6 +58,19 @@ def way_out(environment: Environment, host: str) -> tuple[str, ...]:
     if host not in environment.config.hosts or len(environment.config.hosts) < 2:
         return ()
     return (f"leave it out by name: --without {host}",)
+
+
+def later_way_out(run: str, hosts: Sequence[str], host: str) -> str:
+    """What can be done about a host that does not answer, in a run that was begun: a sentence for the end of others."""
+    if host not in hosts or len(hosts) < 2:
+        return ""
+    return f" If {host} does not come back, do without it: quarterdeck runs resume|undo|leave {run} --without {host}"
+
+
+def looked_at(environment: Environment, names: Sequence[str]) -> Mapping[str, str]:
+    """What each of the hosts says now: ANSWERS, or a sentence. Side by side, in at most LOOK_S."""
+    found = {name: result() for name, result in _looking(environment, names).items()}
+    return {name: one if isinstance(one, str) else ANSWERS for name, one in found.items()}
 
 
 def asked(environment: Environment, draws: MutableMapping[str, JsonValue]) -> Callable[[], Mapping[str, str]]:
@@ -82,10 +101,7 @@ def block(environment: Environment, answers: Mapping[str, str]) -> TextBlock:
             lines.append(f"{name} is left out although it answers: nothing is done there.")
         else:
             lines.append(f"{name} is left out: nothing is done there. {said or 'It was not looked at.'}")
-    lines.append(
-        "What runs there goes on as it is, and is sent requests by whatever stands before the hosts (balancer, DNS): "
-        "the console cannot take them away from it. Take it out there if it must not answer."
-    )
+    lines.append(TRAFFIC)
     hosts, first = environment.config.hosts, environment.config.hosts[0]
     if 2 * len(hosts) <= len(hosts) + len(environment.left_out):
         lines.append(

@@ -288,12 +288,32 @@ def write_plan(host: Host, directory: str, run: str, fence: str, plan: str) -> N
         raise _trouble(host, directory, result.text(), result.err)
 
 
+def write_left_out(host: Host, directory: str, run: str, fence: str, names: Sequence[str]) -> None:
+    """Write beside the plan which hosts were left out since. Raises FenceRefused, GroundMissing, HostError."""
+    text = "".join(f"{name}\n" for name in names)
+    result = host.script(script("plan"), directory, run, fence, "without", stdin=text.encode(), deadline_s=20.0)
+    if result.text() != "written":
+        raise _trouble(host, directory, result.text(), result.err)
+
+
 def append_audit(host: Host, directory: str, lines: Sequence[str]) -> None:
     """Add lines to the host's audit.log. Raises GroundMissing, HostError."""
     text = "".join(f"{line}\n" for line in lines)
     result = host.script(script("audit"), directory, stdin=text.encode(), deadline_s=20.0)
     if result.text() != "added":
         raise _trouble(host, directory, result.text(), result.err)
+
+
+def prune(host: Host, directory: str, run: str, fence: str, keeping: Sequence[int]) -> int:
+    """Let go of old runs that have ended; how many went. `keeping`: see `prune_there`.
+
+    Raises FenceRefused, GroundMissing, HostError.
+    """
+    result = host.script(script("prune"), directory, run, fence, *map(str, keeping), deadline_s=60.0)
+    word, _, count = result.text().partition(" ")
+    if word != "pruned" or not count.isdecimal():
+        raise _trouble(host, directory, word, result.err)
+    return int(count)
 
 
 def read_records(host: Host, directory: str, run: str) -> str:

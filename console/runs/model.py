@@ -20,6 +20,8 @@ DONE = "step.done"
 FAILED = "step.failed"
 UNKNOWN = "step.unknown"
 UNBEGUN = "step.unbegun"
+SET_ASIDE = "step.left"
+"""The step is not done any more: its host was left out of the run by name."""
 UNDO_INTENT = "undo.intent"
 UNDO_DONE = "undo.done"
 UNDO_FAILED = "undo.failed"
@@ -152,6 +154,8 @@ class RunView:
     planned: bool = False
     interrupted: Mapping[str, Any] | None = None
     """What its last runner could still say: `why` it stopped, and whether it was `asked` to by SIGTERM."""
+    left_out: tuple[str, ...] = ()
+    """Hosts that somebody left out by name since it was planned: nothing more is done there."""
     pruned: bool = False
     """Contents of its records are not kept any more: which steps it had, and what they said."""
 
@@ -168,7 +172,15 @@ class RunView:
     @property
     def hosts(self) -> tuple[str, ...]:
         """The hosts that take part."""
-        return tuple(map(str, self.body.get("plan", {}).get("hosts", ())))
+        return tuple(name for name in self._planned("hosts") if name not in self.left_out)
+
+    @property
+    def without(self) -> tuple[str, ...]:
+        """The hosts that do not: left out of the plan, or since."""
+        return (*self._planned("without"), *self.left_out)
+
+    def _planned(self, which: str) -> tuple[str, ...]:
+        return tuple(map(str, self.body.get("plan", {}).get(which, ())))
 
     @property
     def title(self) -> str:
@@ -281,8 +293,12 @@ def apply(view: RunView, record: Record) -> None:
         case "question":
             view.question, view.choices, view.decision = str(body["text"]), tuple(body["choices"]), None
             view.asked_about = str(body.get("step", ""))
+        case "step.left":
+            step = view.steps[body["step"]]
+            step.state, step.evidence = "left", str(body.get("evidence", ""))
         case "decision":
             view.question, view.choices, view.decision = "", (), body
+            _leave_out(view, body)
             if body["choice"] == "undo":
                 view.undo_wanted = True
                 failed = any(step.failure for step in view.steps.values())
@@ -295,6 +311,7 @@ def apply(view: RunView, record: Record) -> None:
                     view.agreed.add(view.asked_about)
             view.asked_about = ""
         case "run.reopened":
+            _leave_out(view, body)
             view.state, view.ending, view.closed_at, view.undo_wanted = "undoing", None, 0.0, True
             view.why_undo, view.unlocked, view.cancel = "asked", False, None
         case "run.interrupted":
@@ -308,3 +325,10 @@ def apply(view: RunView, record: Record) -> None:
             view.state, view.closed_at = "closed", record.at
         case _:
             pass
+
+
+def _leave_out(view: RunView, body: Mapping[str, Any]) -> None:
+    """Hosts that somebody who decides leaves out of the run from now on."""
+    named = {str(name) for name in body.get("without", ())}
+    if not named >= set(view.hosts):  # all of them is what nobody can have meant
+        view.left_out = (*view.left_out, *(name for name in view.hosts if name in named))

@@ -22,12 +22,20 @@ if TYPE_CHECKING:
     from console.hosts.base import Host
 
 
+AWAY = 3
+"""Heartbeats that are missed until a host is taken for one that does not answer."""
+
+
 class OwnershipLost(Exception):
     """This run does not own the environment any more, or its ground is gone. Nothing more may be done."""
 
 
 class CutOff(OwnershipLost):
     """A host is not reached any more, or lets this runner in no more. As far as is known the run is still ours."""
+
+    def __init__(self, sentence: str, host: str = "") -> None:
+        super().__init__(sentence)
+        self.host = host
 
 
 class Ownership:
@@ -44,11 +52,14 @@ class Ownership:
         self._me = Process.me()
         self._proved = 0.0
         self._stopped = threading.Event()
+        self.new: list[str] = []
+        """Hosts whose lock was nobody's, or another's, before `take`."""
         self._renewing = False
         self._resting: threading.Event | None = None
         """Set once the locks that are beaten now are not to be beaten any more."""
         self.fences: dict[str, str] = {}
         """Host to the fence that this runner holds there."""
+        self._beaten: dict[str, float] = {}
         self.lost = ""
         """Why nothing more may be done; empty while all is well."""
 
@@ -83,13 +94,14 @@ class Ownership:
             boot=self._me.boot,
             machine=self._me.machine,
         )
-        new: list[str] = []
+        self.new = new = []
         try:
             for name in sorted(self._hosts):
                 began = clock()
                 host = environment.hosts[name]
                 taken = self._take(host, owner, over)
                 self.fences[name] = taken.fence
+                self._beaten[name] = began
                 if not taken.mine:
                     new.append(name)
                 if name == self.first:
@@ -160,6 +172,22 @@ class Ownership:
         if resting is not None:
             resting.set()
 
+    def leave_out(self, name: str) -> None:
+        """Do without a host from now on: its lock stays as it is. Without the first one, the next proves ownership.
+
+        Nothing may be under way, or be sent to a host, meanwhile.
+        """
+        if name == self.first:
+            self._proved = 0.0
+        self._hosts = tuple(one for one in self._hosts if one != name)
+        self.fences.pop(name, None)
+
+    @property
+    def away(self) -> tuple[str, ...]:
+        """Hosts whose lock could not be beaten for a while: they do not answer, most likely."""
+        patience_s = AWAY * self._environment.timing.heartbeat_s
+        return tuple(name for name in self._hosts if clock() - self._beaten.get(name, 0.0) > patience_s)
+
     def stop(self) -> None:
         """Renew nothing any more."""
         self._stopped.set()
@@ -178,7 +206,7 @@ class Ownership:
                 self._check_lease()
             if self.lost:
                 raise OwnershipLost(self.lost)
-            if clock() - self._proved <= timing.proof_s:
+            if self.proved:
                 return
             try:
                 self._beat_once(self.first)
@@ -188,8 +216,14 @@ class Ownership:
                 raise
             except HostError as error:
                 if time.monotonic() > ends:
-                    raise CutOff(f"no proof of ownership for {timing.lock_dead_s:g} s: {error}") from error
+                    said = f"no proof of ownership for {timing.lock_dead_s:g} s: {error}"
+                    raise CutOff(said, self.first) from error
                 time.sleep(min(1.0, timing.heartbeat_s))
+
+    @property
+    def proved(self) -> bool:
+        """Whether there is such proof now, without looking for it."""
+        return not self.lost and clock() - self._proved <= self._environment.timing.proof_s
 
     def _check_lease(self) -> None:
         if not self._leases.renew(self._run, self._me, self._environment.timing.lease_s):
@@ -203,7 +237,7 @@ class Ownership:
                 self._say(str(error))
 
     def _beat(self, name: str, resting: threading.Event) -> None:
-        while not resting.wait(self._environment.timing.heartbeat_s):
+        while not resting.wait(self._environment.timing.heartbeat_s) and name in self._hosts:
             try:
                 self._beat_once(name)
             except locks.LockLost as error:
@@ -213,8 +247,10 @@ class Ownership:
                 continue  # not reached: no proof; what needs one waits or stops
 
     def _beat_once(self, name: str) -> None:
-        began = clock()
-        fence = self.fences.get(name, "")
+        began, fence = clock(), self.fences.get(name)
+        if fence is None:
+            return
         locks.beat(self._environment.hosts[name], self._environment.directory, self._run, fence)
+        self._beaten[name] = began
         if name == self.first:
             self._proved = began

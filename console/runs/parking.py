@@ -20,7 +20,9 @@ from console.runs.lease import ClaimHeld, boot_id, claim_in, unclaim_in
 from console.runs.locks import LockHeld
 from console.runs.model import DONE, PARKED, SKIPPED, UNFINISHED_CODE, UNKNOWN, UNLOCKED, waits_key
 from console.runs.ownership import OwnershipLost
+from console.runs.second_look import read_credentials
 from console.runs.seen import left_s
+from console.runs.taking import take
 from console.store.records import ChainBroken
 from console.timing import boot_clock
 
@@ -34,7 +36,7 @@ class Elsewhere(Exception):
 
 def resumed(engine: Engine) -> int | None:
     """A new runner of a parked run: what it needs is read now, while a person may be there; then the same as `rest`."""
-    refused = engine.read_credentials()
+    refused = read_credentials(engine)
     if refused is not None:
         return refused
     engine.be_ready()
@@ -104,6 +106,8 @@ def _not_as_left(engine: Engine, wait: Park) -> tuple[str, ...]:
     said = []
     for id_ in wait.still:
         step = engine.steps[id_]
+        if engine.journal.view.steps[id_].state == "left":
+            continue  # on a host that was left out since
         assert step.check is not None  # the plan was looked at
         seen = engine.executor.execute(step.check, label=f"{id_}.CHECK", host=step.host, attempt=None)
         if seen.verdict != "yes":
@@ -158,7 +162,7 @@ def _take(engine: Engine) -> bool:
         with engine.tools.records.database.writing() as connection:
             claim_in(connection, engine.run_id, engine.plan.claims)
         try:
-            engine.own()
+            take(engine)
         except (LockHeld, HostError, ChainBroken):
             with suppress(OwnershipLost):
                 engine.owned.give_back()

@@ -77,12 +77,19 @@ class Context:
     """What `facts` may use; draws are kept so that the second planning sees the same."""
 
     def __init__(
-        self, environment: Environment, user: str, draws: dict[str, JsonValue], secret: Callable[[str], str]
+        self,
+        environment: Environment,
+        user: str,
+        draws: dict[str, JsonValue],
+        secret: Callable[[str], str],
+        *,
+        unseen: bool = False,
     ) -> None:
         self._environment = looking(environment)
         self._user = user
         self.draws = draws
         self._secret = secret
+        self._unseen = unseen
 
     @property
     def environment(self) -> Environment:
@@ -91,6 +98,10 @@ class Context:
     @property
     def user(self) -> str:
         return self._user
+
+    @property
+    def unseen(self) -> bool:
+        return self._unseen
 
     def host(self, name: str) -> Host:
         return self._environment.hosts[name]
@@ -154,13 +165,14 @@ def make_plan(
     user: str,
     secret: Callable[[str], str],
     draws: Mapping[str, JsonValue] | None = None,
+    unseen: bool = False,
 ) -> Planned:
     """Read the facts and plan. What cannot be read or planned is a refusal with its sentence, never a traceback.
 
     Hosts that the environment was bound without (`Environment.without`) are named in the plan, and nothing is planned
-    for them.
+    for them. `unseen`: nobody will read the plan before it is carried out.
     """
-    context = Context(environment, user, dict(draws or {}), secret)
+    context = Context(environment, user, dict(draws or {}), secret, unseen=unseen)
     at = time.time()
     answers = left_out.asked(environment, context.draws)
 

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from importlib.util import find_spec
+from pathlib import Path
 from typing import NoReturn
 
 PACKAGES = ("console", "actions", "profiles")
 KINDS = (".py", ".sh", ".so", ".yaml", ".yml", ".md")
 
+Stamp = tuple[object, ...]
 
-def stamp() -> tuple[object, ...]:
+
+def stamp() -> Stamp:
     """What the program is made of: name, time and size of every file of ours, and every distribution beside it."""
     return tuple(sorted((*_files(), *_distributions()), key=str))
 
@@ -53,13 +56,25 @@ def _distributions() -> Iterator[tuple[object, ...]]:
                 yield entry.path, entry.stat().st_mtime_ns
 
 
-def begin_anew(arguments: Sequence[str]) -> NoReturn:
-    """Become a fresh runner with these arguments: same process, pid and start time, nothing of what was imported.
+def words_of(run: str, state: Path, key_fd: int | None = None, profile: str | None = None) -> list[str]:
+    """The arguments of the runner of a run. `key_fd`: a descriptor that gives the keyring's key."""
+    words = ["--run", run, "--state", str(state)]
+    if profile is not None:
+        words += ["--profile", profile]
+    if key_fd is not None:
+        words += ["--key-fd", str(key_fd)]
+    return words
 
-    Descriptors stay only where they are inheritable. Raises OSError if that is not possible.
+
+def begin_anew(run: str, state: Path, key_fd: int | None, profile: str | None) -> NoReturn:
+    """Become a fresh runner of this run: same process, pid and start time, nothing of what was imported.
+
+    Of what was opened, only `key_fd` and the standard streams stay. Raises OSError if that is not possible.
     """
+    if key_fd is not None:
+        os.set_inheritable(key_fd, True)
     sys.stdout.flush()
     sys.stderr.flush()
     os.chdir("/")
-    argv = [sys.executable, "-P", "-m", "console.runner", *arguments]
+    argv = [sys.executable, "-P", "-m", "console.runner", *words_of(run, state, key_fd, profile), "--anew"]
     os.execv(sys.executable, argv)

@@ -47,6 +47,8 @@ class Seen:
     """When `quarterdeck wake` last looked at it without being able to go on; 0: never."""
     waits: str = ""
     """Why a living runner does not go on with it though its wait is over, in a sentence."""
+    silent: tuple[str, ...] = ()
+    """Hosts of it that were asked what they know, and did not answer."""
 
     @property
     def idle(self) -> bool:
@@ -75,7 +77,10 @@ class Seen:
 
     @property
     def state(self) -> str:
-        """Its state in a word: the ending, `running`, `undoing`, `waiting for you`, `interrupted`, `parked`…"""
+        """Its state in a word: the ending, `running`, `undoing`, `waiting for you`, `interrupted`, `parked`…
+
+        `waiting for unlock`: its last runner found the keyring locked; `resume` asks for the passphrase.
+        """
         view = self.view
         if view.state == "closed" and view.ending is not None:
             return WORDS[view.ending]
@@ -87,7 +92,9 @@ class Seen:
             return "undoing" if view.state == "undoing" or view.undo_wanted else "running"
         if view.state == "created":
             return "created, not begun"
-        return "waiting for you" if view.question else "interrupted"
+        if view.question:
+            return "waiting for you"
+        return "waiting for unlock" if view.interrupted and view.interrupted.get("unlock") else "interrupted"
 
     @property
     def take_over(self) -> str:

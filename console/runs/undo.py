@@ -34,6 +34,8 @@ class Undoing:
     """What nothing undoes, in words."""
     problems: list[str] = field(default_factory=list)
     """What the undo did not bring back."""
+    aside: dict[str, list[str]] = field(default_factory=dict)
+    """Host that was left out to the titles of the steps that were not undone there."""
     kept: list[str] = field(default_factory=list)
     """Titles of the steps before that, which were not undone any more."""
 
@@ -45,6 +47,10 @@ def undo_all(engine: Engine) -> Undoing | Literal["again", "waiting"]:
     for step in reversed(engine.plan.steps):
         seen = view.steps[step.id]
         if not seen.begun:
+            continue
+        if step.host in view.left_out:
+            if step.run.writes and seen.state != "undone":
+                result.aside.setdefault(step.host or "", []).append(step.title)
             continue
         if result.problems:
             if seen.state not in ("undone", "left") and step.undo is not None:
@@ -87,6 +93,8 @@ def undo_all(engine: Engine) -> Undoing | Literal["again", "waiting"]:
         else:
             _problem(engine, step, outcome, result)
         engine.copy()
+    for name, titles in result.aside.items():
+        result.left.append(f"{name} was left out, and is as the run left it ({'; '.join(reversed(titles))})")
     return result
 
 

@@ -5,7 +5,7 @@ Otherwise it is a rollback: that starts from what is live, an undo from what thi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from console.runs.api import OpHandler, Plan
@@ -19,17 +19,23 @@ if TYPE_CHECKING:
 
 
 def not_as_left(
-    view: RunView, environment: Environment, handlers: Mapping[str, OpHandler], secret: Callable[[str], str]
+    view: RunView,
+    environment: Environment,
+    handlers: Mapping[str, OpHandler],
+    secret: Callable[[str], str],
+    without: Sequence[str] = (),
 ) -> str:
     """Which step's result is not there any more, or cannot be seen; empty where all of them are as the run left them.
 
-    Only steps that would be undone are looked at, by their own checks.
+    Only steps that would be undone are looked at, by their own checks; none on the hosts `without` which it is done.
     """
     plan = Plan.model_validate(view.body["plan"])
     executor = Executor(environment, view.id, handlers, Silent(), Redactor(), secret)
     executor.outputs.update({step.id: dict(step.outputs) for step in view.steps.values() if step.outputs})
     for step in plan.steps:
         if step.undo is None or step.check is None or step.check.writes or view.steps[step.id].state != "done":
+            continue
+        if step.host in without or step.host in view.left_out:
             continue
         seen = executor.execute(step.check, label=f"{step.id}.CHECK", host=step.host, attempt=None)
         if seen.verdict != "yes":

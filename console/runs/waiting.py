@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from console.credentials.unlock import SessionKey
+    from console.runs.reached import Likely
 
 PATIENCE_S = 900.0
 """A runner that was told nothing for so long ends; the next one is started as ever."""
@@ -40,8 +41,10 @@ class Task:
 class WaitingRunner:
     """Starts one in the background; `hand_over` tells it its run. Thread-safe enough for one owner."""
 
-    def __init__(self, state: Path) -> None:
+    def __init__(self, state: Path, likely: Likely | None = None) -> None:
+        """`likely`: what its run will be of, as far as that is known; it loads the action and connects to the hosts."""
         self._state = state
+        self._likely = likely
         self._child: subprocess.Popen[bytes] | None = None
         self._writing = -1
         self._starting = threading.Thread(target=self._start, name="runner", daemon=True)
@@ -52,6 +55,8 @@ class WaitingRunner:
 
         reading, writing = os.pipe()
         words = ["--state", str(self._state), "--wait-fd", str(reading)]
+        if self._likely is not None:
+            words += ["--likely", *self._likely]
         try:
             self._child = launch(here(), words, descriptors=(reading,))
         except OSError:

@@ -34,6 +34,25 @@ class Behind(NamedTuple):
         return f"{self.host} is behind: it was left out of {self.release.shown()}{by}{when}; {now}."
 
 
+def agreed(records: Mapping[str, Sequence[Release]]) -> dict[str, tuple[Release, ...]]:
+    """The same records, by host, where each copy says who was left out of its release as any of them says.
+
+    A host that was left out of a run after it had begun may have a copy that was written before that.
+    """
+    without: dict[str, tuple[str, ...]] = {}
+    for found in records.values():
+        for one in found:
+            known = without.get(one.id, ())
+            without[one.id] = (*known, *(host for host in one.without if host not in known))
+    return {
+        host: tuple(
+            one if set(one.without) == set(without[one.id]) else one.model_copy(update={"without": without[one.id]})
+            for one in found
+        )
+        for host, found in records.items()
+    }
+
+
 def counted(host: str, releases: Iterable[Release]) -> tuple[Release, ...]:
     """The copies that say something about their release: of a host that was left out of it, those verified there.
 
@@ -49,11 +68,12 @@ def on_any_host(grounds: Iterable[Ground]) -> tuple[Release, ...]:
 
 def of_hosts(records: Mapping[str, Sequence[Release]]) -> tuple[Release, ...]:
     """Releases that any host has on record, by host; see `merged` and `counted`."""
-    return merged(counted(host, found) for host, found in records.items())
+    return merged(counted(host, found) for host, found in agreed(records).items())
 
 
 def lacking(release: Release, records: Mapping[str, Sequence[Release]]) -> tuple[str, ...]:
     """Hosts that were left out of a release and do not have it, as far as `records`, by host, say."""
+    records = agreed(records)
     return tuple(
         host
         for host in release.without
@@ -78,3 +98,17 @@ def behind(
     newest = wanted[-1]
     late = lacking(newest, records)
     return tuple(Behind(host, newest, live.get(host), host in records) for host in hosts if host in late)
+
+
+def not_taken_back(records: Mapping[str, Sequence[Release]], live: Mapping[str, str | None]) -> dict[str, str]:
+    """Host to a sentence, where a release is live that was taken back on the others without it."""
+    every = {one.id: one for one in of_hosts(records)}
+    said = {}
+    for host, id_ in live.items():
+        release = every.get(id_ or "")
+        if release is not None and release.undone:
+            said[host] = (
+                f"{host} still has {release.shown()}, which was taken back on the others without it: deploy or roll "
+                "back with it."
+            )
+    return said

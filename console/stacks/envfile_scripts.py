@@ -114,22 +114,26 @@ render() {
 }
 """
 
+_RUN = r"""
+run() { sed -n 's/.*"run": *"\([^"]*\)".*/\1/p' "$state/lock/owner.json" 2>/dev/null | head -n 1; }
+ours() { [ -d "$state/kept" ] && [ "$(cat "$state/kept/run" 2>/dev/null)" = "$(run)" ]; }
+"""
+"""Whose run holds the lock here, and whether what is kept is of that run and not of one before."""
+
 KEEP_SCRIPT = (
     _SAY
     + _FINGERPRINT
+    + _RUN
     + r"""
 set -eu
 umask 077
-state=$1 token=$2
-shift 2
-kept=$state/kept
-if [ -d "$kept/$token" ]; then exit 0; fi
-mkdir -p -- "$kept"
-for old in "$kept"/* "$kept"/.new; do
-  if [ -d "$old" ]; then rm -rf -- "$old"; fi
-done
-mkdir -- "$kept/.new"
-trap 'rm -rf -- "$kept/.new"' EXIT
+state=$1
+shift
+if ours; then exit 0; fi
+rm -rf -- "$state/kept" "$state/.kept.new"
+mkdir -p -- "$state/.kept.new"
+trap 'rm -rf -- "$state/.kept.new"' EXIT
+run >"$state/.kept.new/run"
 while [ $# -gt 0 ]; do
   name=$1 path=$2 planned=$3
   shift 3
@@ -138,25 +142,23 @@ while [ $# -gt 0 ]; do
     exit 1
   fi
   if [ "$planned" = absent ]; then
-    : >"$kept/.new/$name.absent"
+    : >"$state/.kept.new/$name.absent"
   else
-    cat -- "$path" >"$kept/.new/$name"
-    stat -c '%a %u:%g' -- "$path" >"$kept/.new/$name.was"
+    cat -- "$path" >"$state/.kept.new/$name.text"
+    stat -c '%a %u:%g' -- "$path" >"$state/.kept.new/$name.was"
   fi
 done
-sync -f "$kept/.new" 2>/dev/null || :
-mv -- "$kept/.new" "$kept/$token"
+sync -f "$state/.kept.new" 2>/dev/null || :
+mv -- "$state/.kept.new" "$state/kept"
 trap - EXIT
 """
 )
-"""$1: state directory, $2: token, then NAME PATH FINGERPRINT… (`absent`: not there when planning)."""
+"""$1: state directory, then NAME PATH FINGERPRINT… (`absent`: not there when planning)."""
 
 FORGET_SCRIPT = r"""
-set -eu
-rm -rf -- "$1/kept/$2"
-rmdir -- "$1/kept" 2>/dev/null || :
+rm -rf -- "$1/kept" "$1/.kept.new"
 """
-"""$1: state directory, $2: token."""
+"""$1: state directory."""
 
 WRITE_SCRIPT = (
     _SAY
@@ -204,14 +206,15 @@ RESTORE_SCRIPT = (
     _SAY
     + _SPLIT
     + _PUT
+    + _RUN
     + r"""
 set -eu
 umask 077
-state=$1 token=$2
-shift 2
-kept=$state/kept/$token
+state=$1
+shift
+kept=$state/kept
 all=$(cat)
-if ! [ -d "$kept" ]; then
+if ! ours; then
   rc=0
   while [ $# -gt 0 ]; do
     if [ "$5" = - ]; then
@@ -233,7 +236,7 @@ while [ $# -gt 0 ]; do
     read -r mode was <"$kept/$1.was"
     fresh "$2"
     new=$(aside "$2")
-    cat -- "$kept/$1" >"$new" || fail "$2 could not be written: is its disk full?"
+    cat -- "$kept/$1.text" >"$new" || fail "$2 could not be written: is its disk full?"
     put "$2" "$mode" '' "$was"
     echo "$2 is what it was before"
   fi
@@ -241,5 +244,5 @@ while [ $# -gt 0 ]; do
 done
 """
 )
-"""$1: state directory, $2: token, then NAME PATH MODE OWNER LINES… (LINES `-`: there is no old template); the sections
+"""$1: state directory, then NAME PATH MODE OWNER LINES… (LINES `-`: there is no old template); the sections
 of the old templates on standard input."""

@@ -4,8 +4,9 @@ A template holds texts and names of credentials, never a value, so that it may s
 are put in by the runner (`InputTemplate`), go to the host on standard input, and are read back from there by nobody: a
 look compares on the host, and gives names of settings and digests that mean nothing without this look's own nonce.
 
-While a run is open, `kept/TOKEN/` in the state directory holds what each file was before, 0600: that is what an undo
-puts back, by value. Once it is closed that is gone, and an undo fills in the old template with today's credentials.
+While a run is open, `kept/` in the state directory holds what each file was before, 0600, and whose run keeps it: that
+is what an undo puts back, by value. Once it is closed that is gone, and an undo fills in the old template with today's
+credentials.
 """
 
 from __future__ import annotations
@@ -207,21 +208,19 @@ def _words(files: Iterable[FileTemplate]) -> tuple[str, ...]:
     )
 
 
-def keep(
-    state: str, token: str, files: Sequence[tuple[FileTemplate, str]], become: Literal["none", "sudo"] = "none"
-) -> Command:
+def keep(state: str, files: Sequence[tuple[FileTemplate, str]], become: Literal["none", "sudo"] = "none") -> Command:
     """Keep what the files are now, 0600, below the state directory. Each is given with its fingerprint when planning.
 
     A file that is another one since ends it, with nothing changed. What other runs left there is removed.
     """
     words = [word for file, fingerprint in files for word in (file.name, file.path, fingerprint)]
-    argv = ("sh", "-c", KEEP_SCRIPT, "quarterdeck-envkeep", state, token, *words)
+    argv = ("sh", "-c", KEEP_SCRIPT, "quarterdeck-envkeep", state, *words)
     return Command(argv=argv, writes=True, become=become, deadline_s=WRITE_S)
 
 
-def forget(state: str, token: str, become: Literal["none", "sudo"] = "none") -> Command:
+def forget(state: str, become: Literal["none", "sudo"] = "none") -> Command:
     """Remove what was kept."""
-    argv = ("sh", "-c", FORGET_SCRIPT, "quarterdeck-envforget", state, token)
+    argv = ("sh", "-c", FORGET_SCRIPT, "quarterdeck-envforget", state)
     return Command(argv=argv, writes=True, become=become, deadline_s=WRITE_S)
 
 
@@ -244,7 +243,6 @@ def written(files: Sequence[FileTemplate], host: str, become: Literal["none", "s
 
 def restore(
     state: str,
-    token: str,
     files: Sequence[FileTemplate],
     before: Sequence[FileTemplate],
     host: str,
@@ -261,6 +259,6 @@ def restore(
         template = old.get(file.name)
         lines = str(len(template.lines)) if template else "-"
         words += [file.name, file.path, (template or file).mode, (template or file).owner or "-", lines]
-    argv = ("sh", "-c", RESTORE_SCRIPT, "quarterdeck-envrestore", state, token, *words)
+    argv = ("sh", "-c", RESTORE_SCRIPT, "quarterdeck-envrestore", state, *words)
     stdin = content(known, host) if known else None
     return Command(argv=argv, stdin=stdin, writes=True, become=become, deadline_s=WRITE_S)

@@ -10,6 +10,9 @@
     undone           the same: taken back, so never a release to go back to
     level.HOST       the same: HOST, which was left out of it, has it as well by now
 
+Beside the journal of the run that made it, `.quarterdeck/runs/<run>/without` names hosts that were left out of that run
+after it had begun.
+
 Each later fact is a file of its own, renamed into place, so that no writer has to read, change and rewrite a record
 and a crash between two of them loses neither. Nothing in them is a secret: of the environment file only the names of
 its keys are kept, and a fingerprint salted with the host's machine-id, which a reader elsewhere cannot test guesses
@@ -88,7 +91,8 @@ class Release(Frozen):
     """The release that a rollback went back to."""
     notes: str = ""
     without: tuple[str, ...] = ()
-    """Hosts of the environment that were left out by name: they are behind until they have it."""
+    """Hosts of the environment that were left out by name, of its plan or of its run since: they are behind until they
+    have it."""
     # What later files add; not part of release.json.
     database: Schema = Schema()
     run: str = ""
@@ -224,8 +228,11 @@ def read_releases(host: Host, state: str) -> tuple[Release, ...]:
 def parse_releases(text: str, where: str) -> tuple[Release, ...]:
     """Releases from what `READ_RELEASES` printed. Raises StackError, naming the file, for a broken record."""
     found: dict[str, dict[str, str]] = {}
+    left: dict[str, tuple[str, ...]] = {}
     for title, body in sections(text):
         kind, _, rest = title.partition(" ")
+        if kind == "left":
+            left[rest] = tuple(body.split())
         if kind == "release":
             name, _, file = rest.partition(" ")
             if RELEASE_ID.fullmatch(name):
@@ -234,7 +241,9 @@ def parse_releases(text: str, where: str) -> tuple[Release, ...]:
     for name, files in found.items():
         if "release.json" not in files:
             continue
-        releases.append(_release(name, files, where))
+        release = _release(name, files, where)
+        since = [host for host in left.get(release.run, ()) if host not in release.without]
+        releases.append(release.model_copy(update={"without": (*release.without, *since)}) if since else release)
     return tuple(sorted(releases, key=lambda release: release.number))
 
 

@@ -27,6 +27,9 @@ for d in "$state"/releases/r*/; do
     if [ -f "$f" ]; then say release "$id" "${f##*/}"; body <"$f"; fi
   done
 done
+for f in "$state"/runs/*/without; do
+  if [ -f "$f" ]; then run=${f%/without}; say left "${run##*/}"; body <"$f"; fi
+done
 """
 
 READ_RELEASES = _PRELUDE + 'state=$1\n[ -d "$state/releases" ] || exit 0\n' + RELEASES

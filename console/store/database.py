@@ -19,6 +19,7 @@ from typing import Any
 
 from console import __version__
 from console.store import reserve
+from console.store.holder import holder_of
 
 VERSION = 1
 BUSY_S = 10.0
@@ -165,6 +166,21 @@ class Database:
         except sqlite3.Error as error:
             raise self._named(error) from error
 
+    def glimpsed(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """The same, though somebody is in the middle of a write, as the file stands; empty where nothing can be made
+        of that. For what does not change in such a write.
+        """
+        try:
+            made = sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
+        except sqlite3.Error:
+            return []
+        try:
+            return made.execute(statement, values).fetchall()
+        except sqlite3.Error:
+            return []
+        finally:
+            made.close()
+
     def close(self) -> None:
         """Close every connection."""
         with self._lock:
@@ -225,23 +241,14 @@ def _writer(connection: sqlite3.Connection) -> str:
 
 
 def _who_holds(path: Path) -> str:
-    """Which process keeps others from the file, as the kernel knows: one that was stopped in a write never lets go.
-
-    The file is not opened for that: closing it again would drop this process's own locks on it.
-    """
-    waited = f"for more than {BUSY_S:g} s"
-    try:
-        inode = path.stat().st_ino
-        lines = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
-        pid = next(
-            int(words[4]) for words in lines if words[3:4] == ["WRITE"] and words[5].rpartition(":")[2] == str(inode)
-        )
-        stopped = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[0] in "Tt"
-    except (OSError, ValueError, IndexError, StopIteration):
+    """Which process keeps others from the file: one that was stopped in a write never lets go."""
+    waited, held = f"for more than {BUSY_S:g} s", holder_of(path)
+    if held is None:
         return f"another process has held it {waited}"
-    if stopped:
+    if held.stopped:
         return (
-            f"the process {pid}, which was stopped in the middle of a write, has held it {waited}. Let it go on (kill "
-            f"-CONT {pid}) or end it (kill -KILL {pid}): what it had not finished writing is taken back"
+            f"the process {held.pid}, which was stopped in the middle of a write, has held it {waited}. Let it go on "
+            f"(kill -CONT {held.pid}) or end it (kill -KILL {held.pid}): what it had not finished writing is taken "
+            "back. If it is the runner of a run, whoever goes on with that run on this machine ends it"
         )
-    return f"the process {pid} has held it {waited}"
+    return f"the process {held.pid} has held it {waited}"

@@ -190,8 +190,20 @@ class Records:
         self, stream: str, kind: str, body: Mapping[str, Any], *, at: float | None = None, spare: bool = False
     ) -> Record:
         """Add a record; it is on the disk when this returns. `spare`: see `Database.writing`. Raises StoreUnusable."""
+        return self.append_all(stream, [(kind, body)], at=at, spare=spare)[0]
+
+    def append_all(
+        self,
+        stream: str,
+        items: Sequence[tuple[str, Mapping[str, Any]]],
+        *,
+        at: float | None = None,
+        spare: bool = False,
+    ) -> list[Record]:
+        """Add records, kind and body of each, in one transaction: all of them are on the disk, or none. As `append`."""
         with self.database.writing(spare=spare) as connection:
-            return append_in(connection, stream, kind, body, time.time() if at is None else at)
+            now = time.time() if at is None else at
+            return [append_in(connection, stream, kind, body, now) for kind, body in items]
 
     def read(self, stream: str, after: int = 0) -> list[Record]:
         """The records of a stream with a seq above `after`, oldest first. Raises StoreUnusable, ChainBroken."""

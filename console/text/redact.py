@@ -72,6 +72,11 @@ class Redactor:
         """Names of secrets that are too short to be found for certain, or at all."""
         return tuple(n for n, values in self._secrets.items() if any(len(v.reveal()) < WEAK for v in values))
 
+    @property
+    def known_values(self) -> int:
+        """How many values are known. It grows when one is learned: what was masked before may hold it."""
+        return sum(map(len, self._secrets.values()))
+
     def text(self, text: str) -> str:
         """`text` without secrets; the same object if there are none in it."""
         data = text.encode("utf-8", "surrogatepass")

@@ -155,6 +155,7 @@ def look_once(
             return
         with shared.mutex:
             shared.lives[name], shared.releases[name], shared.locks[name] = live, releases, lock
+            shared.seen_at = time.time()
             shared.drift[name] = drift
 
     names = environment.config.hosts
@@ -164,12 +165,13 @@ def look_once(
 
 
 def _view(environment: Environment, shared: _Shared) -> EnvironmentView:
-    from console.stacks.behind import behind
+    from console.stacks.behind import behind, not_taken_back
 
     names = environment.config.hosts
     with shared.mutex:
         releases = [release for releases in shared.releases.values() for release in releases]
-        late = behind(names, shared.releases, {name: live.release for name, live in shared.lives.items()})
+        lives = {name: live.release for name, live in shared.lives.items()}
+        late = behind(names, shared.releases, lives)
         shared.late = bool(late)
         answering = [name for name in names if name not in shared.problems] or list(names)
         return environment_view(
@@ -180,6 +182,6 @@ def _view(environment: Environment, shared: _Shared) -> EnvironmentView:
             releases=releases,
             lock=next((lock for name in answering if (lock := shared.locks.get(name)) is not None), None),
             at=shared.seen_at,
-            behind={one.host: one.shown(releases) for one in late},
+            behind={**not_taken_back(shared.releases, lives), **{one.host: one.shown(releases) for one in late}},
             drift=dict(shared.drift),
         )

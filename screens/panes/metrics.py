@@ -110,7 +110,7 @@ class MetricsPane(Pane):
     def draw(self) -> None:
         view = self.known.metrics.get(self.environment)
         if view is None or not (view.panels or view.problem):
-            self._lay(())
+            self._lay((), "")
             self.head.show([("nothing measured yet", "unknown")])
             return
         if self._of != (of := (self.environment, view.stale)):
@@ -123,10 +123,10 @@ class MetricsPane(Pane):
         if view.problem:
             said.append((view.problem, "unknown"))
         self.head.show(said, self.seen(view.at, view.stale))
-        self._lay(view.panels)
+        self._lay(view.panels, view.problem)
 
-    def _lay(self, panels: tuple[PanelView, ...]) -> None:
-        """Give every panel its place in the grid, and draw it."""
+    def _lay(self, panels: tuple[PanelView, ...], said: str) -> None:
+        """Give every panel its place in the grid, and draw it. `said`: the problem that stands in the head already."""
         grid = self.query_one("#charts", Charts)
         width, height = grid.content_size
         columns = 2 if width >= WIDE and len(panels) > 1 else 1
@@ -149,7 +149,7 @@ class MetricsPane(Pane):
         each = max((height - (rows - 1 if roomy else 0)) // rows, 1) if height else 1
         grid.styles.grid_rows = str(each)
         now = self.deck.bridge.clock()
-        shown = [chart_of(panel, now) for panel in panels]
+        shown = [chart_of(panel, now, said) for panel in panels]
         if height and each == 1:
             room = max(width // columns - 1, 1)
             needs = [self._beside, *(chart.needs(data, room) for chart, data in zip(self.charts, shown, strict=True))]
@@ -202,11 +202,15 @@ def said_of(panel: PanelView, source: str, now: float) -> str:
     return "\n".join(rows)
 
 
-def chart_of(panel: PanelView, now: float) -> ChartData:
-    """A panel as the chart draws it."""
+def chart_of(panel: PanelView, now: float, said: str = "") -> ChartData:
+    """A panel as the chart draws it. A problem that is `said` of all panels once is not repeated in each."""
     old = age(panel.at, now)
     state: Any = "stale" if panel.stale or old else "unknown" if panel.problem else "live"
-    note = panel.problem or (old if not panel.stale else "") or ("partial" if panel.partial else "")
+    note = (
+        (panel.problem if panel.problem != said else "")
+        or (old if not panel.stale else "")
+        or ("partial" if panel.partial else "")
+    )
     end = max(panel.at, panel.points[-1][0]) if panel.points else now
     span = max(end - panel.points[0][0], 60.0) if panel.points else SPAN_S
     return ChartData(

@@ -126,7 +126,7 @@ class ServicesPane(Pane):
                 words = f"{run.title} {run.state}" + (f": {run.step}" if run.step else "")
                 rows.append(self._sentence(f"run:{run.id}", run.state, words, "run", run.id))
         for run in self.known.parked(view.name):
-            words = f"{run.title}: {state_words(run, self.deck.bridge.clock())}"
+            words = f"{state_words(run, self.deck.bridge.clock())}: {run.title}"
             rows.append(self._sentence(f"run:{run.id}", run.state, words, "run", run.id))
         return rows
 

@@ -106,11 +106,12 @@ class Chart(LinesWidget):
             return f"{self.symbols.warn} {words}", tone
         return words, "strong"
 
-    def _heading(self, data: ChartData, width: int) -> list[tuple[str, Tone]]:
+    def _heading(self, data: ChartData, width: int, title: int = 0) -> list[tuple[str, Tone]]:
         """The right side of the title in at most `width` cells: values, and the clock time of the newest sample.
 
         What gives way: the note is cut, then the seconds, the names of several lines and the clock time go. A value is
-        never cut: one for which there is no room is an ellipsis.
+        never cut: one for which there is no room is an ellipsis. `title`: cells of these that the title would like to
+        have, and has before the note.
         """
         pieces: list[Piece] = []
         for series in data.series:
@@ -135,12 +136,14 @@ class Chart(LinesWidget):
                 break
             parts.append((gap + piece.text, piece.tone))
             room -= len(gap) + width_of(piece.text)
+        room -= title
         if data.note and room >= _NOTE + 2 and not any(data.note in text for text, _ in parts):
             parts.append((f"  {fit(data.note, room - 2, self.symbols.ellipsis)}", "unknown"))
         return parts
 
     def _title(self, data: ChartData, width: int) -> Strip:
-        right = self._heading(data, max(width - min(width_of(data.title), 5) - 1, 1))
+        least = min(width_of(data.title), 5)
+        right = self._heading(data, max(width - least - 1, 1), width_of(data.title) - least)
         taken = sum(width_of(text) for text, _ in right)
         name = cell(data.title, max(width - taken - 1, 0), ellipsis=self.symbols.ellipsis)
         parts: list[Part] = [(name, self.tone("head")), (" " if name else "", self.tone("head"))]

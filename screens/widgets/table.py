@@ -15,6 +15,8 @@ from screens.widgets.words import width_of
 
 _BETWEEN = 2
 """Blanks between two columns."""
+_LEAST = 6
+"""Cells that a column which grows keeps, however narrow the table is."""
 
 
 class Column(NamedTuple):
@@ -101,6 +103,9 @@ class RowTable(RowList[Row]):
         for i in kept:
             column = self.columns[i]
             extra = spare * column.grow // shares if shares and spare > 0 else 0
+            if spare < 0 and column.grow:  # what grows gives way first, so that no word is cut without an ellipsis
+                extra = max(spare, _LEAST - self._needed[i])
+                spare -= extra
             sizes.append((i, self._needed[i] + extra))
         return sizes
 

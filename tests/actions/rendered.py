@@ -12,8 +12,10 @@ import re
 from pathlib import Path
 
 from console.runs.api import Command, Effect, Park, Plan
+from console.stacks.known import fixed_scripts
 
 PLANS = Path(__file__).parent / "plans"
+SCRIPTS = fixed_scripts()
 WRITE = os.environ.get("WRITE_PLANS") == "1"
 
 
@@ -24,7 +26,7 @@ def effect(what: Effect | Park) -> str:
         return f"{what.name} {json.dumps(what.args, sort_keys=True, ensure_ascii=False)} within {what.deadline_s:g} s"
     words = list(what.argv)
     if words[:2] == ["sh", "-c"] and words[3].startswith("quarterdeck-"):
-        words = [words[3], *words[4:]]
+        words = [words[3], *("{script}" if word in SCRIPTS else word for word in words[4:])]
     marks = [mark for mark, on in (("writes", what.writes), ("detach", what.detach)) if on]
     if what.become != "none":
         marks.append(what.become)

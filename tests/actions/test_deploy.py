@@ -286,3 +286,13 @@ def test_every_script_of_a_plan_is_known_as_one_of_ours(given: DeployFacts) -> N
         ]
     assert told and all("{fixed script of " in text for text in told)
     assert not [text for text in told if text.startswith("sh -c")]
+
+
+def test_a_plan_that_nobody_was_to_read_says_so_and_has_the_same_digest() -> None:
+    unseen = MIGRATING.model_copy(update={"schema_now": None, "schema_asked": False})
+    plan, unknown = planned(unseen), planned(MIGRATING.model_copy(update={"schema_now": None}))
+    assert plan.digest == planned(MIGRATING).digest
+    shown = next(step.shown for step in plan.steps if step.id == "migrate")
+    assert shown is not None and "the database was not asked beforehand" in shown
+    assert "could not be asked" not in str(plan.blocks)
+    assert "could not be asked" in str(unknown.blocks)

@@ -128,6 +128,22 @@ def test_refusals_say_why_and_what_can_be_done(given: RollbackFacts, to: str, re
     assert any(way in one for one in refusal.ways_out), refusal.ways_out
 
 
+def test_after_the_first_deploy_ever_the_run_that_made_it_can_be_taken_back() -> None:
+    """What was live before is recorded but unproven: the refusal names both ways back to it."""
+    before = release(1, "a", "1.0.0", verified=False)
+    first = release(2, "b", "1.1.0", run="20261129T181731-deploy-staging-8eebc8")
+    refusal = refused(facts(before, first, live="b"))
+    assert refusal.ways_out == (
+        "take back the run that made r2 (1.1.0) live: quarterdeck runs undo 20261129T181731-deploy-staging-8eebc8",
+        "r1 (1.0.0) was live before, but nobody verified it; deploy it again, which does: "
+        "quarterdeck run deploy staging --set candidate=1.0.0",
+        "verified releases: none but what is live",
+    )
+    unnamed = release(1, "a", "what was live", verified=False)
+    assert "--set candidate=…" in refused(facts(unnamed, first, live="b")).ways_out[1]
+    assert refused(facts(unnamed, live="a")).ways_out[-1] == "verified releases: none"
+
+
 def test_the_teams_promise_lifts_the_refusal_over_the_schema() -> None:
     promised = MigrationsSpec(service="backend", backward_compatible=True)
     given = facts(R1, R2, R3, the_spec=spec(migrations=promised), schema_now=("a2",))

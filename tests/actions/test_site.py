@@ -8,13 +8,16 @@ from typing import Any
 
 import pytest
 
-from actions.site import Question, read_site_and_ask
+from actions.deploy import facts as deploy_facts
+from actions.deploy.params import DeployParams
+from actions.site import Question, Site, read_site_and_ask
 from console.hosts.base import HostUnreachable
 from console.hosts.command import Command
 from console.hosts.scripted import ScriptedHost, said
 from console.runs.planning import Context
 from console.stacks.base import Ground, Live, LiveService
-from tests.actions.sites import spec
+from tests.actions.sites import ground, site, spec
+from tests.actions.test_deploy import MIGRATING_SPEC
 
 TOGETHER_S = 30.0
 
@@ -82,3 +85,29 @@ def test_a_program_that_failed_says_nothing_and_a_host_that_is_lost_is_not_passe
     host = ScriptedHost("box").on("ask", lose="before")
     with pytest.raises(HostUnreachable):
         read_site_and_ask(context(host, {}), Question("backend", ("revision",)))
+
+
+@pytest.mark.parametrize("unseen", [True, False])
+def test_what_is_only_shown_is_not_asked_for_a_plan_that_nobody_reads(
+    monkeypatch: pytest.MonkeyPatch, unseen: bool
+) -> None:
+    """Nor in the second planning, which would be the first to ask."""
+    asked: list[Question | None] = []
+
+    def look(ctx: Any, question: Question | None) -> tuple[Site, str | None]:
+        asked.append(question)
+        return site(ground("box"), the_spec=MIGRATING_SPEC), "a1 (head)" if question is not None else None
+
+    monkeypatch.setattr(deploy_facts, "read_site_and_ask", look)
+    monkeypatch.setattr(deploy_facts, "_images", lambda *_: ("1.5.0", "", {}))
+    first = context(ScriptedHost("box"), {})
+    first._unseen = unseen
+    first.environment.stack.spec = MIGRATING_SPEC  # type: ignore[misc]
+    params = DeployParams(candidate="1.5.0")
+    found = deploy_facts.read(first, params)
+    again = context(ScriptedHost("box"), dict(first.draws))
+    again.environment.stack.spec = MIGRATING_SPEC  # type: ignore[misc]
+    assert deploy_facts.read(again, params) == found
+    assert found.schema_asked is not unseen
+    assert found.schema_now == (None if unseen else ("a1",))
+    assert [question is None for question in asked] == [unseen, unseen]

@@ -25,6 +25,7 @@ def test_what_stops_harm_never_waits_for_arming() -> None:
 
 def test_every_command_is_carried_out_by_some_screen_or_pane() -> None:
     import screens.actions
+    import screens.credentials
     import screens.dashboard
     import screens.plan
     import screens.releases
@@ -33,6 +34,7 @@ def test_every_command_is_carried_out_by_some_screen_or_pane() -> None:
     from screens.panes import checklist, logs, metrics, services
 
     kinds = (
+        screens.credentials.CredentialsScreen,
         screens.dashboard.Dashboard,
         screens.plan.PlanScreen,
         screens.releases.ReleasesScreen,

@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,18 +14,9 @@ import pytest
 from console.runs.client import RunnerFailed
 from console.runs.waiting import Task, WaitingRunner, told
 from console.text.sanitise import clean
-from tests.console.runs.world import World, until
+from tests.console.runs.world import ROOT, World, until
 
-ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    made = World(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", f"{ROOT}:{tmp_path / 'plugin'}")
-    monkeypatch.setenv("QUARTERDECK_STATE_DIR", str(made.state))
-    yield made
-    made.records.database.close()
+pytestmark = pytest.mark.usefixtures("found")
 
 
 def test_it_starts_without_any_screen() -> None:
@@ -215,7 +205,7 @@ if flag.exists():
 
 
 @pytest.fixture
-def installed(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def installed(world: World, found: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the program that runners are started from, so that it can be replaced under them."""
     folder = tmp_path / "installed"
     for package in ("console", "actions", "profiles"):

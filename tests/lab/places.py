@@ -91,12 +91,19 @@ class Places:
 
 
 def places() -> Places:
-    """The lab that the environment asks for: QUARTERDECK_LAB_DIR (folder), QUARTERDECK_LAB_NUMBER (0 to 9)."""
+    """The lab that the environment asks for: QUARTERDECK_LAB_DIR (folder), QUARTERDECK_LAB_NUMBER (0 to 9).
+
+    The second of two workers of one test run has a lab of its own, five numbers further and in a folder beside.
+    """
     number = int(os.environ.get("QUARTERDECK_LAB_NUMBER", "0"))
     if not 0 <= number <= 9:
         raise ValueError(f"QUARTERDECK_LAB_NUMBER is {number}; it must be 0 to 9")
     default = Path(tempfile.gettempdir()) / ("quarterdeck-lab" + (f"-{number}" if number else ""))
-    return Places(Path(os.environ.get("QUARTERDECK_LAB_DIR") or default).resolve(), number)
+    folder = Path(os.environ.get("QUARTERDECK_LAB_DIR") or default).resolve()
+    if os.environ.get("PYTEST_XDIST_WORKER", "gw0") != "gw0":
+        number = (number + 5) % 10
+        folder = folder.with_name(f"{folder.name}-second")
+    return Places(folder, number)
 
 
 def version() -> str:

@@ -23,7 +23,7 @@ class SlowLink:
 
     port: int
     """On 127.0.0.1."""
-    ssh_config: Path
+    ssh_config: Path = Path("/dev/null")
     """The test user's ssh_config with this host at the end of the slow line; host key checks stay."""
     sent: int = 0
     received: int = 0
@@ -35,17 +35,24 @@ def slow_link(
     host: LabHost, folder: Path, round_trip_s: float = 0.08, bits_per_s: float = 1_000_000
 ) -> Iterator[SlowLink]:
     """A line to `host`:22 with this round trip and this rate in each direction; its ssh_config is put into `folder`."""
-    with contextlib.ExitStack() as held:
-        listener = held.enter_context(socket.create_server(("127.0.0.1", 0)))
-        port = int(listener.getsockname()[1])
+    with slow_line((host.ip, 22), round_trip_s, bits_per_s) as link:
         config = folder / f"slow_{host.name}_config"
-        head = f"Host {host.name}\n  HostName 127.0.0.1\n  Port {port}\n  HostKeyAlias {host.name}\n"
+        head = f"Host {host.name}\n  HostName 127.0.0.1\n  Port {link.port}\n  HostKeyAlias {host.name}\n"
         config.write_text(head + host.ssh_config.read_text())
         config.chmod(0o600)
-        link = SlowLink(port, config)
+        link.ssh_config = config
+        yield link
+
+
+@contextlib.contextmanager
+def slow_line(target: tuple[str, int], round_trip_s: float = 0.08, bits_per_s: float = 1_000_000) -> Iterator[SlowLink]:
+    """A line to an address and port with this round trip and this rate in each direction."""
+    with contextlib.ExitStack() as held:
+        listener = held.enter_context(socket.create_server(("127.0.0.1", 0)))
+        link = SlowLink(int(listener.getsockname()[1]))
         ends = threading.Event()
         worker = threading.Thread(
-            target=_accept, args=(listener, host.ip, link, ends, round_trip_s / 2, bits_per_s), daemon=True
+            target=_accept, args=(listener, target, link, ends, round_trip_s / 2, bits_per_s), daemon=True
         )
         worker.start()
         try:
@@ -57,7 +64,12 @@ def slow_link(
 
 
 def _accept(
-    listener: socket.socket, address: str, link: SlowLink, ends: threading.Event, delay_s: float, rate: float
+    listener: socket.socket,
+    address: tuple[str, int],
+    link: SlowLink,
+    ends: threading.Event,
+    delay_s: float,
+    rate: float,
 ) -> None:
     with contextlib.ExitStack() as held:
         while not ends.is_set():
@@ -65,7 +77,7 @@ def _accept(
                 near, _ = listener.accept()
             except OSError:
                 return
-            far = socket.create_connection((address, 22), timeout=10)
+            far = socket.create_connection(address, timeout=10)
             far.settimeout(None)
             for side in (near, far):
                 side.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

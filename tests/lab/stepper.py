@@ -37,6 +37,7 @@ class Context:
     until: float = 0.0
     run: str = "run"
     user: str = "tester@lab"
+    unseen: bool = False
     said: list[str] = field(default_factory=list)
     outputs: Mapping[str, Mapping[str, JsonValue]] = field(default_factory=dict)
     cancelled: threading.Event = field(default_factory=threading.Event)

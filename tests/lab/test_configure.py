@@ -60,6 +60,11 @@ def keep(one: Person, name: str, value: str) -> None:
     assert done.code == 0, done
 
 
+def running(system: System) -> dict[str, str]:
+    """Service to the id of its running container."""
+    return {row["service"]: row["id"] for row in system.containers() if row["state"] == "running"}
+
+
 def test_configure_and_rollback(lab: Lab, system: System, op1: Person) -> None:
     env = system.host.path(f"{APP_DIRECTORY}/.env")
     places = (op1.state, system.host.path(f"{APP_DIRECTORY}/.quarterdeck"), system.host.path("/tmp"))
@@ -74,7 +79,7 @@ def test_configure_and_rollback(lab: Lab, system: System, op1: Person) -> None:
 
     # A new secret: names and fingerprints in the plan, the value on the host, backend anew and nothing else.
     keep(op1, "jwt", NEW_JWT)
-    token, before = system.login(), {row["service"]: row["id"] for row in system.containers()}
+    token, before = system.login(), running(system)
     plan = op1("plan", "configure", "staging")
     assert plan.code == 0 and "+JWT_SECRET  <jwt>    (jwt " in plan.out, plan
     assert "-JWT_SECRET  (another value)" in plan.out, plan
@@ -88,7 +93,7 @@ def test_configure_and_rollback(lab: Lab, system: System, op1: Person) -> None:
     assert (
         stat.S_IMODE(env.stat().st_mode) == 0o600 and env.stat().st_uid == system.host.path(APP_DIRECTORY).stat().st_uid
     )
-    after = {row["service"]: row["id"] for row in system.containers()}
+    after = running(system)
     assert {name for name in after if after[name] != before[name]} == {"backend"}
     assert system.request("GET", "/api/me", token=token)[0] == 401 and system.healthy()
     assert system.request("GET", "/api/me", token=system.login())[0] == 200

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
@@ -14,13 +14,18 @@ from console.app import QuarterdeckApp
 from screens.base import Deck
 from tests.screens.fixed import NOW, PRODUCTION, FixedSession
 
-ENVIRON = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8"}
+ENVIRON = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8", "QUARTERDECK_SYMBOLS": "braille"}
 DEADLINE_S = 10.0
 
 
-def console(session: FixedSession, environment: str | None = PRODUCTION, read_only: bool = False) -> QuarterdeckApp:
+def console(
+    session: FixedSession,
+    environment: str | None = PRODUCTION,
+    read_only: bool = False,
+    environ: Mapping[str, str] = ENVIRON,
+) -> QuarterdeckApp:
     """The console on fixed data and a clock that stands still."""
-    return QuarterdeckApp(session, environment, read_only, clock=lambda: NOW, environ=ENVIRON)
+    return QuarterdeckApp(session, environment, read_only, clock=lambda: NOW, environ=environ)
 
 
 class Driver:
@@ -73,10 +78,11 @@ async def driven(
     read_only: bool = False,
     size: tuple[int, int] = (100, 30),
     live: bool = True,
+    environ: Mapping[str, str] = ENVIRON,
 ) -> AsyncIterator[Driver]:
     """The console running without a terminal, once its first live values are drawn."""
     messages: list[Message] = []
-    app = console(session, environment, read_only)
+    app = console(session, environment, read_only, environ)
     async with app.run_test(size=size, message_hook=messages.append, notifications=True) as pilot:
         driver = Driver(app, pilot, messages)
         if live:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
@@ -16,6 +17,8 @@ from console.session import (
     ActionShown,
     AskFailed,
     BlockShown,
+    Choice,
+    CredentialShown,
     FieldShown,
     Happening,
     KeyringShown,
@@ -385,6 +388,34 @@ def runs_shown() -> dict[str, RunShown]:
     }
 
 
+PARKED = line(
+    "r-0037", "parked", "ok", age=3600, action="rotate", title="Rotate jwt", until=NOW + 1500, heard=NOW - 3000
+)
+"""Not among RUNS: a test that wants it puts it there (`parked`)."""
+
+
+def parked(session: FixedSession, run: RunLine = PARKED) -> None:
+    """Add a run that waits without its environment."""
+    due = run.state != "parked"
+    session.listed = (run, *session.listed)
+    until = time.strftime("%H:%M:%S", time.localtime(run.until))
+    words = f"Parked until {until} (in 25 min). Production is free meanwhile; it keeps credential:jwt.\n"
+    words += "Its runner waits, and then goes on by itself."
+    session.shown[run.id] = RunShown(
+        run,
+        (
+            StepShown("verify", "both keys verify on every node", "app-1", "", state="done", took_s=4.2, attempt=1),
+            StepShown(
+                "overlap", "until tokens of the old key have run out", "", "", state="parked", said=f"until {until}"
+            ),
+            StepShown("retire", "drop the old key", "app-1", ""),
+        ),
+        parked=f"Due since {until}; not looked at since 01:22:03." if due else words,
+        can=("resume", "undo", "leave") if due else ("now", "cancel", "undo", "leave"),
+        where="process 4711 on bastion",
+    )
+
+
 def release(id_: str, candidate: str, age: float, **more: Any) -> ReleaseShown:
     """A release in the list."""
     made = ReleaseShown(
@@ -464,6 +495,7 @@ class FixedSession:
         self.clock = NOW
         self.listener: Listener | None = None
         self.ring = KeyringShown("unlocked", "sealed file")
+        self.vault = CREDENTIALS
         self.redactor: Redactor | None = None
         self.shown = runs_shown()
         self.listed = RUNS if not quiet else RUNS[4:]
@@ -616,7 +648,7 @@ class FixedSession:
     def answer(
         self,
         id: str,  # noqa: A002
-        choice: Literal["undo", "leave", "resume"],
+        choice: Choice,
         digest: str = "",
         reason: str = "",
         *,
@@ -626,6 +658,20 @@ class FixedSession:
         self._ask("answer", id, choice, *([digest, reason] if digest else []), *known)
         if self.bound and not session_bound:
             raise SessionBound(self.bound, exit_code=4)
+
+    def credentials(self) -> tuple[CredentialShown, ...]:
+        self._ask("credentials")
+        return self.vault
+
+    def set_credential(self, name: str, value: str, field: str = "") -> None:
+        self._ask("set_credential", name, len(value), field)
+
+    def check_credential(self, name: str) -> tuple[str, str]:
+        self._ask("check_credential", name)
+        return "yes", "registry.example lists 41 tags of routing/backend"
+
+    def remove_credential(self, name: str) -> None:
+        self._ask("remove_credential", name)
 
     def releases(self, environment: str) -> tuple[ReleaseShown, ...]:
         self._ask("releases", environment)
@@ -669,6 +715,61 @@ class FixedSession:
     def demo(self) -> Callable[[], None] | None:
         return self.stops_demo
 
+
+CREDENTIALS = (
+    CredentialShown(
+        "database",
+        "Login of the backend",
+        "database",
+        "fine",
+        "2026-11-02T09:00:00+00:00",
+        21,
+        "2027-01-31",
+        "2027-01-31",
+        "2026-11-23T04:00:00+00:00",
+        "77b10cc3d2a9",
+        ("current",),
+        "Who runs the database",
+        ("DATABASE_URL in .env of production", "DATABASE_URL in .env of staging"),
+    ),
+    CredentialShown(
+        "jwt",
+        "JWT signing secret",
+        "other",
+        "overdue",
+        "2026-08-20T10:00:00+00:00",
+        95,
+        "2026-09-19",
+        "2026-11-18",
+        "",
+        "3f9aab12cd34",
+        ("current", "previous"),
+        "Made by the rotation",
+        ("JWT_SECRET in .env of production",),
+    ),
+    CredentialShown(
+        "registry",
+        "Registry, read access",
+        "registry",
+        "due",
+        "2025-11-20T10:00:00+00:00",
+        369,
+        "2026-11-20",
+        "2026-12-20",
+        "2026-11-24T01:00:00+00:00",
+        "0c44d1e8aa71",
+        ("current",),
+        "Package settings of the team",
+        ("registry registry.example of production", "registry registry.example of staging"),
+    ),
+    CredentialShown(
+        "smoke-user",
+        "Account for smoke tests",
+        "http",
+        used=("smoke tests of production",),
+        fields=("username", "password"),
+    ),
+)
 
 HAPPENINGS = (
     Happening("production: frontend-prediction is unhealthy.", "bad", NOW - 120),

@@ -79,6 +79,9 @@ class HostileSession(FixedSession):
         for piece in super().output(id, offset, step):
             yield piece._replace(text=f"{MARKER}{piece.text}")
 
+    def credentials(self) -> Any:
+        return tuple(one._replace(state=one.state) for one in poisoned(super().credentials()))
+
     def releases(self, environment: str) -> Any:
         return poisoned(super().releases(environment))
 

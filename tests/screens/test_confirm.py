@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import pytest
 
@@ -392,5 +393,79 @@ def test_a_run_that_is_undone_has_no_tick_and_another_steps_output_is_gone_at_on
             before = pane.view
             pane.begin("smoke", "of smoke")
             assert not before.display and pane.view is not before
+
+    asyncio.run(drive())
+
+
+def test_a_decision_that_cannot_be_made_now_says_so_and_is_not_in_the_key_line() -> None:
+    async def drive() -> None:
+        for run, keys, said in (
+            ("r-0040", "curl", "not possible, it is over: failed, undone."),
+            ("r-0043", "url", "not possible, running. Possible: Cancel the run."),
+            ("r-0042", "c", "Cancel the run: not possible, interrupted. Possible: Undo the run, Resume, Leave"),
+        ):
+            session = FixedSession()
+            async with driven(session) as console:
+                console.app.push_screen(RunScreen(console.app.bridge, PRODUCTION, run))
+                await console.at("RunScreen")
+                await console.until(partial(lambda one: "run" in one.names(), session), "the run")
+                await console.pilot.pause(0.1)
+                assert not set(keys) & {row[1:2] for row in console.text.splitlines()[-1].split("   ")}
+                for key in keys:
+                    before = len(console.app.bridge.known.events)
+                    await console.press(key)
+                    assert said in console.app.bridge.known.events[-1].text, (run, key)
+                    assert len(console.app.bridge.known.events) == before + 1
+                assert type(console.screen).__name__ == "RunScreen"
+                assert not {"cancel", "answer", "plan_of"} & set(session.names())
+
+    asyncio.run(drive())
+
+
+def test_what_a_run_asks_is_shown_with_the_keys_that_answer() -> None:
+    async def drive() -> None:
+        session = FixedSession()
+        async with driven(session, size=(80, 24)) as console:
+            console.app.push_screen(RunScreen(console.app.bridge, PRODUCTION, "r-0042"))
+            await console.shows("u Undo the run   r Resume   l Leave as it is")
+            assert console.text.count("l Leave as it is") == 2, "below the question and in the key line"
+
+    asyncio.run(drive())
+
+
+def test_why_a_run_is_taken_back_is_shown_while_it_is() -> None:
+    async def drive() -> None:
+        session = FixedSession()
+        why = "smoke step predict: POST http://app/api/predict: $.confidence is 17.3 and should be at most 1"
+        shown = session.shown["r-0043"]
+        session.shown["r-0043"] = shown._replace(
+            line=shown.line._replace(state="undoing"),
+            steps=tuple(
+                one._replace(state="failed" if at == 3 else "undoing", evidence=why, said=why)
+                for at, one in enumerate(shown.steps)
+            ),
+            can=(),
+        )
+        async with driven(session, size=(160, 48)) as console:
+            console.app.push_screen(RunScreen(console.app.bridge, PRODUCTION, "r-0043"))
+            await console.shows(f"Failed at {shown.steps[3].title}: {why}")
+
+    asyncio.run(drive())
+
+
+def test_an_ending_that_the_title_says_already_is_not_said_again() -> None:
+    async def drive() -> None:
+        session = FixedSession()
+        shown = session.shown["r-0039"]
+        session.shown["r-0039"] = shown._replace(ending=f"succeeded: {shown.line.title}: done.")
+        session.shown["r-0040"] = session.shown["r-0040"]._replace(ending="failed, undone: Failed at smoke.")
+        async with driven(session) as console:
+            console.app.push_screen(RunScreen(console.app.bridge, PRODUCTION, "r-0039"))
+            await console.shows("took 1 min 01 s")
+            assert "done." not in console.text and not console.app.screen.query_one("#ending").display
+            await console.press("minus")
+            console.app.push_screen(RunScreen(console.app.bridge, PRODUCTION, "r-0040"))
+            await console.shows(" Failed at smoke.")
+            assert "undone: Failed" not in console.text
 
     asyncio.run(drive())

@@ -408,3 +408,21 @@ def test_a_red_chart_opens_its_value_its_limits_and_from_when_it_is() -> None:
             await console.shows("from Prometheus on mon-1 via app-1")
 
     asyncio.run(drive())
+
+
+def test_why_no_panel_can_be_read_is_said_once_and_their_values_stay_below_one_another() -> None:
+    async def drive() -> None:
+        session = FixedSession(quiet=True)
+        async with driven(session, size=(100, 30)) as console:
+            view = session.view().metrics[PRODUCTION]
+            problem = "http://127.0.0.1:24624/metrics answered HTTP 502."
+            panels = tuple(one._replace(problem=problem, stale=True) for one in view.panels if one.points)
+            assert session.listener is not None
+            session.listener.metrics(PRODUCTION, view._replace(panels=panels, problem=problem))
+            await console.shows("Metrics  http://127.0.0.1:24624/metrics answered")
+            await console.pilot.pause(0.1)
+            assert console.text.count("http://127.0.0.1:24624") == 1
+            rows = [row for row in console.text.splitlines() if "? " in row and "02:14:" in row]
+            assert len(rows) == len(panels) and len({row.rindex("02:14:") for row in rows}) == 1
+
+    asyncio.run(drive())

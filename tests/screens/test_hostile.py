@@ -44,6 +44,7 @@ def made(console: Driver) -> dict[str, Callable[[], Deck[Any]]]:
     """Every screen but the first, opened as the console opens it."""
     from screens.actions import ActionsScreen
     from screens.confirm import ConfirmScreen
+    from screens.credentials import CredentialsScreen, RemoveScreen, StoreScreen
     from screens.detail import DetailScreen, TextScreen
     from screens.form import FormScreen
     from screens.help import HelpScreen
@@ -67,6 +68,9 @@ def made(console: Driver) -> dict[str, Callable[[], Deck[Any]]]:
     return {
         "ActionsScreen": lambda: ActionsScreen(*here),
         "ConfirmScreen": lambda: ConfirmScreen(bridge, session.plan("deploy", PRODUCTION, {})),
+        "CredentialsScreen": lambda: CredentialsScreen(*here),
+        "RemoveScreen": lambda: RemoveScreen(*here, session.credentials()[1]),
+        "StoreScreen": lambda: StoreScreen(*here, session.credentials()[1]),
         "DetailScreen": lambda: DetailScreen(*here, "service", MARKER, MARKER),
         "TextScreen": lambda: TextScreen(*here, MARKER, MARKER),
         "FormScreen": lambda: FormScreen(*here, "deploy", {FIELDS[0].name: MARKER}),

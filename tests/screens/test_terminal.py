@@ -17,6 +17,8 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
+
 from console.session import AskFailed
 from screens.hangup import HANGUP
 from screens.terminal import save_screen
@@ -37,6 +39,8 @@ if sys.argv[3]:
         print("asked", file=open(sys.argv[4], "a"))
         return "sh", "-c", sys.argv[3]
     session.shell = shell
+if sys.argv[5]:
+    session.close = lambda: print("kept", file=open(sys.argv[5], "a"))
 sys.exit(run_app(QuarterdeckApp(session, "production", clock=lambda: NOW)))
 """
 
@@ -44,11 +48,11 @@ sys.exit(run_app(QuarterdeckApp(session, "production", clock=lambda: NOW)))
 class Terminal:
     """A console in a process of its own behind a pseudo-terminal of 100x30."""
 
-    def __init__(self, hangup: str = "default", script: str = "", asked: str = "") -> None:
+    def __init__(self, hangup: str = "default", script: str = "", asked: str = "", kept: str = "") -> None:
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             os.environ.update(TERM="xterm-256color", COLORTERM="truecolor", LANG="C.UTF-8")
-            os.execv(sys.executable, [sys.executable, "-c", CONSOLE, str(ROOT), hangup, script, asked])
+            os.execv(sys.executable, [sys.executable, "-c", CONSOLE, str(ROOT), hangup, script, asked, kept])
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
 
     def read(self, seconds: float, until: bytes | None = None) -> bytes:
@@ -74,11 +78,19 @@ class Terminal:
         return None
 
 
-def test_it_ends_within_seconds_when_the_terminal_is_gone_although_the_hangup_is_ignored() -> None:
-    terminal = Terminal("ignore")
+@pytest.mark.parametrize(("hangup", "by"), [("ignore", "hangup"), ("default", "hangup"), ("default", "SIGTERM")])
+def test_it_ends_within_seconds_and_keeps_what_was_seen(hangup: str, by: str, tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    terminal = Terminal(hangup, kept=str(kept))
     assert b"Metrics" in terminal.read(30, b"Metrics")
-    os.close(terminal.fd)
-    assert terminal.ended(15) == HANGUP
+    if by == "SIGTERM":
+        os.kill(terminal.pid, signal.SIGTERM)
+    else:
+        os.close(terminal.fd)
+    assert terminal.ended(15) == (HANGUP if by == "hangup" else 128 + signal.SIGTERM)
+    assert "kept" in kept.read_text()
+    if by == "SIGTERM":
+        os.close(terminal.fd)
 
 
 def test_nothing_changing_sends_nothing_and_a_key_does() -> None:
@@ -189,6 +201,7 @@ def test_a_list_is_not_opened_on_itself() -> None:
                 ("n", "ReportsScreen"),
                 ("w", "RunsScreen"),
                 ("R", "ReleasesScreen"),
+                ("C", "CredentialsScreen"),
                 ("question_mark", "HelpScreen"),
             ):
                 await console.press(key, key, key)

@@ -11,9 +11,9 @@ from textual.app import App
 from textual.pilot import Pilot
 
 from console.app import QuarterdeckApp
-from console.session import AskFailed, KeyringShown, NoProfile, NotTrusted
+from console.session import AskFailed, KeyringShown, Locked, NoProfile, NotTrusted
 from tests.screens.driving import ENVIRON
-from tests.screens.fixed import HAPPENINGS, NOW, PRODUCTION, STAGING, FixedSession
+from tests.screens.fixed import HAPPENINGS, NOW, PARKED, PRODUCTION, STAGING, FixedSession, parked
 from tests.snapshots.snap import SETTLE_S, Snap
 
 
@@ -82,6 +82,11 @@ SCREENS: dict[str, tuple[str, ...]] = {
     "run question": ("w", "enter", "c"),
     "runs": ("w",),
     "releases": ("R",),
+    "credentials": ("C",),
+    "credential overdue": ("C", "enter"),
+    "credential store": ("C", "t"),
+    "credential fields": ("C", "end", "t"),
+    "credential remove": ("C", "x"),
     "actions": ("A", "a"),
     "lock": ("A", "L"),
     "filter": ("tab", "slash", *"cert"),
@@ -92,6 +97,24 @@ SCREENS: dict[str, tuple[str, ...]] = {
 def test_screen(snap: Snap, name: str) -> None:
     pictured = name in ("dashboard", "run needs a human", "plan")
     snap(Case(), do=keys(*SCREENS[name]), until=live, picture=(160, 48) if pictured else None)
+
+
+def no_credentials(session: FixedSession) -> None:
+    session.vault = ()
+
+
+def test_no_credentials(snap: Snap) -> None:
+    snap(Case(no_credentials), do=keys("C"), until=live)
+
+
+def credentials_locked(session: FixedSession) -> None:
+    session.ring = KeyringShown("locked", "the sealed file of this account")
+    session.refuse["credentials"] = Locked("The keyring is locked.", ("K unlocks it",))
+
+
+def test_credentials_while_the_keyring_is_locked(snap: Snap) -> None:
+    """The passphrase is asked for; who does not give it is told why the list stays empty."""
+    snap(Case(credentials_locked), do=keys("C", "escape"), until=live)
 
 
 def test_last_known(snap: Snap) -> None:
@@ -116,6 +139,22 @@ def test_locked_by_a_person(snap: Snap) -> None:
         session.lock_held = True
 
     snap(Case(lock, quiet=True), until=live, do=keys("A", "L"))
+
+
+def test_parked(snap: Snap) -> None:
+    """Of what is shown the strip, the environment's pane and the list of runs."""
+    snap(Case(parked, quiet=True), until=live)
+
+
+def test_run_parked(snap: Snap) -> None:
+    snap(Case(parked, quiet=True), until=live, do=keys("w", "enter"))
+
+
+def test_parked_and_due(snap: Snap) -> None:
+    def due(session: FixedSession) -> None:
+        parked(session, PARKED._replace(state="parked, due", tone="warn", until=NOW - 600))
+
+    snap(Case(due, quiet=True), until=live)
 
 
 def test_reports(snap: Snap) -> None:

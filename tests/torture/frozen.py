@@ -18,7 +18,8 @@ from pathlib import Path
 from console.runs import locks
 from console.runs.journal import fetch
 from console.runs.lease import Process
-from tests.console.runs.world import PATIENT, Server, World, install_plugin, until
+from tests.console.runs.forked import Server
+from tests.console.runs.world import PATIENT, World, install_plugin, until
 from tests.torture.cells import Cell, Result, Worker, drawn_up
 from tests.torture.stores import repeated
 

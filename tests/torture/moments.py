@@ -11,7 +11,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from console.runs.effects import Executor
 from console.runs.foreign import is_run_id
 from console.runs.journal import Journal
 from console.runs.model import DONE, FAILED, INTENT, UNDO_DONE, UNDO_FAILED, UNDO_INTENT, UNKNOWN
+from console.store import records
 from console.store.records import Record, Records
 
 Strike = Callable[[], None]
@@ -35,8 +36,9 @@ def struck(name: str = "KILL") -> Strike:
 def install(words: list[str], strike: Strike) -> None:
     """Strike once at a moment, which is one of
 
-    before|after NUMBER            this record of a run
-    before|after KIND [STEP]       a record of that kind (`step.done`), of that step where one is named
+    before|after NUMBER            this record of a run is written, with those of the same transaction
+    before|after KIND [STEP]       a record of that kind (`step.done`), of that step where one is named; as above
+    within KIND [STEP]             such a record is being written: its transaction is open
     guard LABEL                    a command of that label (`s1`, `s1.UNDO`) is about to be handed to its host
     during LABEL SECONDS           so long after an effect was begun, at the latest before its outcome is recorded
     """
@@ -45,6 +47,8 @@ def install(words: list[str], strike: Strike) -> None:
         _before_guard(what, strike)
     elif when == "during":
         _during(what, float(rest[0]), strike)
+    elif when == "within":
+        _within_record(what, rest[0] if rest else "", strike)
     else:
         _at_record(when, what, rest[0] if rest else "", strike)
 
@@ -73,24 +77,36 @@ def install_first_of(file: Path, then: str) -> None:
 
 
 def _at_record(when: str, what: str, step: str, strike: Strike) -> None:
-    append = Records.append
+    append = Records.append_all
 
-    def striking(self: Records, stream: str, kind: str, body: Any, **more: Any) -> Record:
+    def striking(self: Records, stream: str, items: Sequence[tuple[str, Any]], **more: Any) -> list[Record]:
         if not is_run_id(stream):
-            return append(self, stream, kind, body, **more)
+            return append(self, stream, items, **more)
         if what.isdigit():
             last = self.last(stream)
-            fits = (last.seq if last else 0) + 1 == int(what)
+            fits = 0 < int(what) - (last.seq if last else 0) <= len(items)
         else:
-            fits = kind in what.split("|") and (not step or body.get("step") == step)
+            fits = any(kind in what.split("|") and (not step or body.get("step") == step) for kind, body in items)
         if fits and when == "before":
             strike()
-        record = append(self, stream, kind, body, **more)
+        added = append(self, stream, items, **more)
         if fits and when == "after":
+            strike()
+        return added
+
+    Records.append_all = striking  # type: ignore[method-assign]
+
+
+def _within_record(kind: str, step: str, strike: Strike) -> None:
+    append = records.append_in
+
+    def striking(connection: Any, stream: str, named: str, body: Any, at: float) -> Record:
+        record = append(connection, stream, named, body, at)
+        if is_run_id(stream) and named == kind and (not step or body.get("step") == step):
             strike()
         return record
 
-    Records.append = striking  # type: ignore[method-assign]
+    records.append_in = striking
 
 
 def _before_guard(label: str, strike: Strike) -> None:
@@ -125,19 +141,20 @@ def _during(label: str, seconds: float, strike: Strike) -> None:
 def acknowledge(file: Path) -> None:
     """Write down, past any end of this process, each record that was acknowledged: `STREAM SEQ HASH`, and `HOST NAME
     SEQ` once a host was known to have all up to it."""
-    append, has = Records.append, Journal.has
+    append, has = Records.append_all, Journal.has
     log = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
-    def acknowledged(self: Records, stream: str, kind: str, body: Any, **more: Any) -> Record:
-        record = append(self, stream, kind, body, **more)
-        os.write(log, f"{record.stream} {record.seq} {record.hash}\n".encode())
-        return record
+    def acknowledged(self: Records, stream: str, items: Sequence[tuple[str, Any]], **more: Any) -> list[Record]:
+        added = append(self, stream, items, **more)
+        for record in added:
+            os.write(log, f"{record.stream} {record.seq} {record.hash}\n".encode())
+        return added
 
     def had(self: Journal, host: str, until: int) -> None:
         has(self, host, until)
         os.write(log, f"HOST {host} {until}\n".encode())
 
-    Records.append = acknowledged  # type: ignore[method-assign]
+    Records.append_all = acknowledged  # type: ignore[method-assign]
     Journal.has = had  # type: ignore[method-assign]
 
 
@@ -151,14 +168,14 @@ def off(name: str) -> None:
 
 def _no_intent() -> None:
     """No intent is written, here or on the host, before an effect."""
-    append = Journal.append
+    append = Journal.append_all
 
-    def without(self: Journal, kind: str, body: Any) -> Record:
-        if kind not in (INTENT, UNDO_INTENT):
-            return append(self, kind, body)
-        return self._known[-1]
+    def without(self: Journal, items: Sequence[tuple[str, Any]]) -> list[Record]:
+        written = [one for one in items if one[0] not in (INTENT, UNDO_INTENT)]
+        added = iter(append(self, written) if written else ())
+        return [next(added) if one in written else self._known[-1] for one in items]
 
-    Journal.append = without  # type: ignore[method-assign]
+    Journal.append_all = without  # type: ignore[method-assign]
 
 
 def _no_attempts() -> None:

@@ -69,14 +69,15 @@ COMMANDS = (
     START
     + """
 import json
+import console.cli.group, console.cli.run, console.live.session  # once, for all of them
 from console.cli import main
 os.setsid() if os.getpid() != os.getsid(0) else None
 for number, words in enumerate(json.loads({words!r})):
-    sys.argv[1:] = ["-p", {profile!r}, *words]
-    try:
+    pid = os.fork()
+    if pid == 0:
+        sys.argv[1:] = ["-p", {profile!r}, *words]
         main()
-    except SystemExit as ended:
-        code = ended.code
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     sys.__stdout__.write(f"\\nENDED {{number}} {{code}}\\n")
     sys.__stdout__.flush()
 """

@@ -73,7 +73,7 @@ fi
 if flock -x -n gate true; then gate=clear; else gate=busy; fi
 for attempt in runs/*/steps/*; do # a guard may have been killed and what it started not
   if [ -f "$attempt/group" ] && [ ! -f "$attempt/rc" ] && read -r group _ <"$attempt/group"; then
-    if kill -0 -- "-$group" 2>/dev/null; then gate=busy; fi
+    if kill -s 0 -- "-$group" 2>/dev/null; then gate=busy; fi
   fi
 done
 echo "taken $mine $gate $next"

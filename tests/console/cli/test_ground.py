@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,13 +13,6 @@ from console.store import mounts, places
 from console.store.mounts import network_type
 from tests.console.cli.program import called
 from tests.console.runs.world import World
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path)
-    yield made
-    made.records.database.close()
 
 
 @pytest.fixture

@@ -106,7 +106,52 @@ def test_a_value_from_standard_input(profile: Path) -> None:
     said = handed(PASSPHRASE, profile, "credentials", "set", "api", "--stdin", given=f"{VALUE}\n")
     assert said.code == 0 and VALUE not in said.out + said.err
     said = quarterdeck("-p", str(profile), "credentials", "set", "api", "--stdin", "--file", "x")
-    assert said.code == 2 and "not both" in said.err
+    assert said.code == 2 and "one of --file, --stdin and --generate" in said.err
+
+
+def test_fields_labels_and_values_that_are_made_here(profile: Path) -> None:
+    text = profile.read_text().replace("rotate_after_days: 1}", "rotate_after_days: 1}, db: {fields: [user, password]}")
+    profile.write_text(text)
+
+    def set_(*words: str, given: str = "") -> Said:
+        return handed(PASSPHRASE, profile, "credentials", "set", *words, given=given)
+
+    assert set_("api", "--generate", "40").code == 0
+    assert set_("api", "--stdin", "--label", "pending", given=VALUE).code == 0
+    assert set_("db", "--stdin", "--field", "user", given="app").code == 0
+    assert set_("db", "--generate", "24", "--field", "password").code == 0
+    api, db = json.loads(handed(PASSPHRASE, profile, "credentials", "list", "--json").out)
+    assert api["labels"] == ["pending", "current"] and db["labels"] == ["current"]
+    assert len(api["fingerprint"]) == 12 and api["fingerprint"] != db["fingerprint"]
+    for words, given, why in (
+        (("api", "--generate", "4"), "", "16 to 512"),
+        (("api", "--stdin", "--field", "x"), "v", "it has none"),
+        (("db", "--generate", "24"), "", "--field password"),
+        (("db", "--stdin"), "plain text", "JSON object of texts with the fields user, password"),
+        (("db", "--stdin"), '{"user": "a", "pass": "b"}', "it has pass, which it should not"),
+        (("API!", "--stdin"), "v", "The name of a credential"),
+    ):
+        said = set_(*words, given=given)
+        assert said.code == 2 and why in said.err, (words, said)
+    assert set_("db", "--stdin", given='{"user": "a", "password": "b-value-of-the-field"}').code == 0
+    assert handed(PASSPHRASE, profile, "credentials", "remove", "api", "--label", "pending", "--yes").code == 0
+    api = json.loads(handed(PASSPHRASE, profile, "credentials", "list", "--json").out)[0]
+    assert api["labels"] == ["current"] and api["state"] == "fine"
+
+
+SAYS_BACK = 'read -r p; [ "$p" = right-value-of-the-login ] || { echo no: $p >&2; exit 1; }'
+
+
+def test_what_a_credential_is_for_is_asked_by_a_probe_that_uses_it(profile: Path) -> None:
+    probe = {"kind": "command", "argv": ["sh", "-c", SAYS_BACK], "stdin": {"secret": "api"}}
+    profile.write_text(f"{profile.read_text()}    probes: {json.dumps({'login': probe})}\n")
+    for value, code, evidence in (("right-value-of-the-login", 0, "exit code 0"), (VALUE, 1, "no: <redacted:api>")):
+        assert handed(PASSPHRASE, profile, "credentials", "set", "api", "--stdin", given=value).code == 0
+        said = handed(PASSPHRASE, profile, "credentials", "check", "api")
+        assert (said.code, evidence in said.out) == (code, True), said
+        assert VALUE not in said.out + said.err
+    rows = json.loads(handed(PASSPHRASE, profile, "credentials", "list", "--json").out)
+    assert rows[0]["verified_at"] is None and rows[0]["used"] == ["probes of only"]
 
 
 def test_the_console_takes_no_descriptor(profile: Path) -> None:

@@ -57,6 +57,8 @@ REFUSED = [
     (("staging",), 2, "needs a terminal"),
     (("staging", "--read-only"), 2, "needs a terminal"),
     (("statsu",), 2, "no command and no environment statsu. Did you mean status?"),
+    (("stagin",), 2, "no command and no environment stagin. Did you mean staging?"),
+    (("warehouse",), 2, "no command and no environment warehouse."),
     (("status", "--bogus"), 2, "No such option '--bogus'"),
     (("demo", "--stop", "--reset"), 2, "not both"),
 ]

@@ -32,8 +32,9 @@ CHILD = """
 import sys, os
 from pathlib import Path
 from console.credentials.sealed import SealedFileKeyring
-from console.credentials.unlock import read_key_fd, no_core_dumps
-no_core_dumps()
+from console.credentials.cores import no_core_dumps
+from console.credentials.unlock import read_key_fd
+no_core_dumps(of_children=True)
 ring = SealedFileKeyring(Path(sys.argv[1]), read_key_fd(int(sys.argv[2])))
 print(ring.get_password("s", "a"))
 print(open("/proc/self/limits").read().split("Max core file size")[1].split()[0])

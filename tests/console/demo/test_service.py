@@ -19,6 +19,7 @@ import console.demo
 from console.demo.metrics import Metrics
 from console.demo.routing import SERVICES, Release, predict
 from console.demo.service import LOG_LIMIT_BYTES, READY_LINE, Log
+from console.feeds.line import readable
 from tests.console.stacks.proxy_lab import free_port, until
 
 RELEASES = Path(console.demo.__file__).with_name("releases")
@@ -102,6 +103,8 @@ def test_the_first_release_does_all_that_the_smoke_test_asks(tmp_path: Path) -> 
         assert seen == ["queued", "running", "done"]
         messages = [str(line["msg"]) for line in service.lines()]
         assert READY_LINE in messages and "login refused" in messages
+        shown = [readable(json.dumps(line)) for line in service.lines()]
+        assert any(one.startswith("POST /api/predict 200 ms=") for one in shown), "what was asked for comes first"
         assert PASSWORD not in service.log.read_text() and token not in service.log.read_text()
         service.process.send_signal(signal.SIGTERM)
         assert service.process.wait(5) == 0

@@ -45,6 +45,15 @@ def test_a_target_that_does_not_answer_leaves_a_gap() -> None:
     assert feed(Metric(metric="up"), "up 1\n", "", "up 1\n") == [1.0, None, 1.0]
 
 
+def test_a_rate_ends_with_its_target_and_not_with_its_window() -> None:
+    """Else the last rate would be shown with the time of now for as long as the window is."""
+    rate = Metric(metric="c_total", function="rate", window=60.0)
+    assert feed(rate, "c_total 0\n", "c_total 10\n", "", "", "c_total 30\n") == [None, 2.0, None, None, 2.0]
+    slow = Metric(metric="h", function="quantile", quantile=0.5, window=60.0)
+    page = 'h_bucket{le="1"} %d\nh_bucket{le="+Inf"} %d\n'
+    assert feed(slow, page % (0, 0), page % (10, 10), "", "") == [None, 0.5, None, None]
+
+
 def test_labels_match_in_full_and_ratios_divide() -> None:
     page = 'r_total{code="200"} %d\nr_total{code="500"} %d\nr_total{code="5000"} 999\n'
     errors = Metric(

@@ -73,20 +73,6 @@ def test_connects_once_for_many_callers(own: Sshd) -> None:
     host.close()
 
 
-def test_compression_is_spoken_where_the_ssh_configuration_asks_for_it(own: Sshd) -> None:
-    def packed(host: SshHost) -> str:
-        assert host.run(Command(argv=("seq", "5000"))).text().endswith("5000")
-        return str(host._live().transport.local_compression)
-
-    host = SshHost(config_of(own), TIMING)
-    assert packed(host) == "none"
-    host.close()
-    own.config.write_text(own.config.read_text() + "Compression yes\n")
-    host = SshHost(config_of(own), TIMING)
-    assert packed(host) == "zlib@openssh.com"
-    host.close()
-
-
 def test_seven_commands_use_at_most_six_channels(own: Sshd) -> None:
     host = SshHost(config_of(own), TIMING)
     host.connect()

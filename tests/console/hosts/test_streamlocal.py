@@ -1,4 +1,4 @@
-"""What streamlocal.py and login.py need of paramiko's inside is still there: fails first when paramiko changes."""
+"""What this package needs of paramiko's inside is still there: fails first when paramiko changes."""
 
 from __future__ import annotations
 
@@ -20,8 +20,16 @@ def test_paramiko_is_as_it_was_when_this_was_written() -> None:
         "channels_seen",
         "_send_user_message",
         "_unlink_channel",
+        "_compression_info",
+        "_channel_handler_table",
+        "_send_kex_init",
+        "_parse_kex_init",
     ):
         assert name in transport
+    assert inspect.getsource(paramiko.Transport._send_kex_init).count("self.preferred_compression") == 2
+    assert "MSG_CHANNEL_FAILURE: Channel._request_failed" in transport
+    for name in ("_event_pending", "_request_failed"):
+        assert name in dir(paramiko.Channel)
     assert "_set_transport" in dir(paramiko.Channel)
     assert "_set_window" in dir(paramiko.Channel)
     assert "_connect" in dir(AgentSSH)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,13 +16,17 @@ import pytest
 from console.answers import AskFailed
 from console.live.ground import Ground
 from console.live.runs import RunsDesk
-from console.runs import client
+from console.runs import client, foreign, seen
 from console.runs.api import Plan, plan_digest
 from console.runs.create import decide, reopen_to_undo
 from console.runs.lease import ClaimHeld, Process
+from console.runs.model import RunView, fold
+from console.store.holder import holder_of
 from console.store.records import GENESIS, Record, made
 from tests.console.runs.test_foreign import put_chain
-from tests.console.runs.world import World
+from tests.console.runs.world import World, until
+
+OTHER = "20261124T021455-tally-here-00000c"
 
 DeskOf = Callable[[World], RunsDesk]
 
@@ -106,6 +111,28 @@ def test_a_run_undone_from_another_store_is_learned_by_who_ended_it(
     with pytest.raises(AskFailed, match="undo is not possible now"):
         desk.answer(run, "undo")
     assert dump(mine) == before
+
+
+def test_one_look_reads_each_chain_once(
+    worlds: tuple[World, World], desk_of: DeskOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, other = worlds
+    run = mine.create("do")
+    assert mine.carry(run) == 0
+    undone_by(other, run)
+    desk, own, there = desk_of(mine), len(mine.records.read(run)), len(other.records.read(run))
+    read: list[int] = []
+
+    def counting(records: Any, first: Any = None) -> RunView:
+        read.append(len(records))
+        return fold(records, first)
+
+    for module in (client, foreign):
+        monkeypatch.setattr(module, "fold", counting)
+    desk.look()
+    assert sorted(read) == [own, there]
+    desk.look()
+    assert sorted(read) == [own, there], "and one that has ended is not read again"
 
 
 def test_what_is_believed_of_a_run_that_ended_here_continues_it(worlds: tuple[World, World], desk_of: DeskOf) -> None:
@@ -219,6 +246,21 @@ def test_what_a_runner_of_ones_own_left_wants_no_reason(worlds: tuple[World, Wor
     assert mine.view(run).ending == "succeeded"
 
 
+def test_a_runner_that_was_stopped_in_a_write_is_ended_by_who_decides(
+    worlds: tuple[World, World], desk_of: DeskOf
+) -> None:
+    mine, _ = worlds
+    run = mine.create("do", "do")
+    child = mine.runner(run, "--die", "within", "step.done", "s1", "--signal", "STOP")
+    until(lambda: holder_of(mine.places.database) == (child.pid, True), "the stop within a write")
+    desk = desk_of(mine)
+    assert desk.in_the_way(run) == child.pid and desk.in_the_way(OTHER) is None
+    desk.answer(run, "undo")
+    assert child.wait(20) == -signal.SIGKILL and desk.in_the_way(run) is None
+    assert mine.view(run).ending == "undone", mine.log(run)
+    assert mine.effects() == ["do s1", "undo s1"]
+
+
 def test_a_run_that_a_reboot_interrupted_is_said_so(
     worlds: tuple[World, World], desk_of: DeskOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -227,7 +269,7 @@ def test_a_run_that_a_reboot_interrupted_is_said_so(
     mine.carry(run, "--die", "after", "6")
     assert not mine.runs.seen(run).rebooted  # control: its runner only died
     assert "Its runner died" in desk_of(mine).shown(run).question
-    monkeypatch.setattr(client, "boot_id", lambda: "another-boot pid:[1]")
+    monkeypatch.setattr(seen, "boot_id", lambda: "another-boot pid:[1]")
     assert mine.runs.seen(run).rebooted
     shown = desk_of(mine).shown(run)
     assert "This machine was started anew" in shown.question and "resume" in shown.can

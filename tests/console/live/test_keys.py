@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,7 @@ from console.text.redact import Redactor
 from console.text.secret import Secret
 from profiles.models import Profile
 
+ROOT = Path(__file__).parents[3]
 PASSPHRASE = "a long enough passphrase of this test"
 
 
@@ -137,3 +141,35 @@ def test_an_open_keyring_masks_every_value_before_its_first_use(stored: Path) ->
     assert redactor.text("a-value-that-nobody-may-see") == "a-value-that-nobody-may-see", "locked: nothing is known"
     opened.unlock(PASSPHRASE)
     assert redactor.text("a-value-that-nobody-may-see") == "<redacted:api>"
+
+
+LEAVES = """
+import ctypes, subprocess, sys
+from contextlib import suppress
+from pathlib import Path
+from console.credentials.errors import KeyringLocked
+from tests.console.live.test_keys import PASSPHRASE, keys
+
+def told(when):
+    limit = subprocess.run(["sh", "-c", "ulimit -c"], capture_output=True, text=True).stdout.strip()
+    print(when, "leaves a core" if ctypes.CDLL(None).prctl(3) else "leaves none", limit)  # PR_GET_DUMPABLE
+
+opened = keys(Path(sys.argv[1]))
+opened.shown()
+told("looked")
+if sys.argv[2] == "opened":
+    opened.unlock(PASSPHRASE)
+else:
+    with suppress(KeyringLocked):
+        opened.get("api")
+told(sys.argv[2])
+"""
+
+
+@pytest.mark.parametrize("how", ["opened", "asked"])
+def test_a_process_that_has_used_the_keyring_leaves_no_core(stored: Path, how: str) -> None:
+    argv = [sys.executable, "-P", "-c", LEAVES, str(stored), how]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    (before, after) = (line.rpartition(" ") for line in done.stdout.splitlines())
+    assert (before[0], after[0]) == ("looked leaves a core", f"{how} leaves none")
+    assert before[2] == after[2], "a shell that is opened keeps the limit of the login"

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +14,9 @@ from console.runs import launch
 from console.runs.client import Seen
 from console.runs.model import INTERRUPTED
 from tests.console.cli.program import Said, called
-from tests.console.runs.world import ROOT, World
+from tests.console.runs.world import World
+
+pytestmark = pytest.mark.usefixtures("found")
 
 
 class Nobody:
@@ -24,15 +24,6 @@ class Nobody:
 
     def passphrase(self, asked: object) -> None:
         raise AssertionError("nothing here needs the keyring")
-
-
-@pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    made = World(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", f"{ROOT}:{tmp_path / 'plugin'}")
-    monkeypatch.setenv("QUARTERDECK_STATE_DIR", str(made.state))
-    yield made
-    made.records.database.close()
 
 
 def killed(world: World, number: int, *kinds: str, **params: Any) -> str:
@@ -57,7 +48,7 @@ def test_a_change_is_left_to_a_person_and_that_it_was_looked_at_is_kept(world: W
     [found] = woken(world)
     assert (found.run, found.next, found.state) == (run, None, "interrupted")
     assert "a person's to say" in found.why and found.can == ("resume", "undo", "leave")
-    assert world.effects() == ["do s1"] and world.kinds(run)[-1] == "step.done"
+    assert world.effects() == ["do s1"] and world.kinds(run)[-2:] == ["step.done", "step.intent"]
     seen: Seen = world.runs.seen(run)
     assert seen.looked > seen.heard > 0
 

@@ -1,7 +1,7 @@
 """The runner, with a tenth of its waits, that is struck at one moment: a program for the tests.
 
 python dying.py [--die WHEN WHAT…] [--signal STOP] [--dead S] [--acks FILE] [--off GUARD] -- RUNNER ARGUMENTS
-python dying.py --serve        for each line of standard input (JSON words, a log file last) such a runner, by a fork
+python dying.py --serve        such runners by a fork each, as asked for on the socket that is standard input (`forked`)
 """
 
 from __future__ import annotations
@@ -9,19 +9,25 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import functools
+import gc
 import importlib
 import json
 import os
 import signal
+import socket
 import sys
+import traceback
 from pathlib import Path
+from typing import Any, NoReturn
 
 import console.environment
+import console.timing
 from console import runner
 from console.timing import DEFAULT, Timing
 from tests.console.runs.world import PATIENT
 from tests.torture import moments
 
+REQUEST_BYTES = 1 << 20
 HUNG_S = 300
 """A runner of a server that has not ended by then is ended by SIGALRM: that is a fault of its own."""
 
@@ -39,7 +45,9 @@ def main(argv: list[str]) -> int:
     given = parser.parse_args(argv)
     runner.stamp = tuple  # who edits a file while tests run does not want their runners to begin anew
     bind = console.environment.bind
-    console.environment.bind = functools.partial(bind, timing=timing(given.scale, given.dead, given.patient))
+    made = timing(given.scale, given.dead, given.patient)
+    console.environment.bind = functools.partial(bind, timing=made)
+    console.timing.DEFAULT = made
     for name in given.off:
         moments.off(name)
     if given.die:
@@ -58,28 +66,54 @@ def timing(scale: float, dead: float | None, patient: bool) -> Timing:
 
 
 def serve() -> int:
+    """Fork a runner for each request until nobody asks any more; see `tests.console.runs.forked`."""
     import console.assembly
 
     for late in ("console.runs.engine", "console.runs.fence", "console.runs.planning", *runner.LATE):
         importlib.import_module(late)
     console.assembly.op_handlers()
-    for line in sys.stdin:
-        argv = json.loads(line)
-        pid = os.fork()
-        if pid == 0:
-            log = os.open(argv.pop(), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-            for descriptor in (1, 2):
-                os.dup2(log, descriptor)
-            os.setsid()
-            signal.alarm(HUNG_S)
-            sys.stdout.flush()
-            os._exit(main(argv))
-        sys.stdout.write(f"{pid}\n")
+    gc.freeze()  # what is shared with every runner stays shared
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # who waits for a runner is gone by itself
+    control = socket.socket(fileno=os.dup(0))
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    while True:
+        data, passed, _, _ = socket.recv_fds(control, REQUEST_BYTES, 2)
+        if not data:
+            return 0
+        if os.fork() == 0:
+            control.close()
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            _one(json.loads(data), *passed)
+        for descriptor in passed:
+            os.close(descriptor)
+
+
+def _one(asked: dict[str, Any], answer: int, log: int) -> NoReturn:
+    """Fork the runner, say its number, wait for its end, say its exit code."""
+    pid = os.fork()
+    if pid == 0:
+        os.close(answer)
+        for descriptor in (1, 2):
+            os.dup2(log, descriptor)
+        os.close(log)
+        os.setsid()
+        signal.alarm(HUNG_S)
+        os.environ.clear()
+        os.environ.update(asked["env"])
+        sys.path[:0] = asked["path"]
+        try:
+            code = main(asked["words"])
+        except SystemExit as ended:
+            code = ended.code if isinstance(ended.code, int) else 1
+        except BaseException:  # noqa: BLE001 - a runner of a test ends here, whatever it is
+            traceback.print_exc()
+            code = 1
         sys.stdout.flush()
-        _, status = os.waitpid(pid, 0)
-        sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
-        sys.stdout.flush()
-    return 0
+        sys.stderr.flush()
+        os._exit(code)
+    os.write(answer, b"%d\n" % pid)
+    os.write(answer, b"%d\n" % os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+    os._exit(0)
 
 
 if __name__ == "__main__":

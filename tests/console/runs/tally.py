@@ -71,6 +71,8 @@ class TallyParams(Params):
     """Whether what was made before has to be there after it."""
     credential: str = ""
     """What is claimed beside the environment."""
+    own: bool = False
+    """Steps are called for their host: each is its own share of what all of them do."""
 
 
 class TallyFacts(Frozen):
@@ -103,11 +105,12 @@ class Tally(Action[TallyParams, TallyFacts]):
         for number, kind in enumerate(params.kinds, 1):
             host = facts.hosts[(number - 1) % len(facts.hosts)]
             needs = (steps[-1].id,) if steps and not params.side_by_side else ()
+            id_ = f"s{number}.{host}" if params.own else f"s{number}"
             if kind == "park":
                 still = tuple(step.id for step in steps if step.check is not None) if params.still else ()
-                steps.append(Step(id=f"s{number}", title="Overlap", run=Park(seconds=params.park_s, still=still)))
+                steps.append(Step(id=id_, title="Overlap", run=Park(seconds=params.park_s, still=still)))
             else:
-                steps.append(_step(f"s{number}", kind, host, facts, params, needs))
+                steps.append(_step(id_, kind, host, facts, params, needs))
         return Plan(
             action=self.name,
             environment="here",

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from console.live.runs import _day_before, _later
+from console.live.deciding import _day_before, _later
 from console.runs.lease import LeaseHeld, Leases, Process, start_time
 from console.runs.model import RunView
 from tests.console.runs.world import World, until

@@ -313,7 +313,7 @@ def test_whatever_ends_a_runner_that_changed_nothing_leaves_no_lock(
     def fails(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(engine, "_read_credentials", fails)
+    monkeypatch.setattr("console.runs.engine.read_credentials", fails)
     if not lets_go:
         monkeypatch.setattr(engine, "_let_go", lambda: None)
     with pytest.raises(KeyboardInterrupt):

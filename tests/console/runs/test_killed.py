@@ -7,12 +7,19 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
+import threading
 
 import pytest
 
 from console.runs.create import decide
+from console.runs.lease import Leases, Process
 from console.runs.model import EXIT_CODES
-from tests.console.runs.world import World, until
+from console.store.database import Database
+from console.store.holder import holder_of
+from console.store.records import check_chain
+from tests.console.runs.world import ROOT, World, until
 
 KILLED = -signal.SIGKILL
 
@@ -72,6 +79,55 @@ def test_a_frozen_runner_is_ended_by_who_goes_on(world: World) -> None:
     assert code == 0, world.log(run)
     assert child.wait(20) == KILLED
     assert world.effects() == ["do s1", "begin s2", "do s2", "do s3"]
+
+
+def test_a_runner_that_was_stopped_in_the_middle_of_a_write_is_ended_by_who_goes_on(world: World) -> None:
+    run = world.create("do", "do")
+    child = world.runner(run, "--die", "within", "step.done", "s1", "--signal", "STOP")
+    until(lambda: holder_of(world.places.database) == (child.pid, True), "the stop within a write")
+    assert world.carry(run) == 0, world.log(run)
+    assert child.wait(20) == KILLED
+    assert world.effects() == ["do s1", "do s2"]
+    check_chain(world.records.read(run))
+
+
+@pytest.mark.parametrize("begin", ["IMMEDIATE", "EXCLUSIVE"])
+@pytest.mark.parametrize("who", ["its runner", "another's runner", "its runner, which goes on"])
+def test_only_the_runner_of_that_run_makes_way(world: World, begin: str, who: str) -> None:
+    """EXCLUSIVE: nobody can read the store either."""
+    run, other = (f"20261124T021455-tally-here-00000{letter}" for letter in "ab")
+    argv = [sys.executable, "-P", "-c", WRITER, str(world.places.database), run, begin]
+    child = subprocess.Popen(argv, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    leases = Leases(Database(world.places.database))
+    try:
+        until(lambda: holder_of(world.places.database) == (child.pid, True), "the stop within a write")
+        goes_on = threading.Timer(0.3, os.kill, (child.pid, signal.SIGCONT))
+        if who == "its runner, which goes on":
+            goes_on.start()
+        leases.make_way(other if who == "another's runner" else run, 0.8)
+        ended = child.poll()
+        assert (ended == KILLED) if who == "its runner" else (ended is None)
+        if who == "its runner":
+            leases.acquire(run, Process.me(), 1.0)
+            assert world.records.remembered("unfinished") is None, "what it had not finished is taken back"
+    finally:
+        child.kill()
+        child.wait()
+
+
+WRITER = """
+import os, signal, sys, time
+from pathlib import Path
+from console.runs.lease import Leases, Process
+from console.store.database import Database
+database = Database(Path(sys.argv[1]))
+Leases(database).acquire(sys.argv[2], Process.me(), 15.0)
+connection = database.connection()
+connection.execute(f"BEGIN {sys.argv[3]}")
+connection.execute("INSERT INTO seen (key, value, at) VALUES ('unfinished', '1', 0)")
+os.kill(os.getpid(), signal.SIGSTOP)
+time.sleep(60)
+"""
 
 
 def test_terminated_it_stops_at_a_boundary_and_is_resumed(world: World) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,17 +17,8 @@ from console.runs import launch
 from console.runs.launch import LINGER, SCOPE, Login, Within, decide, kills_of, look, manager_of, properties, within_of
 from tests.console.runs.world import World, until
 
-ROOT = Path(__file__).parents[3]
+pytestmark = pytest.mark.usefixtures("found")
 UID = os.getuid()
-
-
-@pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    made = World(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", f"{ROOT}:{tmp_path / 'plugin'}")
-    monkeypatch.setenv("QUARTERDECK_STATE_DIR", str(made.state))
-    yield made
-    made.records.database.close()
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,9 @@ import pytest
 
 from console.hosts.base import FenceRefused, Guard, HostUnreachable
 from console.hosts.command import Command
-from console.runs import left_out, locks
+from console.runs import left_out, locks, taking
 from console.runs.api import Plan, plan_digest
 from console.runs.create import decide
-from console.runs.engine import Engine
 from console.runs.left_out import NotToBeLeftOut
 from console.runs.planning import make_plan
 from tests.console.runs.tally import ACTION, WAIT
@@ -231,7 +230,7 @@ def test_what_an_ended_run_left_on_a_lost_host_is_ended_at_the_next_contact(
     left.start()
     until(lambda: "begin left" in pair.effects(), "what is left running")
     with monkeypatch.context() as patched:
-        patched.setattr(Engine, "_is_over", lambda *_: False)
+        patched.setattr(taking, "is_over", lambda *_: False)
         assert pair.execute(pair.create("do", "do")) == 4, "the control: the lock is somebody's"
         assert pair.execute(pair.create("do", without=["two"])) == 4, "and may be at work there"
     assert pair.execute(pair.create("do", without=["two"])) == 0

@@ -189,6 +189,28 @@ def test_what_a_dead_owner_left_running_is_ended_before_anything_begins(world: W
     assert f"ending s1.1 of run {run}" in other.places.spool(second).read_text()
 
 
+def test_what_outlived_its_guard_is_ended_as_well(world: World) -> None:
+    """Nothing of it is under the gate any more; its process group says that it still runs."""
+    run = world.create("detach")
+    child = world.runner(run)
+    until(lambda: "begin s1" in world.effects(), "the step")
+    attempt = world.app / ".quarterdeck" / "runs" / run / "steps" / "s1.1"
+    guard, group = (int((attempt / name).read_text().split()[0]) for name in ("pid", "group"))
+    for pid in (child.pid, guard):
+        os.kill(pid, signal.SIGKILL)
+    child.wait()
+    assert start_state(group) != "Z", "the control: its command goes on"
+    with world.environment() as environment:
+        locks.release(environment.hosts["one"], str(world.app), run)  # a person took the lock away
+    other = World(world.folder, state="other")
+    second = other.create("do")
+    assert other.carry(second) == 0, other.log(second)
+    assert f"ending s1.1 of run {run}" in other.places.spool(second).read_text()
+    with pytest.raises(ProcessLookupError):
+        os.killpg(group, 0)
+    assert world.effects() == ["begin s1", "do s1"]  # of the second run
+
+
 def test_a_persons_lock_keeps_runs_out_and_does_not_die_of_age(world: World) -> None:
     with world.environment() as environment:
         host = environment.hosts["one"]

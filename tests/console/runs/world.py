@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -24,6 +20,7 @@ from console.store.places import Places
 from console.store.records import Records
 from console.timing import DEFAULT
 from profiles.models import Profile
+from tests.console.runs.forked import Forked, Server, server
 from tests.console.runs.tally import ACTION
 
 HERE = Path(__file__).parent
@@ -35,52 +32,6 @@ PATIENT = dataclasses.replace(
 """Waits a tenth, deadlines whole: on a machine with much to do a deadline says nothing."""
 METADATA = "Metadata-Version: 2.1\nName: tally\nVersion: 1.0\n"
 ENTRY_POINTS = "[quarterdeck.actions]\ntally = tests.console.runs.tally:ACTION\n"
-
-
-class Server:
-    """A process that has imported everything and forks a runner for each request, one at a time."""
-
-    def __init__(
-        self, plugin: Path, wrap: Callable[..., list[str]] | None = None, env: Mapping[str, str] = os.environ
-    ) -> None:
-        argv = [sys.executable, "-P", str(HERE / "dying.py"), "--serve"]
-        self._child = subprocess.Popen(
-            wrap(*argv) if wrap is not None else argv,
-            cwd="/",
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**env, "PYTHONPATH": f"{ROOT}:{plugin}"},
-        )
-
-    def carry(self, argv: list[str]) -> int:
-        """The exit code of a runner; negative for a signal."""
-        self.begin(argv)
-        return self.end()
-
-    def begin(self, argv: list[str]) -> int:
-        """Start a runner; its number."""
-        assert self._child.stdin is not None
-        self._child.stdin.write(json.dumps(argv) + "\n")
-        self._child.stdin.flush()
-        return self._word()
-
-    def end(self) -> int:
-        """Wait for the runner that was begun; its exit code."""
-        return self._word()
-
-    def _word(self) -> int:
-        assert self._child.stdout is not None
-        word = self._child.stdout.readline()
-        assert word, f"the server {self._child.pid} of runners has ended"
-        return int(word)
-
-    def close(self) -> None:
-        """End it."""
-        assert self._child.stdin is not None and self._child.stdout is not None
-        self._child.stdin.close()
-        self._child.wait(20)
-        self._child.stdout.close()
 
 
 class World:
@@ -157,19 +108,10 @@ class World:
             reason=reason,
         )
 
-    def runner(self, run: str, *extra: str) -> subprocess.Popen[bytes]:
+    def runner(self, run: str, *extra: str) -> Forked:
         """Start the runner of a run; `extra`: how it is to die."""
-        argv = [sys.executable, "-P", str(HERE / "dying.py"), *extra, "--", "--run", run, "--state", str(self.state)]
-        with (self.places.logs / f"{run}.log").open("ab") as log:
-            return subprocess.Popen(
-                argv,
-                cwd="/",
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                env={**os.environ, "PYTHONPATH": f"{ROOT}:{self.folder / 'plugin'}"},
-            )
+        *words, log = self.words(run, *extra)
+        return server().start(words, Path(log), self.folder / "plugin")
 
     def carry(self, run: str, *extra: str, timeout: float = 60) -> int:
         """Run the runner to its end; its exit code."""

@@ -115,31 +115,38 @@ def test_undo_is_by_value_while_the_run_is_open(tmp_path: Path, shell: str) -> N
     path.chmod(0o640)
     before = path.read_bytes()
     file = template(path)
-    Path(state).mkdir(mode=0o700)
-    (Path(state) / "kept" / "of-another-run").mkdir(parents=True)
+    kept, lock = Path(state) / "kept", Path(state) / "lock"
+    lock.mkdir(parents=True)
+    kept.mkdir()
+    (kept / "run").write_text("of-another-run\n")
+    (kept / "env.text").write_text("dead\n")
+    (lock / "owner.json").write_text('{"who": "ada", "run": "of-this-run", "since": 1}')
     fingerprint = look([file], shell)["env"].fingerprint
     for _ in range(2):
-        assert run(envfiles.keep(state, "t1", [(file, fingerprint)]), shell).returncode == 0
+        done = run(envfiles.keep(state, [(file, fingerprint)]), shell)
+        assert (done.returncode, done.stderr) == (0, "")
         assert run(envfiles.write([file], "one"), shell).returncode == 0
-    kept = Path(state) / "kept" / "t1"
-    assert [each.name for each in kept.parent.iterdir()] == ["t1"]
+    assert (kept / "run").read_text().strip() == "of-this-run" and (kept / "env.text").read_bytes() == before
     assert {stat.S_IMODE(each.stat().st_mode) for each in kept.iterdir()} == {0o600}
     assert path.read_bytes() != before
     for _ in range(2):
-        done = run(envfiles.restore(state, "t1", [file], [], "one"), shell)
+        done = run(envfiles.restore(state, [file], [], "one"), shell)
         assert (done.returncode, done.stderr) == (0, "")
         assert path.read_bytes() == before and stat.S_IMODE(path.stat().st_mode) == 0o640
-    assert run(envfiles.forget(state, "t1"), shell).returncode == 0
-    assert not kept.parent.exists()
+    # What another run kept is not this run's to put back.
+    (lock / "owner.json").write_text('{"who": "ada", "run": "of-a-third-run"}')
+    assert run(envfiles.restore(state, [file], [], "one"), shell).returncode == 1
+    assert run(envfiles.forget(state), shell).returncode == 0
+    assert not kept.exists()
 
 
 def test_a_file_that_was_not_there_is_removed_again(tmp_path: Path, shell: str) -> None:
     path, state = tmp_path / ".env", str(tmp_path / "state")
     file = template(path)
-    assert run(envfiles.keep(state, "t1", [(file, ABSENT)]), shell).returncode == 0
+    assert run(envfiles.keep(state, [(file, ABSENT)]), shell).returncode == 0
     assert run(envfiles.write([file], "one"), shell).returncode == 0
     assert path.exists()
-    assert run(envfiles.restore(state, "t1", [file], [], "one"), shell).returncode == 0
+    assert run(envfiles.restore(state, [file], [], "one"), shell).returncode == 0
     assert not path.exists()
 
 
@@ -147,11 +154,11 @@ def test_once_the_run_is_closed_the_old_template_is_filled_in(tmp_path: Path, sh
     path, state = tmp_path / ".env", str(tmp_path / "state")
     old = template(path, lines=(Line(key="JWT", parts=(TemplateSecret(name="jwt"),)),))
     path.write_text("JWT=dead-secret\n")
-    done = run(envfiles.restore(state, "t1", [template(path)], [old], "one"), shell)
+    done = run(envfiles.restore(state, [template(path)], [old], "one"), shell)
     assert done.returncode == 0, done.stderr
     assert "dead-secret" not in path.read_text() and path.read_text() == f"JWT='{VALUES['jwt']}'\n"
     path.write_text("stays\n")
-    done = run(envfiles.restore(state, "t1", [template(path)], [], "one"), shell)
+    done = run(envfiles.restore(state, [template(path)], [], "one"), shell)
     assert done.returncode == 1 and "not kept any more" in done.stderr and path.read_text() == "stays\n"
 
 
@@ -161,9 +168,9 @@ def test_a_file_that_somebody_changed_since_is_not_touched(tmp_path: Path, shell
     path.write_text("A=1\n")
     fingerprint = look([file], shell)["env"].fingerprint
     path.write_text("A=2\n")
-    done = run(envfiles.keep(state, "t1", [(file, fingerprint)]), shell)
+    done = run(envfiles.keep(state, [(file, fingerprint)]), shell)
     assert done.returncode == 1 and "somebody changed it since" in done.stderr
-    assert not (Path(state) / "kept" / "t1").exists()
+    assert not (Path(state) / "kept").exists() and not (Path(state) / ".kept.new").exists()
 
 
 def test_a_link_and_a_directory_that_is_missing_are_told(tmp_path: Path, shell: str) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from console.hosts.scripted import ScriptedHost, said
 from console.stacks.base import Live, StackError
 from console.watch.logs import watch_logs
 from console.watch.metrics import Past, continued, watch_metrics
-from console.watch.services import watch_services
+from console.watch.services import look_once, watch_services
 from console.watch.views import EnvironmentView, LockView, MetricsView
 from tests.console.hosts.web import Handler, Web, serving
 from tests.console.probes.scripted_stack import live, service, stack
@@ -102,6 +103,18 @@ def test_a_host_that_was_never_reached_is_unknown_and_never_seen(tmp_path: Path,
     seen = system.until("unknown")
     assert (seen.at, seen.services, seen.word) == (0.0, (), "lab1 not reached")
     assert all(view.state == "unknown" for view in system.seen)
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_one_look_says_from_when_it_is(tmp_path: Path, answers: bool) -> None:
+    given, script = stack()
+    script.live = lambda one: GREEN.model_copy(update={"host": one.name})  # type: ignore[method-assign,assignment]
+    place = environment(tmp_path, hosts={"lab1": host("lab1")}, own=("lab1",), stack=given)
+    if not answers:
+        place.hosts["lab1"].down = True  # type: ignore[attr-defined]
+    began = time.time()
+    view = look_once(place, lambda *_: None)
+    assert (began <= view.at <= time.time()) if answers else (view.at == 0.0), "never seen is never"
 
 
 def test_a_host_that_hangs_holds_up_nobody_and_is_not_green_meanwhile(tmp_path: Path, stop: threading.Event) -> None:

@@ -118,6 +118,12 @@ def test_a_broken_threshold_shows_its_glyph_beside_the_value_and_on_the_scale() 
     assert tone_of(None, limits) == tone_of(math.nan, limits) == "unknown"
 
 
+def test_a_note_is_cut_before_the_title_is() -> None:
+    noted = data(title="Jobs running", state="stale", note="http://127.0.0.1:24624/metrics answered HTTP 502.")
+    rows = shown(Chart(noted, zone=UTC), size=(60, 6))
+    assert rows[0].startswith("Jobs running ") and "http://127.0.0.1:24" in rows[0]
+
+
 def test_what_is_stale_or_unknown_has_a_question_mark_and_is_never_green_or_red() -> None:
     stale = data(state="stale", note="2 min old", series=(Series("cpu", "%", ((END, 99.0),)),))
     stale = stale._replace(thresholds=(Threshold(90, "bad"),))

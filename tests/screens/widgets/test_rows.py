@@ -50,6 +50,14 @@ def test_what_is_left_over_goes_to_the_column_that_grows() -> None:
     assert table().layout_for(60) == [(0, 60 - 1 - 9 - 7 - 8 - 6), (1, 9), (2, 7), (3, 8)]
 
 
+def test_where_all_is_too_wide_what_grows_is_cut_with_an_ellipsis() -> None:
+    columns = (Column("", 1), Column("item", 22, grow=1), Column("state", 9))
+    for width, row in ((24, "▌·  Deploy 1…  unhealthy"), (16, "▌·  Deplo…  unhe")):
+        one = RowTable(columns, header=False)
+        one.show([Row("a", (Cell("·"), Cell("Deploy 1.2.0-sick to staging"), Cell("unhealthy")))])
+        assert shown(one, size=(width, 2))[0] == row
+
+
 def test_an_empty_table_says_so_and_so_does_a_filter_without_a_match() -> None:
     empty = RowTable(COLUMNS, empty="no services are known yet")
     assert shown(empty)[1] == "no services are known yet"

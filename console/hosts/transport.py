@@ -1,0 +1,71 @@
+"""Our transport: it packs what it sends, and tells a command that sshd refused from one whose connection broke.
+
+Most of what is sent is script text, the same with every command. Packed with all that went before in view (as OpenSSH
+does it; paramiko's own packer forgets it after each packet), the guard's 9 KB are few bytes from the second time on.
+What a host sends is packed only where the ssh configuration says `Compression yes`: sshd packs more slowly than a log
+floods. See docs/decisions/0020. Touches paramiko's inside; `tests/console/hosts/test_streamlocal.py` guards it.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+from paramiko import Channel, Transport
+from paramiko.common import MSG_CHANNEL_FAILURE
+from paramiko.compress import ZlibDecompressor
+
+PACKED = "zlib@openssh.com"
+"""It begins once we are logged in, so that nobody unknown is given something to unpack."""
+_INSIDE: Any = Transport
+
+
+class Packer:
+    """Packs one direction of a connection, packet after packet."""
+
+    def __init__(self) -> None:
+        self._stream = zlib.compressobj()
+
+    def __call__(self, data: bytes) -> bytes:
+        return self._stream.compress(data) + self._stream.flush(zlib.Z_SYNC_FLUSH)
+
+
+def _refused(channel: Any, message: Any) -> None:
+    channel.was_refused = True
+    channel._request_failed(message)
+
+
+class PackingTransport(Transport):
+    """`packs`, `unpacks`: whether it offers to pack what it sends, and asks for what it gets to be packed."""
+
+    packs = True
+    unpacks = False
+    _compression_info = {**_INSIDE._compression_info, PACKED: (Packer, ZlibDecompressor)}  # noqa: RUF012
+    _channel_handler_table = {  # noqa: RUF012 - paramiko's own names and shapes
+        **_INSIDE._channel_handler_table,
+        MSG_CHANNEL_FAILURE: _refused,
+    }
+    _directions: Iterator[tuple[str, ...]] = iter(())
+
+    @property
+    def preferred_compression(self) -> tuple[str, ...]:
+        """What is offered for the direction that is just being agreed on."""
+        return next(self._directions, ("none",))
+
+    def _send_kex_init(self) -> None:
+        self._agree()
+        _INSIDE._send_kex_init(self)
+
+    def _parse_kex_init(self, message: object) -> None:
+        self._agree()
+        _INSIDE._parse_kex_init(self, message)
+
+    def _agree(self) -> None:
+        """Both are asked about in turn, what we send first (RFC 4253, section 7.1)."""
+        self._directions = iter([(PACKED, "none") if packed else ("none",) for packed in (self.packs, self.unpacks)])
+
+
+def refused(channel: Channel) -> bool:
+    """Whether the host refused what was asked for on a channel, as opposed to being lost."""
+    return getattr(channel, "was_refused", False)

@@ -1,0 +1,92 @@
+"""The key line and the help say what works: no key that would be typed, the way back, the keys that move."""
+
+from __future__ import annotations
+
+import asyncio
+
+from screens.help import MOVING
+from screens.page import Page
+from screens.panes.logs import LogsPane
+from screens.runs import RunsScreen
+from screens.widgets.table import RowTable
+from tests.screens.driving import driven
+from tests.screens.fixed import NOW, PRODUCTION, FixedSession
+
+
+def test_while_something_is_typed_the_key_line_names_no_key_that_would_be_typed() -> None:
+    async def drive() -> None:
+        session = FixedSession()
+        session.armed[PRODUCTION] = NOW + 900
+        async with driven(session) as console:
+            assert "? Help" in console.text.splitlines()[-1]
+            await console.press("slash")
+            await console.until(lambda: "f1 Help" in console.text.splitlines()[-1], "the key that works")
+            last = console.text.splitlines()[-1]
+            assert "ctrl+p Commands" in last and "tab Next pane" in last
+            assert not {"Filter", "Runs", "Deploy"} & set(last.split())
+            await console.press("escape", "d")
+            await console.at("FormScreen")
+            await console.until(lambda: "esc Back" in console.text.splitlines()[-1], "the way back")
+            await console.press("f1")
+            await console.at("HelpScreen")
+
+    asyncio.run(drive())
+
+
+def test_every_screen_but_the_first_names_the_way_back() -> None:
+    async def drive() -> None:
+        async with driven(FixedSession()) as console:
+            assert "Back" not in console.text.splitlines()[-1]
+            for key in ("w", "R", "n", "question_mark", "enter"):
+                await console.press(key)
+                await console.until(lambda: "- Back" in console.text.splitlines()[-1], key)
+                await console.press("minus")
+                await console.at("Dashboard")
+            await console.press("z")
+            await console.until(lambda: "- Back" in console.text.splitlines()[-1], "from a zoomed pane")
+            await console.press("minus")
+            await console.until(lambda: "Back" not in console.text.splitlines()[-1])
+
+    asyncio.run(drive())
+
+
+def test_the_keys_that_the_help_says_move_do_move() -> None:
+    """In a list, in a log and in a page; back and forth, so that each of them has somewhere to go."""
+
+    async def drive() -> None:
+        keys = [key for group, _ in MOVING for key in group]
+        there = {"up": "down", "k": "j", "pageup": "pagedown", "home": "end", "left": "right"}
+        assert sorted(keys) == sorted((*there, *there.values()))
+        async with driven(FixedSession(), size=(60, 20)) as console:
+            log = console.app.screen.query_one(LogsPane).view
+            log.focus()
+            await console.shows("f Follow")
+            for back, on in there.items():
+                if back in ("left", "right"):
+                    before = console.text
+                    await console.press(on)
+                    await console.until(lambda: console.text != before, on)  # noqa: B023 - awaited at once
+                    await console.press(back)
+                    await console.until(lambda: console.text == before, back)  # noqa: B023
+            console.app.push_screen(RunsScreen(console.app.bridge, PRODUCTION))
+            await console.at("RunsScreen")
+            table = console.screen.query_one(RowTable)
+            await console.until(lambda: len(table.rows) > 3, "runs")
+            first = table.cursor_key
+            for back, on in there.items():
+                if back != "left":
+                    await console.press(on)
+                    assert table.cursor_key != first, on
+                    await console.press(back)
+                    assert table.cursor_key == first, back
+            await console.press("question_mark")
+            await console.at("HelpScreen")
+            page = console.screen.query_one(Page)
+            for back, on in there.items():
+                if back != "left":
+                    await console.press(on)
+                    await console.until(lambda: page.scroll_y > 0, on)
+                    await console.press(back)
+                    await console.until(lambda: page.scroll_y == 0, back)
+
+    asyncio.run(drive())
