@@ -60,7 +60,7 @@ def parts(facts: RotateFacts, rotation: JwtRotation, params: RotateParams) -> Pa
             cancel="now",
         )
         for host in hosts
-    ] + consumers.as_planned(facts, rotation)
+    ]
     if both:
         made.accept = consumers.rounds(
             facts, rotation, "verify", "signs with the old secret, verifies with both",

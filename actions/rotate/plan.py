@@ -81,7 +81,15 @@ def _steps(facts: RotateFacts, params: RotateParams, rotation: Rotation, parts: 
         discard=params.discard,
     )
     given = consumers.give(facts, rotation) if parts.give is None else parts.give
-    first = [*parts.guard, mint, *parts.accept, *given, *parts.prove, promote_step(name, old)]
+    first = [
+        *parts.guard,
+        *consumers.as_planned(facts, rotation),
+        mint,
+        *parts.accept,
+        *given,
+        *parts.prove,
+        promote_step(name, old),
+    ]
     if facts.site is not None and facts.site.smoke and (version := _version(facts)) is not None:
         title = f"smoke tests ({len(facts.site.smoke)} requests)"
         first.append(Step(id="smoke", title=title, run=smoke_op(facts.site, version), cancel="now"))

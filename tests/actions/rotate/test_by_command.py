@@ -213,4 +213,4 @@ def test_nothing_of_a_value_is_in_the_plan(bench: Bench) -> None:
     text = plan.model_dump_json()
     assert OLD not in text
     shown = re.search(r'"rows":\[\["old","([0-9a-f]{12})"\]', text)
-    assert shown and shown[1] == bench.keys.fingerprints("door")["current"]
+    assert shown and shown[1] == bench.keys.fingerprint("door")
