@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from actions.rotate.values import Form, make
+from actions.rotate.values import CannotBeMade, Form, make
 from console.runs.api import Op, OpContext, OpHandler, Outcome, Step
 from console.text.secret import Label
 
@@ -69,7 +69,10 @@ def mint(ctx: OpContext, args: Mapping[str, Any]) -> Outcome:
             f"There is no pending value of {name}. A person makes it, and stores it with: quarterdeck credentials set "
             f"{name} --label pending"
         )
-    value = make(form, lambda: ctx.secret(name))
+    try:
+        value = make(form, lambda: ctx.secret(name))
+    except CannotBeMade as error:
+        return _no(str(error))
     new = ctx.keyring.store(name, "pending", value)
     if new == args["old"]:
         return _no("the value that was made is the old one")
