@@ -163,6 +163,7 @@ def execute(
     """
     from console.assembly import op_handlers
     from console.credentials.cores import no_core_dumps
+    from console.credentials.labelled import Labelled
     from console.credentials.unlock import read_key_fd, write_key_fd
     from console.environment import bind
     from console.live.keys import Keys
@@ -222,7 +223,10 @@ def execute(
         environment = reached or bind(profile, view.environment, secrets=secret, fingerprints=fingerprints)
         spool = Spool(where.spool(run), redactor)
         try:
-            tools = Tools(records, environment, action, op_handlers(), redactor, spool, secret, who_am_i(), ready)
+            keyring = Labelled(keys.credentials, redactor.add, rotated(profile, view.environment))
+            tools = Tools(
+                records, environment, action, op_handlers(), redactor, spool, secret, who_am_i(), keyring, ready
+            )
             engine = Engine(run, tools)
             signal.signal(signal.SIGTERM, lambda *_: engine.stopping.set())
             code = engine.execute()
@@ -266,6 +270,12 @@ def only_its_own(profile: Profile, environment: str, get: Callable[[str], str]) 
         return get(word)
 
     return limited
+
+
+def rotated(profile: Profile, environment: str) -> frozenset[str]:
+    """Credentials whose labelled values a run of this environment may write."""
+    config = profile.environments.get(environment)
+    return frozenset(one.credential.secret for one in config.rotations.values()) if config is not None else frozenset()
 
 
 def everything(besides: Callable[[], None] = lambda: None) -> threading.Thread:

@@ -352,6 +352,9 @@ class Deck(Commanded, Asking, Generic[R]):
     def do_rollback(self) -> None:
         self.begin("rollback")
 
+    def do_rotate(self) -> None:
+        self.begin("rotate")
+
     def begin(self, action: str, **values: str) -> None:
         """Open the form of an action, with what is known already filled in."""
         from screens.form import FormScreen

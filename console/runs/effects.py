@@ -35,7 +35,7 @@ from console.hosts.base import (
 )
 from console.hosts.command import Command, InputOutput, InputSecret, InputTemplate, InputText
 from console.hosts.template import filled_in
-from console.runs.api import Op, OpHandler, Outcome
+from console.runs.api import Keyring, Op, OpHandler, Outcome
 from console.runs.ownership import CutOff, OwnershipLost
 from console.runs.said import telling
 from console.stacks.base import StackError
@@ -69,6 +69,7 @@ class Executor:
     secret: Callable[[str], str]
     fences: Mapping[str, str] = field(default_factory=dict)
     outputs: dict[str, dict[str, JsonValue]] = field(default_factory=dict)
+    keyring: Keyring | None = None
     hurried: threading.Event = field(default_factory=threading.Event)
     """Set while nobody wants to wait for a host that is away: what only looks is then not looked at again."""
 
@@ -425,6 +426,15 @@ class OpRun:
 
     def secret(self, name: str) -> str:
         return self._executor.secret(name)
+
+    def input(self, command: Command) -> bytes | None:
+        return self._executor._stdin(command)
+
+    @property
+    def keyring(self) -> Keyring:
+        if self._executor.keyring is None:
+            raise ValueError("this run was given no keyring to write to")
+        return self._executor.keyring
 
     def say(self, text: str) -> None:
         self._executor.spool.say(self._label, self._attempt, text)

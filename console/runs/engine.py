@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from console.hosts.base import FenceRefused, GroundMissing, HostError
 from console.runs import audit, parking
-from console.runs.api import Action, OpHandler, Plan
-from console.runs.asking import ask, doubts, question
+from console.runs.api import Action, Keyring, OpHandler, Park, Plan
+from console.runs.asking import ask, ask_before, doubts, question
 from console.runs.copies import Copies
 from console.runs.effects import Executor
 from console.runs.ending import close, end, ending_of_leaving, ending_of_undoing
-from console.runs.forward import Way, forward
+from console.runs.forward import Way, asking, forward
 from console.runs.journal import Forgotten, Journal
 from console.runs.lease import Leases, Process, unclaim
 from console.runs.left_out import later_way_out
@@ -52,6 +52,8 @@ class Tools:
     spool: Spool
     secret: Callable[[str], str]
     who: str
+    keyring: Keyring | None = None
+    """Labelled values of credentials, for rotations."""
     ready: Callable[[], object] = lambda: None
     """Returns once everything is imported that the run may need; asked before the first change."""
 
@@ -88,6 +90,7 @@ class Engine:
             tools.secret,
             self.owned.fences,
             hurried=self.cancel_now,
+            keyring=tools.keyring,
         )
 
     # -- the whole -------------------------------------------------------------------------------------------------
@@ -193,7 +196,13 @@ class Engine:
                 return end(self, "succeeded", f"{self.plan.title}: done{without}.")
             if way == "stopped":
                 break
-            if way == "failed" and (self.plan.on_failure == "undo" or not self.journal.view.changed):
+            if way == "asks":
+                step = asking(self)
+                if step is not None and not ask_before(self, step):
+                    return UNFINISHED_CODE
+                way = None
+                continue
+            if way == "failed" and (self._undoes_itself() or not self.journal.view.changed):
                 self.journal.append(DECISION, {"choice": "undo", "who": "the engine", "why": "failed"})
                 continue
             if not ask(self, way):
@@ -215,6 +224,12 @@ class Engine:
         if not self._ready:
             self.tools.ready()
             self._ready = True
+
+    def _undoes_itself(self) -> bool:
+        """Whether a step that failed is followed by undo: not behind what a person agreed to, nor behind a wait."""
+        steps = self.journal.view.steps
+        waited = any(isinstance(step.run, Park) and steps[step.id].state == "done" for step in self.plan.steps)
+        return self.plan.on_failure == "undo" and not self.journal.view.agreed and not waited
 
     def _ended_elsewhere(self) -> int:
         """Somebody else brought it to its end."""

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from console.runs.engine import Engine
     from console.store.records import Record
 
-Way = Literal["done", "failed", "unknown", "cancelled", "stopped", "parked"]
-"""How going forward ended. `stopped`: this process was asked to go, the run is not over. `parked`: it is to wait."""
+Way = Literal["done", "failed", "unknown", "cancelled", "stopped", "parked", "asks"]
+"""How going forward ended. `stopped`: this process was asked to go, the run is not over. `parked`: it is to wait.
+`asks`: the next step begins only once a person has agreed to it."""
 _ORDER: dict[Way, int] = {"done": 0, "stopped": 1, "cancelled": 2, "failed": 3, "unknown": 4}
 LOOK_S = 0.2
 """How often the engine looks for a cancel or a decision while it waits."""
@@ -69,6 +70,8 @@ def forward(engine: Engine) -> Way:
                 for step in chosen:
                     running[pool.submit(_step, engine, step, begun.get(step.id))] = step
                 if not running:
+                    if going_on and asking(engine) is not None:
+                        return "asks"
                     break
                 finished, _ = wait(running, timeout=LOOK_S, return_when=FIRST_COMPLETED)
                 for future in finished:
@@ -106,11 +109,23 @@ def _ready(engine: Engine, running: Iterable[Step], done: Iterable[Settled]) -> 
         before = False
         if states[step.id] == "running" or step.id in active:
             continue
+        if step.asks and step.id not in engine.journal.view.agreed:
+            continue
         if all(states[need] in MET for need in step.needs) and step.host not in busy:
             chosen.append(step)
             if step.host is not None:
                 busy.add(step.host)
     return chosen
+
+
+def asking(engine: Engine) -> Step | None:
+    """The step that could begin now if a person agreed to it."""
+    view = engine.journal.view
+    met = {id_ for id_, step in view.steps.items() if step.state in MET}
+    for step in engine.plan.steps:
+        if step.id not in met and step.asks and step.id not in view.agreed and met.issuperset(step.needs):
+            return step
+    return None
 
 
 def _record(engine: Engine, done: list[Settled], chosen: Sequence[Step]) -> Mapping[str, Begun]:

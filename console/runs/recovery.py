@@ -55,6 +55,9 @@ def recover(engine: Engine) -> Way | None:
         else:
             continue
         way = settle(engine, step, seen.attempt, outcome)
+        if way == "failed" and outcome is DIED and step.attempts > 1:
+            seen.state = "waiting"  # cut off in the middle, and the check says no: another attempt, as its plan allows
+            continue
         worst = max(worst, way, key=lambda one: _WORSE[one])
     return None if worst == "done" else worst
 
