@@ -23,7 +23,7 @@ from pydantic import JsonValue
 from actions.envfiles import NONE, Settings, add_steps, forget, put_back
 from actions.site import Site, health_of
 from console.runs.api import Command, Gate, Op, Step
-from console.stacks.base import Ground
+from console.stacks.base import Ground, ProcessSpec
 from console.stacks.release import (
     Release,
     mark_command,
@@ -56,6 +56,19 @@ def labels_for(site: Site, release: str, images: Mapping[str, str], settings: Se
         stays = len(older) == 1 and all(live is not None and live.runs == image for live in lives)
         labels[service] = (older.pop() or release) if stays else release
     return {service: label for service, label in labels.items() if label != release}
+
+
+def kept(site: Site, release: Release, service: str) -> bool:
+    """Whether a service keeps running through a change: by its label, or where a process has that image already.
+
+    A container without the label is made anew for it; a process that runs what it is to run is left alone.
+    """
+    if release.labels.get(service, release.id) != release.id:
+        return True
+    lives = [ground.live.service(service) for ground in site.grounds]
+    return isinstance(site.spec, ProcessSpec) and all(
+        live is not None and live.state == "running" and live.runs == release.images[service] for live in lives
+    )
 
 
 class Change:
@@ -296,7 +309,7 @@ class Change:
         site, release = self.site, self.target[ground.host]
         fallback, _ = self.fallback[ground.host]
         with_smoke = self.smoke_back and ground is self.first
-        changed = [name for name in release.images if release.labels.get(name, release.id) == release.id]
+        changed = [name for name in release.images if not kept(site, release, name)]
         shown = f"{', '.join(changed) or 'no service'} will be replaced: each is down from its stop until it is healthy"
         names = self.services or site.spec.names
         run = self.stack.switch(ground, release, self.services)

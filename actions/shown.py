@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from actions.change import Change
+from actions.change import Change, kept
 from actions.envfiles import env_blocks
 from actions.site import Site
 from console.runs.api import Block, DiffBlock, Plan, TableBlock, TextBlock
@@ -33,8 +33,7 @@ def shown_blocks(change: Change, warnings: Sequence[str] = ()) -> tuple[Block, .
     rows = []
     for service, image in sorted(release.images.items()):
         live = first.live.service(service)
-        label = release.labels.get(service, release.id)
-        what = "keeps running" if label != release.id else "replaced" if live else "new"
+        what = "keeps running" if kept(site, release, service) else "replaced" if live else "new"
         rows.append((service, short(live.runs) if live else "-", short(image), what))
     blocks.append(TableBlock(title="Images", columns=("service", "live", "after", ""), rows=tuple(rows)))
     hosts = []
@@ -43,8 +42,15 @@ def shown_blocks(change: Change, warnings: Sequence[str] = ()) -> tuple[Block, .
         back = "nothing was live" if fallback is None else fallback.shown() + (", recorded first" if new else "")
         free = "unknown" if ground.disk_free_mb is None else f"{ground.disk_free_mb} MB"
         hosts.append((ground.host, back, free, ground.engine, ground.compose_version))
-    columns = ("host", "goes back to", "free", "engine", "compose")
-    blocks.append(TableBlock(title="Hosts", columns=columns, rows=tuple(hosts)))
+    names = ("host", "goes back to", "free", "engine", "compose")
+    said = [at for at in range(len(names)) if any(row[at] for row in hosts)]
+    blocks.append(
+        TableBlock(
+            title="Hosts",
+            columns=tuple(names[at] for at in said),
+            rows=tuple(tuple(row[at] for at in said) for row in hosts),
+        )
+    )
     fallback, _ = change.fallback[first.host]
     before = {file.name: file.text for file in change.stack.release_files(fallback)} if fallback else {}
     for file in change.stack.release_files(release):

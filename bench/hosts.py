@@ -1,7 +1,7 @@
 """Commands on warm hosts: ours beside OpenSSH with a control master and beside plain paramiko, in one run.
 
-The hosts are sshd's on loopback, so the figures are overheads; a real link adds its round trips (ours: two for a
-command, one to open the channel and one to start it).
+The hosts are sshd's on loopback, so the figures are overheads; a real link adds its round trips (ours: one for a
+command, two for one with standard input).
 """
 
 from __future__ import annotations

@@ -121,10 +121,10 @@ def finished(records: Records, count: int) -> list[str]:
     return names
 
 
-def steps(folder: Path) -> None:
-    """What a step costs in the journal, on the disk when it returns, beside two syncs of the disk.
+def cost_of_steps(folder: Path) -> tuple[list[float], list[float], list[float]]:
+    """Seconds that a step's records take until they are on the disk, and two syncs of the disk.
 
-    That it is done is written with the intent of the next one; a step with a gate writes the two apart.
+    That it is done is written with the intent of the next one; a step with a gate (the second) writes the two apart.
     """
     records = Records(Database(folder / "steps.sqlite3"))
     journal = Journal(records, create(records, plan()), Redactor())
@@ -146,6 +146,12 @@ def steps(folder: Path) -> None:
             journal.append(DONE, body)
             apart.append(time.perf_counter() - began)
     records.database.close()
+    return ours, apart, floor
+
+
+def steps(folder: Path) -> None:
+    """What a step costs in the journal, beside two syncs of the disk."""
+    ours, apart, floor = cost_of_steps(folder)
     middle, least = statistics.median(ours), statistics.median(floor)
     show(
         ("cost of a step's two records", "", "budget", ""),

@@ -9,9 +9,11 @@ from __future__ import annotations
 import copy
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from console.credentials.errors import CredentialMissing
+from console.text.secret import LABELS, Label, labelled
 from console.timing import DEFAULT, Timing
 
 if TYPE_CHECKING:
@@ -196,6 +198,14 @@ class Environment:
         """
         return self._fingerprints(name)
 
+    def fingerprints(self, name: str) -> dict[Label, str]:
+        """Label to keyed fingerprint of every value of a credential. Raises KeyringLocked, KeyringRefused."""
+        found: dict[Label, str] = {}
+        for label in LABELS:
+            with suppress(CredentialMissing):
+                found[label] = self._fingerprints(labelled(name, label))
+        return {label: fingerprint for label, fingerprint in found.items() if fingerprint}
+
     def without(self, names: Collection[str]) -> Environment:
         """The same environment over the same connections, of the hosts that are left. It is not closed by itself.
 
@@ -217,6 +227,10 @@ class Environment:
     def other(self, name: str) -> Environment:
         """Another environment of the same profile, for reading; the caller closes it. Raises KeyError."""
         return bind(self.profile, name, secrets=self._secrets, timing=self.timing, fingerprints=self._fingerprints)
+
+    def host_config(self, name: str) -> HostConfig:
+        """How a host of the profile is reached. Raises KeyError."""
+        return host_config(self.profile, self.profile.hosts[name])
 
     def close(self) -> None:
         """Close its connections. What is detached on the hosts goes on."""

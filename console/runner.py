@@ -26,16 +26,23 @@ if TYPE_CHECKING:
     from profiles.models import Profile
 
 LATE: tuple[str, ...] = (
+    "console.hosts.ssh",
     "docker",
     "paramiko",
     "requests",
+    "console.credentials.choose",
+    "console.credentials.sealed",
+    "console.credentials.store",
+    "console.environment",
     "console.hosts.docker_api",
     "console.hosts.http",
     "console.hosts.local",
-    "console.hosts.ssh",
+    "console.live.keys",
     "console.probes.look",
     "console.runs.fence",
     "console.runs.planning",
+    "console.runs.prune",
+    "console.runs.sinks",
     "console.stacks.binding",
     "console.stacks.compose",
     "console.stacks.process",
@@ -56,7 +63,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--state", required=True)
     parser.add_argument("--profile")
     parser.add_argument("--key-fd", type=int)
-    parser.add_argument("--likely", nargs=3, help="profile, environment and action of the run it waits for")
+    parser.add_argument("--likely", nargs=2, help="profile and environment of the run it waits for")
     parser.add_argument("--anew", action="store_true", help="it has begun anew once already")
     given = parser.parse_args(argv)
     began = stamp()
@@ -94,7 +101,7 @@ def wait(descriptor: int, state: Path, began: Stamp, likely: Sequence[str] | Non
     """Import what any run may need, wait to be told which one, and execute it; 0 if nobody says so.
 
     `began`: the program's stamp before anything was imported. If it is another one now, a fresh runner takes its place.
-    `likely`: profile, environment and action that the run will be of; its hosts are connected to meanwhile.
+    `likely`: profile and environment that the run will be of; its hosts are connected to meanwhile.
     """
     import console.runs.engine  # noqa: F401 - beforehand
     from console.assembly import op_handlers
@@ -121,18 +128,15 @@ def wait(descriptor: int, state: Path, began: Stamp, likely: Sequence[str] | Non
     return execute(task.run, state, key_fd, task.profile, began, ahead=ahead)
 
 
-def reach(profile: str, environment: str, action: str) -> Ahead | None:
-    """Load the action that is likely to be wanted, and connect to the hosts of its environment; None if that fails."""
-    from console.plugins import NoSuchAction, load
+def reach(profile: str, environment: str) -> Ahead | None:
+    """Begin to connect to the hosts of an environment; None where there is no such one."""
     from console.runs.reached import Ahead, Likely
     from console.store.database import Database, StoreUnusable
     from console.store.places import PlaceUnusable, places
     from console.store.records import Records
 
-    with suppress(NoSuchAction):  # said by whoever executes the run
-        load(action)
     with suppress(StoreUnusable, PlaceUnusable, KeyError, ValueError), closing(Database(places().database)) as database:
-        return Ahead(Records(database), Likely(profile, environment, action))
+        return Ahead(Records(database), Likely(profile, environment))
     return None
 
 
@@ -159,6 +163,7 @@ def execute(
     """
     from console.assembly import op_handlers
     from console.credentials.cores import no_core_dumps
+    from console.credentials.labelled import Labelled
     from console.credentials.unlock import read_key_fd, write_key_fd
     from console.environment import bind
     from console.live.keys import Keys
@@ -218,7 +223,10 @@ def execute(
         environment = reached or bind(profile, view.environment, secrets=secret, fingerprints=fingerprints)
         spool = Spool(where.spool(run), redactor)
         try:
-            tools = Tools(records, environment, action, op_handlers(), redactor, spool, secret, who_am_i(), ready)
+            keyring = Labelled(keys.credentials, redactor.add, rotated(profile, view.environment))
+            tools = Tools(
+                records, environment, action, op_handlers(), redactor, spool, secret, who_am_i(), keyring, ready
+            )
             engine = Engine(run, tools)
             signal.signal(signal.SIGTERM, lambda *_: engine.stopping.set())
             code = engine.execute()
@@ -262,6 +270,12 @@ def only_its_own(profile: Profile, environment: str, get: Callable[[str], str]) 
         return get(word)
 
     return limited
+
+
+def rotated(profile: Profile, environment: str) -> frozenset[str]:
+    """Credentials whose labelled values a run of this environment may write."""
+    config = profile.environments.get(environment)
+    return frozenset(one.credential.secret for one in config.rotations.values()) if config is not None else frozenset()
 
 
 def everything(besides: Callable[[], None] = lambda: None) -> threading.Thread:

@@ -46,6 +46,8 @@ class Timing:
     """Default deadline of a command that only reads."""
     poll_s: float = 0.5
     """How often a health or readiness check looks again."""
+    settle_s: float = 30.0
+    """How long a changed password or key may take until it is accepted, or refused, everywhere."""
     follow_s: float = 0.25
     """How often a viewer looks for new records and new output."""
     decision_s: float = 900.0

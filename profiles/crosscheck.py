@@ -75,7 +75,8 @@ def _credentials(data: Mapping[str, Any]) -> Iterator[Finding]:
         if isinstance(value, Mapping):
             name = value.get("secret")
             if isinstance(name, str) and set(value) <= {"secret", "field"}:
-                yield from _credential((*loc, "secret"), name, value.get("field"), declared)
+                whole = "rotations" in loc and loc[-1] == "credential"  # a rotation is of all its fields at once
+                yield from _credential((*loc, "secret"), name, value.get("field"), declared, whole=whole)
                 return
             for key, inner in value.items():
                 yield from walk((*loc, key), inner)
@@ -92,7 +93,9 @@ def undeclared(data: Mapping[str, Any], name: str, field: str | None) -> Iterato
     return _credential(("secret",), name, field, mapping(data, "credentials"))
 
 
-def _credential(loc: Loc, name: str, field: Any, declared: Mapping[str, Any]) -> Iterator[Finding]:
+def _credential(
+    loc: Loc, name: str, field: Any, declared: Mapping[str, Any], *, whole: bool = False
+) -> Iterator[Finding]:
     if name not in declared:
         # The word is shown only when it is nearly a declared name: else it may be the secret itself.
         near = nearest(name, declared)
@@ -105,7 +108,7 @@ def _credential(loc: Loc, name: str, field: Any, declared: Mapping[str, Any]) ->
         near = nearest(field, fields)
         right = f"Did you mean `{near}`?" if near else f"Declare it: credentials: {name}: fields: [{field[:40]}]."
         yield Finding((*loc[:-1], "field"), f"The credential `{name}` has no field `{field[:60]}`.", right)
-    elif field is None and fields:
+    elif field is None and fields and not whole:
         yield Finding(loc, f"The credential `{name}` has fields; one of them is wanted.", f"Add field: {fields[0]}.")
 
 

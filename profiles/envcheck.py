@@ -19,6 +19,7 @@ from profiles.findings import (
     variables,
     way_back,
 )
+from profiles.rotationcheck import rotation_findings
 
 __all__ = ["environment_findings"]
 
@@ -48,6 +49,7 @@ def environment_findings(loc: Loc, body: Mapping[str, Any], hosts: Mapping[str, 
     yield from _checklists(loc, body)
     yield from _commands(loc, body, mine)
     yield from _files(loc, body, services, mine)
+    yield from rotation_findings((*loc, "rotations"), body, services, mine, hosts)
     if body.get("production") is True and mapping(body, "policy").get("confirm") == "key":
         wrong = "Production is confirmed by typing its name, never by one key."
         yield Finding((*loc, "policy", "confirm"), wrong, "Drop `confirm`, or `production`.")

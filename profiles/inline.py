@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from profiles.leaks import kind_of
 
-__all__ = ["Inline", "files_of", "inline_secrets", "masked", "masked_words"]
+if TYPE_CHECKING:
+    from profiles.models import Profile
+
+__all__ = ["Inline", "files_of", "inline_secrets", "masked", "masked_words", "templates_of"]
 
 _WORDS: Final = (
     r"[A-Za-z0-9_.-]*(?:PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|(?<![A-Z])(?:API|ACCESS|PRIVATE|SECRET)?KEY(?![A-Z]))"
@@ -94,6 +97,21 @@ def files_of(texts: Mapping[str, str]) -> Iterable[str]:
                 "uploaded: the value goes into the journal of every run and to the hosts. Put it into the "
                 "environment file there and write ${NAME} here; renew it if this file was ever shared."
             )
+
+
+def templates_of(profile: Profile) -> Iterable[str]:
+    """A sentence for each setting of a template that looks like a secret which is written out."""
+    for environment in profile.environments.values():
+        for file in environment.files.values():
+            for entry in file.entries:
+                if all(isinstance(part, str) for part in entry.value) and inline_secrets(
+                    f"{entry.key}={''.join(map(str, entry.value))}"
+                ):
+                    yield (
+                        f"{file.template}: {entry.key} looks like a secret that is written out. Store it with "
+                        "`quarterdeck credentials set NAME` and write {secret: NAME}; renew it if this file was ever "
+                        "shared."
+                    )
 
 
 def _found(number: int, line: str) -> Inline | None:

@@ -53,6 +53,20 @@ from profiles.probes import (
     Probe,
     SmokeStep,
 )
+from profiles.rotations import (
+    CommandRotation,
+    Consumer,
+    DatabaseRotation,
+    GithubRotation,
+    GithubSecret,
+    GrafanaRotation,
+    JwtProbe,
+    JwtRotation,
+    Rotation,
+    Spoken,
+    SshKeyRotation,
+    WebhookRotation,
+)
 from profiles.stack import (
     ComposeStack,
     Health,
@@ -76,9 +90,12 @@ __all__ = [
     "Checklist",
     "CommandExpect",
     "CommandProbe",
+    "CommandRotation",
     "ComposeProbe",
     "ComposeStack",
+    "Consumer",
     "Credential",
+    "DatabaseRotation",
     "DockerLogs",
     "Environment",
     "EnvironmentFile",
@@ -88,9 +105,14 @@ __all__ = [
     "FileSecret",
     "FileValue",
     "FileVariable",
+    "GithubRotation",
+    "GithubSecret",
+    "GrafanaRotation",
     "Health",
     "Host",
     "HttpProbe",
+    "JwtProbe",
+    "JwtRotation",
     "LogFile",
     "LogsFeed",
     "Match",
@@ -109,15 +131,19 @@ __all__ = [
     "Proxy",
     "Registry",
     "ReviewedCommand",
+    "Rotation",
     "ScrapeFeed",
     "ScrapeTarget",
     "SecretName",
     "Service",
     "SmokeStep",
     "Source",
+    "Spoken",
+    "SshKeyRotation",
     "Stack",
     "TextOrSecret",
     "Thresholds",
+    "WebhookRotation",
     "secret_names",
     "template_names",
 ]
@@ -202,6 +228,9 @@ class Environment(Shape):
     checklists: tuple[Checklist, ...] = Field(default=(), description="Markdown documents with tasks.")
     commands: Annotated[dict[Name, ReviewedCommand], names_into] = Field(
         default_factory=dict, description="Reviewed commands by name."
+    )
+    rotations: Annotated[dict[Name, Rotation], names_into] = Field(
+        default_factory=dict, description="How credentials are rotated, by name."
     )
     policy: Policy = Field(default_factory=Policy, description="Rules for changing it.")
 

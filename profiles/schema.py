@@ -27,6 +27,10 @@ def schema() -> dict[str, Any]:
         definitions.pop(name, None)
     for name in ("HttpProbe", "CommandProbe", "ComposeProbe"):
         definitions[name]["properties"].pop("name", None)
+    for name, definition in definitions.items():
+        if name == "Consumer" or name.endswith("Rotation"):
+            definition["properties"].pop("name", None)
+    definitions["Spoken"] = {"anyOf": [definitions["Spoken"], {"type": "array", "items": {"type": "string"}}]}
     definitions.pop("Source", None)
     defaults = {**environment, "properties": dict(environment["properties"]), "title": "Defaults"}
     defaults["description"] = "What every environment has, unless it says something else."

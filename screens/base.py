@@ -7,7 +7,7 @@ armed; its key says how to arm until then.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
@@ -352,6 +352,9 @@ class Deck(Commanded, Asking, Generic[R]):
     def do_rollback(self) -> None:
         self.begin("rollback")
 
+    def do_rotate(self) -> None:
+        self.begin("rotate")
+
     def begin(self, action: str, **values: str) -> None:
         """Open the form of an action, with what is known already filled in."""
         from screens.form import FormScreen
@@ -373,11 +376,11 @@ class Deck(Commanded, Asking, Generic[R]):
 
         open_shell(self, *self.place())
 
-    def explain(self, kind: str, name: str, meanwhile: str = "") -> None:
-        """Open what explains something of this environment."""
+    def explain(self, kind: str, name: str, meanwhile: str = "", below: tuple[str, Sequence[str]] = ("", ())) -> None:
+        """Open what explains something of this environment; `below`: a heading and lines that stand under it."""
         from screens.detail import DetailScreen
 
-        self.app.push_screen(DetailScreen(self.bridge, self.environment, kind, name, meanwhile))
+        self.app.push_screen(DetailScreen(self.bridge, self.environment, kind, name, meanwhile, below))
 
     def place(self) -> tuple[str | None, str | None]:
         """Service and host of the chosen line, for a shell there."""

@@ -117,21 +117,18 @@ class CredentialsScreen(Deck[None]):
         age = f"{one.age_days} days, set {when(one.set_at, now)}" if one.age_days is not None else "not set"
         rule = f"{one.due}, overdue on {one.overdue}" if one.due else "no rule in the profile"
         rule += {"overdue": "   OVERDUE", "due": "   due now"}.get(one.state, "")
-        rows = [
-            f"{one.name}   {one.title}",
-            "",
-            f"kind         {one.kind}{', fields ' + ', '.join(one.fields) if one.fields else ''}",
-            f"age          {age}",
-            f"due          {rule}",
-            f"checked      {when(one.verified_at, now) or 'never proved to work since it was set'}",
-            f"fingerprint  {one.fingerprint or '-'}",
-            f"values       {', '.join(one.labels) or 'none'}",
-            f"from         {one.where or '-'}",
-            "",
-            "used by",
-            *(f"  {place}" for place in one.used or ("nothing that this profile names",)),
+        facts = [
+            ("kind", one.kind + (f", fields {', '.join(one.fields)}" if one.fields else "")),
+            ("age", age),
+            ("due", rule),
+            ("checked", when(one.verified_at, now) or "never proved to work since it was set"),
+            ("fingerprint", one.fingerprint or "-"),
+            ("values", ", ".join(one.labels) or "none"),
+            ("from", one.where or "-"),
+            ("used by", "\n".join(one.used) or "nothing that this profile names"),
         ]
-        self.app.push_screen(TextScreen(self.bridge, self.environment, f"credential {one.name}", "\n".join(rows)))
+        about, heading = f"credential {one.name}", f"{one.name}   {one.title}"
+        self.app.push_screen(TextScreen(self.bridge, self.environment, about, heading, facts))
 
     def do_store(self) -> None:
         if self._writable("Store a value") and (one := self.chosen) is not None:

@@ -52,6 +52,7 @@ class FormScreen(Deck[None]):
     #fields Words { height: 1; }
     #fields Entry { margin-bottom: 1; }
     #suggested { height: 1fr; min-height: 3; }
+    #suggested.none { margin: 0 1; }
     """
 
     def __init__(self, bridge: Bridge, environment: str, action: str, values: Mapping[str, str]) -> None:
@@ -153,6 +154,7 @@ class FormScreen(Deck[None]):
         table.empty = "nothing that is known begins so: it is taken as typed" if choices else "nothing to suggest here"
         table.taken = next((value for value, _ in choices if value.casefold() == typed), None)
         table.show([Row(value, (Cell(value, "strong"), Cell(what, "dim"))) for value, what in found])
+        table.set_class(not found, "none")
         if table.taken is not None:
             table.select(table.taken)
         elif table.rows:

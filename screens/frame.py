@@ -38,7 +38,11 @@ def top_state(screen: Deck[Any]) -> TopState:
         system=bridge.known.title,
         environment=view.title,
         production=view.production,
-        mode="read-only" if until is None else f"armed until {moment(until, now)[:5]}",
+        mode=""
+        if not screen.environment
+        else "read-only"
+        if until is None
+        else f"armed until {moment(until, now)[:5]}",
         armed=until is not None,
         keyring=(f"{KEYRING[ring.state]}: {UNMASKED}" if wrong else KEYRING.get(ring.state, "")),
         keyring_wrong=wrong,

@@ -50,7 +50,9 @@ class LockScreen(Sheet[None]):
         else:
             self._problem("Asking the hosts.")
             reason = typed if held is None else None
-            self.ask("lock", partial(self.bridge.session.lock, self.environment, reason), self._done, self._failed)
+            said = f"{self.environment} is free." if reason is None else f"{self.environment} is locked: {reason}"
+            question = partial(self.bridge.session.lock, self.environment, reason)
+            self.ask("lock", question, lambda _: self._done(said), self._failed)
 
     def _problem(self, words: str) -> None:
         self.query_one("#problem", Words).say((words, "warn"))
@@ -58,7 +60,7 @@ class LockScreen(Sheet[None]):
     def _failed(self, error: AskFailed) -> None:
         self._problem(" ".join((str(error), *error.ways_out)))
 
-    def _done(self, _: None) -> None:
-        self.say(f"The lock of {self.environment} was changed.")
+    def _done(self, said: str) -> None:
+        self.say(said)
         self.bridge.session.refresh()
         self.dismiss(None)

@@ -51,7 +51,20 @@ class PlanScreen(Deck[None]):
 
     def draw(self) -> None:
         page = self.query_one("#page", Page)
-        page.show(plan_lines(self.plan, self.bridge.clock(), page.room, self.starting))
+        page.show(plan_lines(self.plan, self.bridge.clock(), page.room, self.starting, self._held()))
+
+    def _held(self) -> str:
+        """Who holds the environment now, of a plan that could be started: its run would be refused."""
+        if self.done or self.answer is not None or self.starting or self.plan.refusal:
+            return ""
+        known = self.bridge.known
+        run, lock = known.running(self.environment), known.environment(self.environment).lock
+        if run is not None:
+            return f"{run.title} is {run.state} here. Until it is over, a run of this plan is refused."
+        if lock is None:
+            return ""
+        why = f": {lock.reason}" if lock.reason else ""
+        return f"Locked by {lock.who}{why}. Until it is free, a run of this plan is refused."
 
     def on_resize(self) -> None:
         """Break the lines anew."""
@@ -105,8 +118,8 @@ class PlanScreen(Deck[None]):
         self.say(" ".join((str(error), *getattr(error, "ways_out", ()))), "bad")
 
 
-def plan_lines(plan: PlanShown, now: float, width: int, starting: float = 0.0) -> Iterator[Content]:
-    """The plan as paragraphs."""
+def plan_lines(plan: PlanShown, now: float, width: int, starting: float = 0.0, held: str = "") -> Iterator[Content]:
+    """The plan as paragraphs; `held`: why its run would be refused now."""
     if starting:
         yield text((f"Starting the run, asked at {moment(starting, now)}. Its runner takes the locks first.", "accent"))
         yield text("")
@@ -119,19 +132,20 @@ def plan_lines(plan: PlanShown, now: float, width: int, starting: float = 0.0) -
         return
     if plan.foreign:
         yield from hanging([("! ", "warn")], plan.foreign, "warn", width)
-    yield text(("digest ", "dim"), plan.digest)
-    yield text(("What was confirmed is what runs.", "dim"))
+    if held:
+        yield from hanging([("! ", "warn")], held, "warn", width)
+    yield text((f"digest {plan.digest}", "dim"))
     yield text("")
+    if plan.as_before:
+        fails = f"it stops and asks; undone, {plan.as_before}" if plan.asks else plan.as_before
+        yield from hanging([("If it fails  ", "head")], fails, "plain", width)
+        yield text("")
     for block in plan.blocks:
         yield from block_lines(block, width)
         yield text("")
     yield text((f"{len(plan.steps)} steps", "head"))
     for number, step in enumerate(plan.steps, 1):
         yield from step_lines(number, step, width)
-    if plan.as_before:
-        yield text("")
-        fails = f"it stops and asks; undone, {plan.as_before}" if plan.asks else plan.as_before
-        yield from hanging([("If it fails  ", "head")], fails, "plain", width)
 
 
 def block_lines(block: BlockShown, width: int) -> Iterator[Content]:

@@ -40,20 +40,19 @@ class TypedScreen(Sheet[bool]):
     """True if the word was typed; anything else is No."""
 
     AUTO_FOCUS = "#word"
-    WANTED = "session-bound"
 
-    def __init__(self, bridge: Bridge, environment: str, title: str, words: str) -> None:
+    def __init__(self, bridge: Bridge, environment: str, title: str, words: str, wanted: str = "session-bound") -> None:
         super().__init__(bridge, environment)
         self.add_class("loud")
-        self.asked, self.explained = title, words
+        self.asked, self.explained, self.wanted = title, words, wanted
 
     def body(self) -> ComposeResult:
         yield Words((self.asked, "head"))
         yield Words((self.explained, "warn"))
-        yield Words("Type ", (self.WANTED, "strong"), " to go on. Anything else is No.", classes="label")
+        yield Words("Type ", (self.wanted, "strong"), " to go on. Anything else is No.", classes="label")
         yield Entry(placeholder="No", id="word")
 
     def on_input_submitted(self, event: Entry.Submitted) -> None:
         """Enter answers."""
         event.stop()
-        self.dismiss(event.value.strip() == self.WANTED)
+        self.dismiss(event.value.strip() == self.wanted)

@@ -110,19 +110,18 @@ class ReleasesScreen(Deck[None]):
 
         if (one := self.chosen) is None:
             return
-        rows = [
-            f"{one.id} ({one.candidate})",
-            "",
-            f"made       {when(one.when, self.bridge.clock())} by {one.who}, {one.action}, run {one.run}",
-            f"verified   {when(one.verified, self.bridge.clock()) or 'no'}",
-            f"schema     {one.schema or 'none'}",
-            f"live       {'yes' if one.live else 'no'}{', was undone' if one.undone else ''}"
-            f"{', not on ' + ', '.join(one.without) if one.without else ''}",
-            f"go back    {'it is live' if one.live else one.can_go_back or 'possible'}",
-            "",
-            *(f"{name:<22} {image}" for name, image in one.images),
+        missing = f", not on {', '.join(one.without)}" if one.without else ""
+        facts = [
+            ("made", f"{when(one.when, self.bridge.clock())} by {one.who}, {one.action}, run {one.run}"),
+            ("verified", when(one.verified, self.bridge.clock()) or "no"),
+            ("schema", one.schema or "none"),
+            ("live", f"{'yes' if one.live else 'no'}{', was undone' if one.undone else ''}{missing}"),
+            ("go back", "it is live" if one.live else one.can_go_back or "possible: b plans it"),
+            ("", ""),
+            *one.images,
         ]
-        self.app.push_screen(TextScreen(self.bridge, self.environment, f"release {one.id}", "\n".join(rows)))
+        heading = f"{one.id} ({one.candidate})"
+        self.app.push_screen(TextScreen(self.bridge, self.environment, f"release {one.id}", heading, facts))
 
     def do_rollback(self) -> None:
         """Plan the way back to the chosen release."""

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from console.session import Happening
 from screens.base import Deck
-from screens.page import Page, text
+from screens.page import Page, hanging, text
 from screens.theme import mark
 from screens.words import moment
 
 if TYPE_CHECKING:
     from textual.app import App, ComposeResult
+    from textual.content import Content
 
     from screens.known import Bridge
 
@@ -39,10 +40,17 @@ class ReportsScreen(Deck[None]):
     def body(self) -> ComposeResult:
         yield Page(id="page")
 
+    def on_resize(self) -> None:
+        """Break the lines anew."""
+        self.draw()
+
     def draw(self) -> None:
         now = self.bridge.clock()
-        made = []
-        for one in reversed(self.bridge.known.events):
-            shown = mark(one.tone)
-            made.append(text((f"{moment(one.at, now):<14}", "dim"), (f"{shown.glyph} ", shown.tone), one.text))
-        self.query_one("#page", Page).show(made or [text(("Nothing was reported since this console opened.", "dim"))])
+        made: list[Content] = []
+        page = self.query_one("#page", Page)
+        times = [moment(one.at, now) for one in self.bridge.known.events]
+        wide = max(map(len, times), default=0)
+        for one, at in zip(reversed(self.bridge.known.events), reversed(times), strict=True):
+            shown = mark(one.tone, self.bridge.symbols)
+            made += hanging([(f"{at:<{wide}}  ", "dim"), (f"{shown.glyph} ", shown.tone)], one.text, "plain", page.room)
+        page.show(made or [text(("Nothing was reported since this console opened.", "dim"))])

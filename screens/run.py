@@ -138,7 +138,7 @@ class RunScreen(Deck[None]):
         why = f"   {shown.reason}" if shown.reason else ""
         where = f", runner: {shown.where}" if shown.where else ""
         took = f", took {duration(line.took_s)}" if line.took_s and line.state not in UNFINISHED else ""
-        began = f"began {moment(line.started, now)}{took}, by {line.who}{where}"
+        began = f"began {moment(line.started, now)} by {line.who}{took}{where}"
         place = "" if line.environment in line.title else f" in {line.environment}"
         left_out = f" without {', '.join(shown.without)}" if shown.without else ""
         self.query_one("#title", Words).say(
@@ -259,11 +259,16 @@ class RunScreen(Deck[None]):
         return f"{command.title}: not possible, {over}{shown.line.state}.{instead}"
 
     def _question(self, title: str, words: str, then: Any) -> None:
-        from screens.question import QuestionScreen
+        """Ask. What changes production anew, after the run is over, is only begun with its name typed, as any run."""
+        from screens.question import QuestionScreen, TypedScreen
 
-        self.app.push_screen(
-            QuestionScreen(self.bridge, self.environment, title, words), lambda yes: then() if yes else None
+        over = self.shown is not None and self.shown.line.state not in UNFINISHED
+        asked = (
+            TypedScreen(self.bridge, self.environment, title, words, self.environment)
+            if over and self.bridge.known.environment(self.environment).production
+            else QuestionScreen(self.bridge, self.environment, title, words)
         )
+        self.app.push_screen(asked, lambda yes: then() if yes else None)
 
     def _decide(self, choice: Choice, title: str, words: str, said: str) -> None:
         """Ask, then answer. A run that was not made here, or is taken over, is confirmed whole, with a reason."""
@@ -365,18 +370,18 @@ class RunScreen(Deck[None]):
         if (step := self._step()) is None:
             return
         said = step.evidence or ("none yet" if step.state in ("waiting", *WORKING) else "none")
-        rows = [
-            f"{step.title}: {step.state}",
-            "",
-            *((f"why       {said}", "") if step.state in ("failed", "unknown") else ()),
-            f"host      {step.host or 'here'}",
-            f"command   {step.command}",
-            f"check     {step.check or 'none'}",
-            f"undo      {step.undo or 'none: ' + (step.no_undo or 'nothing to take back')}",
-            *(() if step.state in ("failed", "unknown") else (f"evidence  {said}",)),
-            f"attempt   {step.attempt}",
+        why = step.state in ("failed", "unknown")
+        facts = [
+            *((("why", said), ("", "")) if why else ()),
+            ("host", step.host or "here"),
+            ("command", step.command),
+            ("check", step.check or "none"),
+            ("undo", step.undo or "none: " + (step.no_undo or "nothing to take back")),
+            *(() if why else (("evidence", said),)),
+            ("attempt", str(step.attempt)),
         ]
-        self.app.push_screen(TextScreen(self.bridge, self.environment, f"step {step.id}", "\n".join(rows)))
+        about, heading = f"step {step.id}", f"{step.title}: {step.state}"
+        self.app.push_screen(TextScreen(self.bridge, self.environment, about, heading, facts))
 
 
 def _working(steps: tuple[StepShown, ...]) -> StepShown | None:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     Column("", 1),
-    Column("state", 21, grow=1),
-    Column("what", 18, grow=2),
+    Column("state", 21),
+    Column("what", 18, grow=3),
     Column("environment", 11),
     Column("began", 12, 2),
     Column("took", 10, 3),

@@ -97,7 +97,7 @@ def choose_theme(environ: Mapping[str, str]) -> str:
     """
     wanted = environ.get("QUARTERDECK_THEME", "")
     for theme in THEMES:
-        if wanted and wanted in (theme.name, theme.name.removeprefix("quarterdeck-")):
+        if wanted and wanted in (theme.name, theme.name.removeprefix("quarterdeck-"), "dark" * (theme is DARK)):
             return theme.name
     if environ.get("COLORTERM", "").lower() in ("truecolor", "24bit") or "256color" in environ.get("TERM", ""):
         return DARK.name

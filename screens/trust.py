@@ -38,15 +38,17 @@ class TrustScreen(Deck[bool]):
             text(("digest  ", "dim"), found.digest),
             text(""),
             text(
-                "It was found in the directory you are in. A profile names hosts to log in to and commands to run there"
+                "It was found in the directory you are in. A profile names hosts to log in to and commands to run "
+                "there and here, so trust it only if you know where it comes from. Trust holds until its content "
+                "changes."
             ),
-            text("and here, so trust it only if you know where it comes from. Trust holds until its content changes."),
             text(""),
             text(("Hosts it names", "head")),
             *(text(f"  {one}") for one in found.hosts or ("none",)),
             text(""),
             text(("Commands it names", "head")),
-            *(text(("  $ ", "dim"), one) for one in found.commands or ("none",)),
+            *(text(("  $ ", "dim"), one) for one in found.commands),
+            *(() if found.commands else (text("  none"),)),
             text(""),
             text(("T", "key"), "      trust this content"),
             text(("enter", "key"), "  No: leave (the default)"),

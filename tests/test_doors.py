@@ -30,6 +30,7 @@ MADE_IN = {
     ("screens/page.py", "text"),  # pieces go through visible
     ("screens/page.py", "lines"),  # joins what `text` made
     ("screens/page.py", "Page.__init__"),  # empty
+    ("screens/only_ascii.py", "OnlyAscii.apply"),  # of what was drawn: the same cells, spelled in ASCII
 }
 RENDERS = {
     ("screens/widgets/lines.py", "LinesWidget.render_line"),  # what strip_of made
@@ -57,6 +58,7 @@ WRITES = {
     ("console/runner.py", "_failed"),  # a SafeWriter
     ("console/runner.py", "safe_output"),  # a SafeWriter
     ("screens/terminal.py", "run_shell"),  # visible
+    ("screens/hangup.py", "Hangup._wake"),  # a byte into a pipe of its own
     ("screens/terminal.py", "copy"),  # base64, between escape sequences of ours
     ("console/stacks/proxy.py", "main"),  # a process of its own, whose output is a log
     ("console/demo/service.py", "main"),  # the same
@@ -186,6 +188,7 @@ NOT_A_TERMINAL = {
     "console/runs/waiting.py",
     "console/hosts/local.py",
     "console/store/signing.py",
+    "screens/hangup.py",
 }
 """Files that use `os.write` for pipes and files of their own; the first one cleans its prompts in the same line."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import threading
@@ -10,12 +11,15 @@ from contextlib import suppress
 from typing import NoReturn
 
 PROGRAM = "quarterdeck"
+GARBAGE = (100_000, 50, 100)
+"""Objects between looks for cyclic garbage, and how many small looks make a larger one: what imports make is none."""
 COMPLETE = "_QUARTERDECK_COMPLETE"
 """Set where a shell asks click how words could go on."""
 
 
 def main() -> None:
     """Run the command line and exit with its code (DESIGN section 5)."""
+    gc.set_threshold(*GARBAGE)
     standard_streams()
     if sys.argv[1:] in (["--version"], ["-V"], ["version"]):
         from importlib.metadata import version

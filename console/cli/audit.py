@@ -46,7 +46,10 @@ def show(obj: dict[str, Any], as_json: bool, count: int) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 @click.pass_obj
 def verify(obj: dict[str, Any], offline: bool, as_json: bool) -> None:
-    """Check every chain, every checkpoint, and what the hosts hold of both. Names the first bad record."""
+    """Check every chain and every checkpoint.
+
+    Also what the hosts hold of both. Names the first bad record.
+    """
     from console.cli.opening import cli_session, unlocker
     from console.session import AskFailed
 

@@ -97,7 +97,10 @@ def set_(
     label: Label,
     where: str,
 ) -> None:
-    """Store the value of NAME; asked for on the terminal unless --file, --stdin or --generate is given."""
+    """Store the value of NAME.
+
+    It is asked for on the terminal unless --file, --stdin or --generate is given.
+    """
     from console.cli.opening import cli_session
     from console.text.encodings import MIN_DERIVED, MIN_RAW, WEAK, short_parts
     from console.text.secret import SecretNameError, SecretRef

@@ -36,6 +36,24 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 
+CODES = (
+    ("0", "Done; with --check: healthy."),
+    ("1", "Failed, and the system is as before; with --check: not healthy."),
+    ("2", "The command line or the profile is wrong."),
+    ("3", "Failed, and needs a human."),
+    ("4", "Refused: lock, policy, gate, a plan that changed, no confirmation."),
+    ("5", "A host or service is not reached."),
+    ("6", "Unfinished or unknown: detached, interrupted, parked, waiting."),
+    ("130", "Cancelled."),
+)
+VARIABLES = (
+    ("QUARTERDECK_THEME", "dark, light or ansi; else by TERM and COLORTERM."),
+    ("QUARTERDECK_SYMBOLS", "braille, block or ascii; else by TERM and the locale."),
+    ("QUARTERDECK_STATE_DIR", "Where the store, the keyring and outputs of runs lie."),
+    ("NO_COLOR", "No colours, whatever it is set to."),
+)
+
+
 class LazyGroup(click.Group):
     """Knows its commands by name and one line of help; imports a module when its command is called."""
 
@@ -52,6 +70,11 @@ class LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for title, rows in (("Exit codes", CODES), ("Variables", VARIABLES)):
+            with formatter.section(title):
+                formatter.write_dl(rows)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

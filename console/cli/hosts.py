@@ -68,7 +68,9 @@ def _reached(host: Host) -> tuple[str, str, str, str]:
 @click.argument("name", metavar="HOST")
 @click.pass_obj
 def trust(obj: dict[str, Any], name: str) -> None:
-    """Show the key that HOST offers and trust it once its fingerprint has been typed.
+    """Show the key that HOST offers, and trust it.
+
+    Its fingerprint has to be typed.
 
     Compare the fingerprint with one that reached you another way: the provider's console, a colleague, the host's
     own `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub`.

@@ -11,11 +11,13 @@ from __future__ import annotations
 import json
 import os
 import sys
-import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NoReturn
+
+from console.text.times import clock as clock
+from console.text.times import clock_of as clock_of
 
 if TYPE_CHECKING:
     from console.text.redact import Redactor
@@ -137,24 +139,6 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in every
     )
-
-
-def clock(at: float) -> str:
-    """A time of today as 14:02:55, of another day with its date; local time, empty for 0."""
-    if not at:
-        return ""
-    local = time.localtime(at)
-    same_day = time.strftime("%Y-%m-%d", local) == time.strftime("%Y-%m-%d")
-    return time.strftime("%H:%M:%S" if same_day else "%Y-%m-%d %H:%M", local)
-
-
-def clock_of(said: str) -> str:
-    """The same of a time as services say it: RFC 3339, in UTC where it names no zone; other words as they are."""
-    try:
-        at = datetime.fromisoformat(said)
-    except ValueError:
-        return said
-    return clock((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp())
 
 
 def iso(at: float) -> str | None:

@@ -34,7 +34,10 @@ def profile() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 @click.pass_obj
 def check(obj: dict[str, Any], file: str | None, as_json: bool) -> None:
-    """Say everything that is wrong with a profile, each with file, line and column."""
+    """Say everything that is wrong with a profile.
+
+    Each mistake comes with file, line and column.
+    """
     import dataclasses
 
     from console.live.open import find
@@ -69,20 +72,20 @@ def check(obj: dict[str, Any], file: str | None, as_json: bool) -> None:
 
 
 def written_out(loaded: Profile) -> list[str]:
-    """A sentence for each secret that stands in a file of this machine which the profile uploads.
+    """A sentence for each secret that stands in a file of this machine which the profile uploads, or in a template.
 
     A file that cannot be read is the loader's affair.
     """
     from contextlib import suppress
 
-    from profiles.inline import files_of
+    from profiles.inline import files_of, templates_of
 
     texts = {}
     for environment in loaded.environments.values():
         for path in environment.stack.upload if environment.stack.kind == "compose" else ():
             with suppress(OSError):
                 texts[path] = Path(path).read_text("utf-8", "replace")
-    return list(files_of(texts))
+    return [*files_of(texts), *templates_of(loaded)]
 
 
 @profile.command()

@@ -42,7 +42,22 @@ def values_of(pairs: tuple[str, ...], without: tuple[str, ...] = ()) -> dict[str
     return values
 
 
-@click.command()
+class ActionCommand(click.Command):
+    """Its help ends with the actions that there are, and the parameters of each."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from console.plugins import load_all
+
+        rows = []
+        for name, action in load_all().actions.items():
+            fields = action.params_type.model_fields.items()
+            words = [f"--set {one}=VALUE" if field.is_required() else f"[--set {one}=VALUE]" for one, field in fields]
+            rows.append((name, f"{action.title}. {' '.join(words)}".strip()))
+        with formatter.section("Actions"):
+            formatter.write_dl(rows)
+
+
+@click.command(cls=ActionCommand)
 @click.argument("action")
 @click.argument("environment")
 @click.option("--set", "pairs", multiple=True, metavar="NAME=VALUE", help="A parameter of the action.")
@@ -71,7 +86,7 @@ def plan(
     raise Exit(refusal_code(shown) if shown.refusal else DONE)
 
 
-@click.command()
+@click.command(cls=ActionCommand)
 @click.argument("action")
 @click.argument("environment")
 @click.option("--set", "pairs", multiple=True, metavar="NAME=VALUE", help="A parameter of the action.")
@@ -108,7 +123,7 @@ def run(
         if without:
             session.get_ready()  # nothing is to be done on those, so nothing is begun with them either
         else:
-            session.get_ready_for(action, environment)
+            session.get_ready_for(environment)
         if obj.get("passphrase_fd") is not None:
             session.ground.keys.open_beside()
         shown = session.plan(action, environment, values, unseen=yes)

@@ -159,7 +159,10 @@ def leave(obj: dict[str, Any], /, run_id: str, **given: Any) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 @click.pass_obj
 def cancel(obj: dict[str, Any], run_id: str, as_json: bool) -> None:
-    """Ask a run to stop as its present step allows, then follow it to its end."""
+    """Ask a run to stop as its present step allows.
+
+    Then follow it to its end.
+    """
     from console.cli.opening import cli_session
 
     with cli_session(obj) as session:

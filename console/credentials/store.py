@@ -135,6 +135,35 @@ class Credentials:
                 del index[name]
             self._write(_INDEX, json.dumps(index, sort_keys=True))
 
+    def copy(self, name: str, source: Label, target: Label) -> None:
+        """Give a value another label as well, with the time at which it was set; read back like any other.
+
+        Raises CredentialMissing if there is no such value, KeyringLocked, KeyringRefused.
+        """
+        value = self.get(name, source)
+        with self._changing():
+            entry = _entry(name, target)
+            self._write(entry, value.reveal())
+            if self._read(entry) != value.reveal():
+                raise KeyringRefused(
+                    f"The {target} value of '{name}' was stored in {self._backend.title}, but what it gives back is "
+                    "something else. Do not rely on it; choose another keyring."
+                )
+            index = self._index()
+            about = index.setdefault(name, {})
+            fresh = {"set_at": self._clock().isoformat(), "fingerprint": self._fingerprint(value)}
+            about[target] = dict(about.get(source, fresh))
+            self._write(_INDEX, json.dumps(index, sort_keys=True))
+
+    def fingerprints(self, name: str) -> dict[Label, str]:
+        """Label to fingerprint of every value of a credential, from the values themselves.
+
+        Raises KeyringLocked, KeyringRefused.
+        """
+        with self._changing():
+            found = {label: self._read(_entry(name, label)) for label in LABELS}
+            return {label: self._fingerprint(Secret(value)) for label, value in found.items() if value is not None}
+
     def verified(self, name: str) -> None:
         """Notes that the current value was just proved to work. Raises CredentialMissing."""
         with self._changing():

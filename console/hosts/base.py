@@ -185,6 +185,13 @@ class Host(Protocol):
         """Sockets of the SSH agents without which this login could not be made again. Raises HostError."""
         ...
 
+    def line(self) -> object | None:
+        """What connects us now: the same object for as long as that holds, None where nothing does.
+
+        Where the other end has been silent this waits until it is known whether it is still there.
+        """
+        ...
+
     def connect(self) -> HostFacts:
         """Reach the host now, if it is not reached yet. Raises HostUnreachable or HostRefused."""
         ...

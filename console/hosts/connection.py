@@ -159,8 +159,12 @@ class Connection:
 
     def pass_through(self, hop: HopSettings, passphrase_for: PassphraseFor | None) -> None:
         """Verify the key of the hop just shaken hands with, and log in to it. Raises HostRefused, HostUnreachable."""
-        self._verify(hop, self.transport.get_remote_server_key())
+        self.verify(hop)
         self._log_in(hop, self.transport, passphrase_for)
+
+    def verify(self, hop: HopSettings) -> None:
+        """Judge the host key of the hop just shaken hands with. Raises HostRefused."""
+        self._verify(hop, self.transport.get_remote_server_key())
 
     def wire(self, hop: HopSettings) -> Any:
         """The bytes to a hop: our own socket to the first, a channel of the hop before to the others."""

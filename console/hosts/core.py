@@ -80,6 +80,10 @@ class HostCore(ABC):
     ) -> Running:
         """Start words on the host. `until` is on the monotonic clock; `urgent` has a slot of its own, for ending."""
 
+    def line(self) -> object | None:
+        """See `base.Host.line`. Nothing is between us and this machine."""
+        return self
+
     def agents(self) -> frozenset[str]:
         """None, unless it is reached by SSH. See `base.Host.agents`."""
         return frozenset()

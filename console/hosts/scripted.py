@@ -86,6 +86,8 @@ class ScriptedHost:
     locked_out: bool = False
     """As if our key were not taken any more, and the connection had to be made anew: every call raises LoginRefused."""
     by_agents: frozenset[str] = frozenset()
+    losses: int = 0
+    """How often the connection broke by a rule."""
     attempts: dict[tuple[str, str, int], StepOnHost] = field(default_factory=dict)
     outputs: dict[tuple[str, str, int], bytes] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -111,6 +113,9 @@ class ScriptedHost:
         """What changed the host, or was let through to."""
         with self._lock:
             return [one for one in self.asked if one.kind == "guarded"]
+
+    def line(self) -> object | None:
+        return None if self.down or self.locked_out else self.losses
 
     def agents(self) -> frozenset[str]:
         self._up()
@@ -324,6 +329,8 @@ class ScriptedHost:
     ) -> Result:
         self._up()
         rule = self._rule(asked, use=True)
+        if rule is not None and rule.lose is not None:
+            self.losses += 1
         if rule is not None and rule.lose == "before":
             raise self._lost()
         with self._lock:

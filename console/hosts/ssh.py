@@ -22,10 +22,13 @@ from console.hosts.channels import SshRunning, execute, open_session
 from console.hosts.config import HostConfig, PassphraseFor
 from console.hosts.connection import Connection
 from console.hosts.core import HostCore
+from console.hosts.lazily import put_off
 from console.hosts.relay import as_socket
 from console.hosts.settings import Ask, resolve
 from console.hosts.streamlocal import open_streamlocal
 from console.timing import DEFAULT, Timing
+
+put_off()  # before anybody imports paramiko
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -112,6 +115,11 @@ class SshHost(HostCore):
             return connection
         finally:
             self._lock.release()
+
+    def line(self) -> object | None:
+        """See `base.Host.line`."""
+        current = self._connection
+        return current if current is not None and current.settles() else None
 
     def agents(self) -> frozenset[str]:
         """Sockets of the agents whose key a hop took and of which there is no file that opens without them."""

@@ -60,7 +60,7 @@ def may_still_undo(ground: Ground, seen: Seen, environment: Environment | None, 
             others |= {run for run in known.on_hosts(environment, hosts=hosts) if run > since and run != view.id}
         except HostError as error:
             said = f"Whether another run has ended in {view.environment} since cannot be seen: {error}"
-            way = later_way_out(view.id, hosts, error.host).strip()
+            way = later_way_out(view.id, hosts, error.host)
             raise AskFailed(said, (way,) if way else (), exit_code=5) from error
     for run in sorted(others):
         try:

@@ -10,6 +10,7 @@ from console.hosts.base import HostError
 from console.session import AskFailed
 from console.stacks.base import StackError
 from console.text.sanitise import clean_lines
+from console.text.times import clock_of
 
 if TYPE_CHECKING:
     from console.environment import Environment
@@ -65,11 +66,11 @@ def _service(environment: Environment, name: str) -> str:
         rows = {
             "state": f"{found.state}, health {found.health}"
             + (f", exit code {found.exit_code}" if found.exit_code is not None else ""),
-            "since": found.since,
+            "started": clock_of(found.since),
             "restarts": str(found.restarts),
             "runs": found.runs,
-            "release": found.release or "none of ours",
-            "container": found.container[:12],
+            "release": found.release or "none recorded: it was started before the console's first run here",
+            "process" if environment.config.stack.kind == "process" else "container": found.container[:12],
             "ports": ", ".join(found.ports),
             "its health check said": found.said,
         }

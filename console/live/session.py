@@ -172,13 +172,13 @@ class LiveSession:
         self._runs.get_ready()
 
     @answers
-    def get_ready_for(self, action: str, environment: str) -> None:
+    def get_ready_for(self, environment: str) -> None:
         """The same for a run that is about to be planned: its hosts are connected to as well. Raises AskFailed."""
         from console.runs.reached import Likely, Reaching
 
         bound = self.ground.bound(environment)
         Reaching(bound)
-        self._runs.get_ready(Likely(self.ground.remember_profile(), bound.name, action))
+        self._runs.get_ready(Likely(self.ground.remember_profile(), bound.name))
 
     @answers
     def watch(self, environment: str) -> None:

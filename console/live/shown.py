@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from console.runs.api import Block, DiffBlock, Doing, Plan, Step, TableBlock
+from console.runs.left_out import later_way_out
 from console.runs.model import RunView
 from console.runs.said import in_short
 from console.runs.seen import DUE
@@ -301,7 +302,12 @@ def _span(seconds: float) -> str:
 def _waits(seen: Seen) -> str:
     if seen.state in ("interrupted", "waiting for unlock"):
         known = seen.view.interrupted
-        if known:
+        if seen.frozen is not None:
+            why = (
+                f"Its runner, the process {seen.frozen.pid}, does not move any more: it was stopped, most likely. "
+                "Whoever decides anything here ends it first, if it does not go on within 15 s."
+            )
+        elif known:
             why = lines_of(str(known.get("why", "")))
         elif seen.view.parked is not None:
             why = "Its runner died while it was parking, or taking its environment again."
@@ -310,15 +316,17 @@ def _waits(seen: Seen) -> str:
         else:
             why = "Its runner died before it had ended."
         heard = time.strftime("%H:%M:%S on %Y-%m-%d", time.localtime(max(seen.heard, seen.looked)))
+        away = later_way_out(seen.view.id, seen.view.hosts, clean(str((known or {}).get("host", ""))))
         looked = f"`quarterdeck wake` looked at {heard}" if seen.looked > seen.heard else f"Not looked at since {heard}"
-        return f"{why} Go on with it, take it back, or leave it as it is.\n{looked}."
+        return _lines(f"{why} Go on with it, take it back, or leave it as it is.", away, f"{looked}.")
     return ""
 
 
 def _silent(seen: Seen) -> str:
     """Which of its hosts do not answer just now, and how it is decided without them."""
     names = [name for name in seen.silent if name in seen.view.hosts]
-    if not names or set(names) >= set(seen.view.hosts):
+    told = (seen.view.interrupted or {}).get("host") if seen.state == "interrupted" else None
+    if not names or set(names) >= set(seen.view.hosts) or names == [told]:
         return ""
     who, does = (names[0], "does") if len(names) == 1 else (" and ".join(names), "do")
     left = "".join(f" --without {name}" for name in names)

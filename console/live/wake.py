@@ -113,7 +113,7 @@ class Waker:
                 return None
             if seen.parked is not None and seen.left_s > 0:
                 return None  # it waits for a time, and for nobody
-            if not seen.idle or (system is not None and body.get("system") != system):
+            if not seen.idle or seen.frozen is not None or (system is not None and body.get("system") != system):
                 return None
             profile = self._profile(str(body.get("profile", "")))
             if profile is None or seen.view.environment not in profile.environments:

@@ -28,6 +28,7 @@ from console.hosts.command import (
     secrets_of,
 )
 from console.store.records import canonical_json, digest_of
+from console.text.secret import Label
 
 if TYPE_CHECKING:
     import threading
@@ -50,6 +51,8 @@ __all__ = [
     "InputSecret",
     "InputTemplate",
     "InputText",
+    "Keyring",
+    "Label",
     "Op",
     "OpContext",
     "OpHandler",
@@ -160,6 +163,9 @@ class Step(Frozen):
     attempts: int = Field(default=1, ge=1, le=10)
     """How often `run` may be tried; again only after its check (or exit code) said no. Unknown goes to a person."""
     cancel: Literal["now", "boundary", "ask"] = "boundary"
+    asks: str = ""
+    """A question that a person must answer before it begins, once the steps that it needs are done: the point of no
+    return. Go on, undo or leave; nobody answers for them. Empty: it begins without asking."""
     certainty: Literal["certain", "conditional", "unknown"] = "certain"
     shown: str = ""
     """What a conditional or unknown step depends on, in words; extra help on the plan screen. Not in the digest."""
@@ -236,7 +242,10 @@ class Plan(Frozen):
     as_before: str = ""
     """What 'the system is as before' means here, shown when it was undone: 'release r1 (1.0.0) is live'."""
     on_failure: Literal["undo", "ask"] = "undo"
-    """What follows a step that failed. `ask`: it stops there and a person chooses, since as before is no good place."""
+    """What follows a step that failed. `ask`: it stops there and a person chooses, since as before is no good place.
+
+    Behind a wait (Park), and behind a step to which a person agreed (`Step.asks`), it is always a person who chooses.
+    """
 
     @model_validator(mode="after")
     def _sound(self) -> Plan:
@@ -283,9 +292,9 @@ def plan_digest(plan: Mapping[str, Any]) -> str:
     steps = []
     for step in plan["steps"]:
         gates = [{name: value for name, value in gate.items() if name != "title"} for gate in step.get("gates", ())]
-        steps.append(
-            {**{name: value for name, value in step.items() if name not in ("title", "shown")}, "gates": gates}
-        )
+        # A question only where there is one: a plan of before steps could ask keeps its digest.
+        left = ("title", "shown") if step.get("asks") else ("title", "shown", "asks")
+        steps.append({**{name: value for name, value in step.items() if name not in left}, "gates": gates})
     covered = ("action", "version", "environment", "claims", "hosts", "credentials")
     # Only where there are any: a plan that was stored before hosts could be left out, before one could ask when it
     # fails, or before it could store credentials itself, keeps its digest.
@@ -330,6 +339,30 @@ class Params(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Keyring(Protocol):
+    """The labelled values of the credentials that this environment rotates. Nothing of a value is ever returned."""
+
+    def fingerprints(self, name: str) -> Mapping[Label, str]:
+        """Label to fingerprint of every value there is. Raises KeyringLocked, KeyringRefused."""
+        ...
+
+    def store(self, name: str, label: Label, value: str) -> str:
+        """Store a value, read it back; its fingerprint. The redactor knows it before. Raises KeyringLocked."""
+        ...
+
+    def copy(self, name: str, source: Label, target: Label) -> None:
+        """Give the value of one label another one as well. Raises CredentialMissing, KeyringLocked."""
+        ...
+
+    def drop(self, name: str, label: Label) -> None:
+        """Take a label and its value away; nothing if there is none. Raises KeyringLocked."""
+        ...
+
+    def verified(self, name: str) -> None:
+        """Note that the current value was just proved to work. Raises CredentialMissing, KeyringLocked."""
+        ...
 
 
 class FactsContext(Protocol):
@@ -410,6 +443,18 @@ class OpContext(Protocol):
 
     def secret(self, name: str) -> str:
         """A credential's value: `registry`, or with a label `jwt#pending`. Already known to the redactor."""
+        ...
+
+    def input(self, command: Command) -> bytes | None:
+        """The standard input that a command names, with its secrets: for a reading command that a handler runs itself.
+
+        Raises KeyError, CannotBeWritten, CredentialError, each with a sentence.
+        """
+        ...
+
+    @property
+    def keyring(self) -> Keyring:
+        """Labelled values of credentials, to store and to move. Raises ValueError where this run has none."""
         ...
 
     def say(self, text: str) -> None:

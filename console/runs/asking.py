@@ -12,12 +12,14 @@ from console.runs.left_out import later_way_out
 from console.runs.model import DECISION, QUESTION, RunView
 
 if TYPE_CHECKING:
+    from console.runs.api import Step
     from console.runs.engine import Engine
 
 
 def ask(engine: Engine, way: Way) -> bool:
     """Ask what to do after a cancel, a doubt, or a failure that is not undone by itself; whether an answer came."""
-    ways = "".join(later_way_out(engine.run_id, engine.hosts, host) for host in engine.owned.away)
+    lines = (later_way_out(engine.run_id, engine.hosts, host) for host in engine.owned.away)
+    ways = "".join(f"\n{line}" for line in lines if line)
     if way == "cancelled":
         text = "Cancelled as asked. Undo what was done, leave it as it is, or go on?"
         return question(engine, text + ways, ("undo", "leave", "resume"))
@@ -33,16 +35,24 @@ def ask(engine: Engine, way: Way) -> bool:
     return question(engine, text + ways, ("undo", "resume", "leave"))
 
 
-def question(engine: Engine, text: str, choices: Sequence[str]) -> bool:
-    """Ask and wait for the decision record, at most `Timing.decision_s`; whether one came."""
+def ask_before(engine: Engine, step: Step) -> bool:
+    """Ask whether a step may begin that asks; whether an answer came. The answer holds for that step."""
+    return question(engine, step.asks, ("resume", "undo", "leave"), step=step.id)
+
+
+def question(engine: Engine, text: str, choices: Sequence[str], *, step: str = "") -> bool:
+    """Ask and wait for the decision record, at most `Timing.decision_s`; whether one came.
+
+    `step`: the one that is asked about; going on is agreeing to it.
+    """
     view = engine.journal.view
     cancel = view.cancel or {}
     chosen = cancel.get("then")
-    if chosen in choices:
+    if chosen in choices and not step:
         engine.journal.append(DECISION, {"choice": chosen, "who": cancel.get("who", ""), "why": "cancelled"})
         engine.cancel_now.clear()
         return True
-    engine.journal.append(QUESTION, {"text": text, "choices": list(choices)})
+    engine.journal.append(QUESTION, {"text": text, "choices": list(choices), **({"step": step} if step else {})})
     engine.copy()
     ends = time.monotonic() + engine.timing.decision_s
     while time.monotonic() < ends and not engine.owned.lost and not engine.stopping.is_set():

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 JUST_CLOSED_S = 30.0
 """A run that ended here so short a time ago is not looked for on its hosts: who follows it wants its end at once."""
+FROZEN_S = 15.0
+"""A runner whose lease has run out so long ago does not move any more, and may be taken over: it is watched before."""
 LAST_WAKE = "wake"
 """Under this key the store keeps when `quarterdeck wake` last looked."""
 START_S = 30.0
@@ -74,6 +76,8 @@ class Runs:
             raise RunUnknown(f"There is no run {run[:100]!r}: an id is like 20261124T021455-deploy-staging-3fa9c1.")
         # In this order: a runner that is gone has written its last record, so what is read after that is the end.
         holder = self.leases.holder(run)
+        frozen = self.leases.frozen(run, FROZEN_S) if holder is not None else None
+        holder = None if frozen is not None else holder
         records = self.records.read(run)
         first = self.records.remembered(pruned_key(run)) if records and records[0].body is None else None
         view = fold(records, first)
@@ -98,14 +102,14 @@ class Runs:
         from console.runs.create import made_key
 
         foreign = self.records.remembered(made_key(run)) != records[0].hash
-        elsewhere = lock is not None and not lock.dead and not lock.owner.gone
+        elsewhere = lock is not None and not lock.dead and not lock.owner.gone and not lock.owner.of_process(frozen)
         heard = max(view.last_at, self.leases.heard(run, DEFAULT.lease_s))
         looked = self.records.remembered(looked_key(run)) if holder is None and view.state != "closed" else None
         at = float(looked["at"]) if looked else 0.0
         kept = self.records.remembered(waits_key(run)) if view.parked is not None and holder is not None else None
         waits = str(kept.get("why", "")) if kept else ""
         claimed = view.parked is not None and self.leases.claims(run, f"environment:{view.environment}")
-        return Seen(view, holder, elsewhere, foreign, there, gives_way, lock, heard, at, claimed, waits, silent)
+        return Seen(view, holder, elsewhere, foreign, there, gives_way, lock, heard, at, claimed, waits, frozen, silent)
 
     def unfinished(self) -> list[str]:
         """Ids of the runs in the store that have no end, newest first."""

@@ -35,7 +35,7 @@ from console.hosts.base import (
 )
 from console.hosts.command import Command, InputOutput, InputSecret, InputTemplate, InputText
 from console.hosts.template import filled_in
-from console.runs.api import Op, OpHandler, Outcome
+from console.runs.api import Keyring, Op, OpHandler, Outcome
 from console.runs.ownership import CutOff, OwnershipLost
 from console.runs.said import telling
 from console.stacks.base import StackError
@@ -69,6 +69,7 @@ class Executor:
     secret: Callable[[str], str]
     fences: Mapping[str, str] = field(default_factory=dict)
     outputs: dict[str, dict[str, JsonValue]] = field(default_factory=dict)
+    keyring: Keyring | None = None
     hurried: threading.Event = field(default_factory=threading.Event)
     """Set while nobody wants to wait for a host that is away: what only looks is then not looked at again."""
 
@@ -285,6 +286,25 @@ class Executor:
                 evidence=f"nothing here can do {effect.name}; was a plug-in removed since this was planned?",
             )
         context = OpRun(self, effect, label, host, attempt, cancel or threading.Event())
+        while True:
+            lines = self._lines()
+            outcome = self._handled(handler, effect, context, label, attempt)
+            over = self.hurried.is_set() or context.cancelled.is_set() or context.deadline_s <= 0
+            if effect.writes or outcome.verdict == "yes" or over or self._held(lines):
+                return outcome
+            self.spool.say(label, attempt, f"a connection broke meanwhile, looking again: {outcome.evidence}")
+            context.sleep(min(1.0, self.environment.timing.heartbeat_s))
+
+    def _lines(self) -> dict[str, object | None]:
+        """What connects us to the hosts of the run."""
+        return {name: self.environment.hosts[name].line() for name in self.fences}
+
+    def _held(self, lines: Mapping[str, object | None]) -> bool:
+        """Whether no connection has broken since: what was not seen over one that did says nothing of the system."""
+        return None not in lines.values() and lines == self._lines()
+
+    def _handled(self, handler: OpHandler, effect: Op, context: OpRun, label: str, attempt: int) -> Outcome:
+        """What its handler says; what it raises is not known, and no more. Raises what a run stops for."""
         try:
             outcome = handler(context, effect.args)
         except (FenceRefused, GroundMissing, OwnershipLost):
@@ -406,6 +426,15 @@ class OpRun:
 
     def secret(self, name: str) -> str:
         return self._executor.secret(name)
+
+    def input(self, command: Command) -> bytes | None:
+        return self._executor._stdin(command)
+
+    @property
+    def keyring(self) -> Keyring:
+        if self._executor.keyring is None:
+            raise ValueError("this run was given no keyring to write to")
+        return self._executor.keyring
 
     def say(self, text: str) -> None:
         self._executor.spool.say(self._label, self._attempt, text)

@@ -33,7 +33,7 @@ def ending_of_undoing(engine: Engine, undone: Undoing) -> tuple[Ending, str]:
         if undone.left:
             lines.append(f"What stays: {'; '.join(undone.left)}.")
         lines.append("What to do: look at each host, then mend it by hand, or deploy a release that fits.")
-        lines += [later_way_out(engine.run_id, engine.hosts, host).strip() for host in engine.owned.away]
+        lines += filter(None, (later_way_out(engine.run_id, engine.hosts, host) for host in engine.owned.away))
         return "needs-human", "\n".join(lines)
     if undone.left:
         endings: Mapping[str, Ending] = {

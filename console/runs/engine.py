@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from console.hosts.base import FenceRefused, GroundMissing, HostError
 from console.runs import audit, parking
-from console.runs.api import Action, OpHandler, Plan
-from console.runs.asking import ask, doubts, question
+from console.runs.api import Action, Keyring, OpHandler, Park, Plan
+from console.runs.asking import ask, ask_before, doubts, question
 from console.runs.copies import Copies
 from console.runs.effects import Executor
 from console.runs.ending import close, end, ending_of_leaving, ending_of_undoing
-from console.runs.forward import Way, forward
+from console.runs.forward import Way, asking, forward
 from console.runs.journal import Forgotten, Journal
 from console.runs.lease import Leases, Process, unclaim
 from console.runs.left_out import later_way_out
@@ -52,6 +52,8 @@ class Tools:
     spool: Spool
     secret: Callable[[str], str]
     who: str
+    keyring: Keyring | None = None
+    """Labelled values of credentials, for rotations."""
     ready: Callable[[], object] = lambda: None
     """Returns once everything is imported that the run may need; asked before the first change."""
 
@@ -88,6 +90,7 @@ class Engine:
             tools.secret,
             self.owned.fences,
             hurried=self.cancel_now,
+            keyring=tools.keyring,
         )
 
     # -- the whole -------------------------------------------------------------------------------------------------
@@ -101,7 +104,7 @@ class Engine:
             closed = self.journal.view.state == "closed"
             return code
         except CutOff as error:
-            self.interrupted(f"{error}{later_way_out(self.run_id, self.hosts, error.host)}")
+            self.interrupted(str(error), host=error.host)
         except (OwnershipLost, FenceRefused) as error:
             self.say(f"stopped: {error}")
         except GroundMissing as error:
@@ -193,7 +196,13 @@ class Engine:
                 return end(self, "succeeded", f"{self.plan.title}: done{without}.")
             if way == "stopped":
                 break
-            if way == "failed" and (self.plan.on_failure == "undo" or not self.journal.view.changed):
+            if way == "asks":
+                step = asking(self)
+                if step is not None and not ask_before(self, step):
+                    return UNFINISHED_CODE
+                way = None
+                continue
+            if way == "failed" and (self._undoes_itself() or not self.journal.view.changed):
                 self.journal.append(DECISION, {"choice": "undo", "who": "the engine", "why": "failed"})
                 continue
             if not ask(self, way):
@@ -216,6 +225,12 @@ class Engine:
             self.tools.ready()
             self._ready = True
 
+    def _undoes_itself(self) -> bool:
+        """Whether a step that failed is followed by undo: not behind what a person agreed to, nor behind a wait."""
+        steps = self.journal.view.steps
+        waited = any(isinstance(step.run, Park) and steps[step.id].state == "done" for step in self.plan.steps)
+        return self.plan.on_failure == "undo" and not self.journal.view.agreed and not waited
+
     def _ended_elsewhere(self) -> int:
         """Somebody else brought it to its end."""
         with suppress(OwnershipLost):
@@ -228,16 +243,19 @@ class Engine:
         steps = self.journal.view.steps.values()
         self.executor.outputs.update({step.id: dict(step.outputs) for step in steps if step.outputs})
 
-    def interrupted(self, why: str, *, asked: bool = False, unlock: bool = False) -> None:
+    def interrupted(self, why: str, *, asked: bool = False, unlock: bool = False, host: str = "") -> None:
         """Say why this runner stops before the end, for whoever goes on: here, and on the hosts that are reached.
 
-        Not if the run has another runner meanwhile: its records are no longer ours to add to.
+        `host`: the one that is not reached. Nothing is recorded if the run has another runner meanwhile: its records
+        are no longer ours to add to.
         """
-        self.say(f"stopped: {why} Go on with: quarterdeck runs resume {self.run_id}")
+        way = later_way_out(self.run_id, self.hosts, host)
+        self.say(f"stopped: {why} Go on with: quarterdeck runs resume {self.run_id}\n{way}".rstrip())
         with suppress(StoreUnusable, HostError):
             if self.leases.renew(self.run_id, self.me, self.timing.lease_s):
                 waits = {"unlock": True} if unlock else {}
-                self.journal.append(INTERRUPTED, {"why": why, "asked": asked, **waits})
+                away = {"host": host} if way else {}
+                self.journal.append(INTERRUPTED, {"why": why, "asked": asked, **waits, **away})
                 self.copy()
 
     def say(self, text: str, step: str = "", attempt: int = 0) -> None:

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from console.runs.engine import Engine
     from console.store.records import Record
 
-Way = Literal["done", "failed", "unknown", "cancelled", "stopped", "parked"]
-"""How going forward ended. `stopped`: this process was asked to go, the run is not over. `parked`: it is to wait."""
+Way = Literal["done", "failed", "unknown", "cancelled", "stopped", "parked", "asks"]
+"""How going forward ended. `stopped`: this process was asked to go, the run is not over. `parked`: it is to wait.
+`asks`: the next step begins only once a person has agreed to it."""
 _ORDER: dict[Way, int] = {"done": 0, "stopped": 1, "cancelled": 2, "failed": 3, "unknown": 4}
 LOOK_S = 0.2
 """How often the engine looks for a cancel or a decision while it waits."""
@@ -69,6 +70,8 @@ def forward(engine: Engine) -> Way:
                 for step in chosen:
                     running[pool.submit(_step, engine, step, begun.get(step.id))] = step
                 if not running:
+                    if going_on and asking(engine) is not None:
+                        return "asks"
                     break
                 finished, _ = wait(running, timeout=LOOK_S, return_when=FIRST_COMPLETED)
                 for future in finished:
@@ -106,11 +109,23 @@ def _ready(engine: Engine, running: Iterable[Step], done: Iterable[Settled]) -> 
         before = False
         if states[step.id] == "running" or step.id in active:
             continue
+        if step.asks and step.id not in engine.journal.view.agreed:
+            continue
         if all(states[need] in MET for need in step.needs) and step.host not in busy:
             chosen.append(step)
             if step.host is not None:
                 busy.add(step.host)
     return chosen
+
+
+def asking(engine: Engine) -> Step | None:
+    """The step that could begin now if a person agreed to it."""
+    view = engine.journal.view
+    met = {id_ for id_, step in view.steps.items() if step.state in MET}
+    for step in engine.plan.steps:
+        if step.id not in met and step.asks and step.id not in view.agreed and met.issuperset(step.needs):
+            return step
+    return None
 
 
 def _record(engine: Engine, done: list[Settled], chosen: Sequence[Step]) -> Mapping[str, Begun]:
@@ -133,7 +148,7 @@ def _record(engine: Engine, done: list[Settled], chosen: Sequence[Step]) -> Mapp
             engine.journal.append_all(outcomes)
     done.clear()
     if outcomes:
-        engine.copies.soon({step.host for step in chosen if step.host is not None and _guarded(step)})
+        engine.copies.soon(_taken_along(engine, chosen))
     if not intents:
         return {}
     begun = map(Begun, attempts, records[len(outcomes) :])
@@ -151,9 +166,18 @@ def _record_rest(engine: Engine, done: list[Settled], running: Iterable[Future[S
             engine.journal.append_all([(one.kind, one.body) for one in done])
 
 
-def _guarded(step: Step) -> bool:
-    """Whether the step takes records to its host: a guarded command that nothing stands before."""
-    return isinstance(step.run, Command) and step.run.writes and not step.gates
+def _taken_along(engine: Engine, chosen: Iterable[Step]) -> set[str]:
+    """Hosts whose next round trip takes the records with it: that of a guarded command that nothing stands before.
+
+    After the last step it is that which gives the lock back.
+    """
+    if all(step.state in MET for step in engine.journal.view.steps.values()):
+        return set(engine.owned.fences)
+    return {
+        step.host
+        for step in chosen
+        if step.host is not None and isinstance(step.run, Command) and step.run.writes and not step.gates
+    }
 
 
 def _cancel_seen(engine: Engine, running: Iterable[Step]) -> bool:
@@ -180,7 +204,7 @@ def _step(engine: Engine, step: Step, begun: Begun | None) -> Settled | Way:
     for attempt in range(first, first + step.attempts):
         if begun is None:
             engine.owned.prove()
-            begun = Begun(attempt, engine.journal.append(INTENT, _intent(engine, step, attempt)))
+            begun = begin(engine, step, attempt)
         tried = _attempt(engine, step, begun)
         begun = None
         if isinstance(tried, str):
@@ -194,6 +218,11 @@ def _step(engine: Engine, step: Step, begun: Begun | None) -> Settled | Way:
             return settled.way
         engine.say(f"attempt {attempt} of {step.title} failed; trying again", step.id, attempt)
     return "failed"
+
+
+def begin(engine: Engine, step: Step, attempt: int) -> Begun:
+    """Write the intent of an attempt, alone. Raises StoreUnusable, StoreFull."""
+    return Begun(attempt, engine.journal.append(INTENT, _intent(engine, step, attempt)))
 
 
 def _next_attempt(engine: Engine, step: Step) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from console.hosts.base import FenceRefused, GroundMissing, HostError
@@ -94,7 +95,9 @@ class Journal:
         with self._lock:  # from the beginning: what was known may have been superseded, also by another process
             self._known = self._records.read(self.run)
             self.view = fold(self._known)
-            self._sent.clear()  # whoever had the hosts meanwhile may have left other copies there
+            # Whoever had the hosts meanwhile may have left other copies there. What one holds is not sent again: a
+            # copy that grew by all of it each time a runner began would be too long to be read one day.
+            self._sent = {name: _held(self._known, copy) for name, copy in there.copies.items()}
         return added
 
     def lacking(self, host: str, until: int) -> list[str]:
@@ -161,6 +164,14 @@ class There(NamedTuple):
     """What it adds up to, where it is longer than what was known."""
     silent: tuple[str, ...] = ()
     """Hosts that did not answer."""
+    copies: Mapping[str, Sequence[Record]] = MappingProxyType({})
+    """What each of the others has."""
+
+
+def _held(chain: Sequence[Record], copy: Sequence[Record]) -> int:
+    """The number of the last record of a chain that a host's copy holds together with all before it."""
+    there = {record.hash for record in copy}
+    return next((record.seq - 1 for record in chain if record.hash not in there), chain[-1].seq if chain else 0)
 
 
 def chain_there(
@@ -182,17 +193,18 @@ def chain_there(
 
     with ThreadPoolExecutor(max(1, min(8, len(names))), thread_name_prefix="records") as pool:
         answers = list(pool.map(read, names))
-    copies, silent = [], []
+    copies: dict[str, Sequence[Record]] = {}
+    silent = []
     for name, answer in zip(names, answers, strict=True):
         if isinstance(answer, str):
-            copies.append(parse_lines(answer))
+            copies[name] = parse_lines(answer)
         elif every:
             raise answer
         else:
             silent.append(name)
-    chain = longest(copies)
+    chain = longest(copies.values())
     longer = chain and (known is None or chain[-1].seq > known.seq)
-    return There(chain, believe(run, chain, environment) if longer else None, tuple(silent))
+    return There(chain, believe(run, chain, environment) if longer else None, tuple(silent), copies)
 
 
 def seen_together(own: Sequence[Record], there: Sequence[Record]) -> tuple[list[Record], int]:

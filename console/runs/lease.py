@@ -192,6 +192,14 @@ class Leases:
         """Whether a run holds a claim in this store."""
         return bool(self._database.rows("SELECT 1 FROM claim WHERE name = ? AND run = ?", (name, run)))
 
+    def frozen(self, run: str, patience_s: float) -> Process | None:
+        """The holder, if it lives on this machine and has let its lease run out so long ago: it does not move."""
+        rows = self._database.rows("SELECT owner, until FROM lease WHERE run = ?", (run,))
+        if not rows:
+            return None
+        holder, overdue_s = _process(rows[0][0]), time.time() - float(rows[0][1])
+        return holder if overdue_s > patience_s and holder.alive else None
+
     def heard(self, run: str, lease_s: float) -> float:
         """When the run's runner last renewed its lease, unix seconds; 0 where it gave the lease back, or had none."""
         rows = self._database.rows("SELECT until FROM lease WHERE run = ?", (run,))

@@ -61,10 +61,10 @@ def way_out(environment: Environment, host: str) -> tuple[str, ...]:
 
 
 def later_way_out(run: str, hosts: Sequence[str], host: str) -> str:
-    """What can be done about a host that does not answer, in a run that was begun: a sentence for the end of others."""
+    """What can be done about a host that does not answer, in a run that was begun: a line, empty where nothing can."""
     if host not in hosts or len(hosts) < 2:
         return ""
-    return f" If {host} does not come back, do without it: quarterdeck runs resume|undo|leave {run} --without {host}"
+    return f"If {host} does not come back, do without it: quarterdeck runs resume|undo|leave {run} --without {host}"
 
 
 def looked_at(environment: Environment, names: Sequence[str]) -> Mapping[str, str]:

@@ -63,6 +63,10 @@ class Owner:
         process = Process(self.pid, self.start, self.boot, self.machine)
         return process.here and (not process.alive or process == Process.me())
 
+    def of_process(self, process: Process | None) -> bool:
+        """Whether it is that very process."""
+        return process == Process(self.pid, self.start, self.boot, self.machine)
+
     def line(self) -> str:
         """The content of owner.json: one line, no spaces, so that a script can look for `"run":"…"`."""
         return json.dumps(asdict(self), separators=(",", ":"), ensure_ascii=True)

@@ -134,6 +134,10 @@ class RunView:
     cancel: Mapping[str, Any] | None = None
     question: str = ""
     choices: tuple[str, ...] = ()
+    asked_about: str = ""
+    """The step that the newest question is about, where it is about one that has not begun."""
+    agreed: set[str] = field(default_factory=set)
+    """Steps that ask before they begin, and to which a person has agreed."""
     decision: Mapping[str, Any] | None = None
     """The answer to the newest question, until it has been acted on."""
     parked: Parked | None = None
@@ -288,6 +292,7 @@ def apply(view: RunView, record: Record) -> None:
             view.cancel = body
         case "question":
             view.question, view.choices, view.decision = str(body["text"]), tuple(body["choices"]), None
+            view.asked_about = str(body.get("step", ""))
         case "step.left":
             step = view.steps[body["step"]]
             step.state, step.evidence = "left", str(body.get("evidence", ""))
@@ -302,6 +307,9 @@ def apply(view: RunView, record: Record) -> None:
                 )
             elif body["choice"] == "resume":
                 view.cancel = None
+                if view.asked_about:
+                    view.agreed.add(view.asked_about)
+            view.asked_about = ""
         case "run.reopened":
             _leave_out(view, body)
             view.state, view.ending, view.closed_at, view.undo_wanted = "undoing", None, 0.0, True

@@ -24,7 +24,6 @@ class Likely(NamedTuple):
     profile: str
     """The key under which the store keeps its profile."""
     environment: str
-    action: str
 
 
 class Reaching:

@@ -41,7 +41,7 @@ def recover(engine: Engine) -> Way | None:
         elif seen.state == "unknown" and retry:
             outcome = _checked_only(engine, step)
             if outcome is None:
-                seen.state = "waiting"  # its check says that it did not happen: it is done like any other
+                seen.state = "waiting"  # it did not happen, says its check, or it only looks: done like any other
                 continue
         elif seen.state == "failed" and retry:
             seen.state = "waiting"
@@ -55,6 +55,9 @@ def recover(engine: Engine) -> Way | None:
         else:
             continue
         way = settle(engine, step, seen.attempt, outcome)
+        if way == "failed" and outcome is DIED and step.attempts > 1:
+            seen.state = "waiting"  # cut off in the middle, and the check says no: another attempt, as its plan allows
+            continue
         worst = max(worst, way, key=lambda one: _WORSE[one])
     return None if worst == "done" else worst
 
@@ -108,7 +111,12 @@ def _elsewhere(engine: Engine, step: Step) -> Outcome | None:
 
 
 def _checked_only(engine: Engine, step: Step) -> Outcome | None:
-    """A person said to go on: the check decides what happened; without one the step is taken for done by their word."""
+    """A person said to go on: the check decides what happened; without one the step is taken for done by their word.
+
+    None: it is to be done again. What only looks is always looked at again: nobody's word opens a closed gate.
+    """
+    if step.check is None and not step.run.writes:
+        return None
     if step.check is None:
         return Outcome(verdict="yes", evidence="taken for done, as the operator decided")
     began = time.monotonic()

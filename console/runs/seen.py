@@ -51,6 +51,8 @@ class Seen:
     """It has the claim on its environment, in this store: it is parking, or goes on from that."""
     waits: str = ""
     """Why a living runner does not go on with it though its wait is over, in a sentence."""
+    frozen: Process | None = None
+    """Its runner, where that lives on this machine and has not been heard of for long: whoever goes on ends it."""
     silent: tuple[str, ...] = ()
     """Hosts of it that were asked what they know, and did not answer."""
 

@@ -77,7 +77,7 @@ def take(engine: Engine, fresh: bool = False) -> None:
 def _cannot(engine: Engine, error: Exception) -> int:
     """A run that was begun stays as it is."""
     host = error.host if isinstance(error, HostUnreachable) else ""
-    engine.say(f"cannot go on: {error}{left_out.later_way_out(engine.run_id, engine.hosts, host)}")
+    engine.say(f"cannot go on: {error}\n{left_out.later_way_out(engine.run_id, engine.hosts, host)}".rstrip())
     return UNFINISHED_CODE
 
 

@@ -101,12 +101,12 @@ def behind(
 
 
 def not_taken_back(records: Mapping[str, Sequence[Release]], live: Mapping[str, str | None]) -> dict[str, str]:
-    """Host to a sentence, where a release is live that was taken back on the others without it."""
+    """Host to a sentence, where a release is live that was taken back on the others: it was left out of that undo."""
     every = {one.id: one for one in of_hosts(records)}
     said = {}
     for host, id_ in live.items():
         release = every.get(id_ or "")
-        if release is not None and release.undone:
+        if release is not None and release.undone and host in release.without:
             said[host] = (
                 f"{host} still has {release.shown()}, which was taken back on the others without it: deploy or roll "
                 "back with it."

@@ -53,7 +53,7 @@ class HostView(NamedTuple):
     state: State
     problem: str = ""
     behind: str = ""
-    """A sentence where it was left out of the live release and does not have it yet."""
+    """A sentence where it was left out of the live release and does not have it yet, or has one that was taken back."""
 
 
 class EnvironmentView(NamedTuple):

@@ -9,6 +9,7 @@ from console.watch.views import ItemView
 from screens.panes.pane import Pane
 from screens.theme import BRAILLE, Symbols, Tone
 from screens.widgets.table import Cell, Column, Row, RowTable
+from screens.words import moment
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -52,6 +53,8 @@ class ChecklistPane(Pane):
         super().__init__(id, symbols)
         self.table = RowTable(COLUMNS, header=False, symbols=symbols, empty=NONE)
         self.items: dict[str, ItemView] = {}
+        self.live_of = ""
+        """The environment of which live rows were drawn last: the cursor begins at the top, where what is wrong is."""
 
     def body(self) -> ComposeResult:
         yield self.table
@@ -79,6 +82,10 @@ class ChecklistPane(Pane):
         rank = {"conflict": 0, "failed": 0, "unknown": 1, "open": 2}
         ordered = sorted(view.items, key=lambda one: rank.get(one.state, 3)) if not view.stale else view.items
         self.table.show([self._row(one, view.stale) for one in ordered])
+        live = "" if view.stale else self.environment
+        if live and live != self.live_of:
+            self.table.select(ordered[0].id)
+        self.live_of = live
 
     def _row(self, one: ItemView, stale: bool) -> Row:
         glyph, word, tone = item_mark(one.state, self.symbols)
@@ -101,10 +108,25 @@ class ChecklistPane(Pane):
         self.do_open()
 
     def do_open(self) -> None:
-        if (key := self.table.cursor_key) is not None:
-            item = self.items[key]
-            word = item_mark(item.state, self.symbols)[1]
-            self.deck.explain("item", item.id, f"{item.title}: {word}. {item.evidence}".strip())
+        """Everything that is known of the chosen item."""
+        from screens.detail import TextScreen
+
+        if (key := self.table.cursor_key) is None:
+            return
+        item, now = self.items[key], self.deck.bridge.clock()
+        checked = f"by the check {item.probe}: v asks it now" if item.probe else "by a person: space ticks it"
+        facts = [
+            ("state", item_mark(item.state, self.symbols)[1]),
+            ("since", moment(item.at, now)),
+            ("evidence", item.evidence),
+            ("by", item.by),
+            ("decided", checked),
+            ("part", item.group),
+            ("item", item.id),
+        ]
+        self.app.push_screen(
+            TextScreen(self.deck.bridge, self.environment, "item", item.title, [one for one in facts if one[1]])
+        )
 
     def do_filter(self) -> None:
         self.filter_rows(self.table)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from console.feeds.line import readable
 from screens.panes.pane import Pane
 from screens.theme import BRAILLE, Symbols
 from screens.widgets.log_view import REMOTE_BYTES, LogView, remote
+from screens.words import moment
 
 if TYPE_CHECKING:
     from screens.panes.filtering import FilterLine
@@ -60,8 +62,12 @@ class LogPane(Pane):
         from screens.detail import TextScreen
 
         if (line := self.view.chosen) is not None:
-            head = " ".join(word for word in (line.source, line.level or "") if word)
-            self.app.push_screen(TextScreen(self.deck.bridge, self.environment, "log line", f"{head}\n\n{line.text}"))
+            when = moment(line.at, self.deck.bridge.clock()) if line.at else ""
+            head = "  ".join(word for word in (line.source, line.level or "", when) if word)
+            facts = [("", readable(line.text))]
+            if line.text != facts[0][1]:
+                facts += [("", ""), ("", line.text)]
+            self.app.push_screen(TextScreen(self.deck.bridge, self.environment, "log line", head, facts))
 
     def do_filter(self) -> None:
         from screens.panes.filtering import FilterLine

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from textual.strip import Strip
 
+from console.feeds.line import readable
 from console.watch.views import EnvironmentView, ServiceView
 from screens.panes.pane import Pane
 from screens.theme import BRAILLE, Symbols, mark
@@ -17,6 +19,8 @@ from screens.words import lasting, moment, state_words
 if TYPE_CHECKING:
     from textual.app import ComposeResult
 
+LAST_LINES = 8
+"""Of a service's log below what explains its state."""
 COLUMNS = (
     Column("", 1),
     Column("service", 11, grow=4),
@@ -148,7 +152,14 @@ class ServicesPane(Pane):
 
             self.app.push_screen(RunScreen(self.deck.bridge, self.environment, name))
         else:
-            self.deck.explain(kind, name, meanwhile)
+            below = ("Its last lines", self._last_lines(name)) if kind == "service" else ("", ())
+            self.deck.explain(kind, name, meanwhile, below)
+
+    def _last_lines(self, service: str) -> list[str]:
+        """What the service has written last, as far as it was followed: why it is down is often there."""
+        known, now = self.known.logs.get(self.environment, ()), self.deck.bridge.clock()
+        own = list(islice((one for one in reversed(known) if one.source.partition("@")[0] == service), LAST_LINES))
+        return [f"{moment(one.at, now) if one.at else '':<8}  {readable(one.text)}" for one in reversed(own)]
 
     def do_filter(self) -> None:
         self.filter_rows(self.table)

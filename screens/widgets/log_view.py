@@ -291,11 +291,15 @@ class LogView(LinesWidget, can_focus=True):
         """Plain text of the lines between mark and chosen line, both included; of the chosen line without a mark."""
         if not len(self.buffer):
             return ""
-        here = self._last_number() if self._following else self._cursor
-        ends = sorted((here, here if self._marked is None else self._marked))
-        first, last = self.buffer.place(ends[0]), self.buffer.place(ends[1] + 1)
+        first, last = self._marked_ends()
         lines = (self.buffer.line(self.buffer.shown(i)) for i in range(first, last))
         return "\n".join(plain(line, self.options, self.zone) for line in lines)
+
+    def _marked_ends(self) -> tuple[int, int]:
+        """The places of the first line that would be copied, and behind the last."""
+        here = self._last_number() if self._following else self._cursor
+        ends = sorted((here, here if self._marked is None else self._marked))
+        return self.buffer.place(ends[0]), self.buffer.place(ends[1] + 1)
 
     # drawing
 
@@ -400,7 +404,7 @@ class LogView(LinesWidget, can_focus=True):
             say(f"NOT following{new}", "warn")
         active = [one for one in buffer.filters if one.on]
         if active:
-            say(" ".join(one.text for one in active), "key")
+            say(" ".join(f"/{one.text}" for one in active), "key")
             say(f"{buffer.hidden} hidden")
         if buffer.scanning:
             say("still looking")
@@ -413,7 +417,8 @@ class LogView(LinesWidget, can_focus=True):
         if buffer.first:
             say(f"{buffer.first} dropped")
         if self._marked is not None:
-            say("marked", "key")
+            first, last = self._marked_ends()
+            say(f"{last - first} line{'s' if last - first > 1 else ''} marked", "key")
         if self.options.wrap:
             say("wrapped")
         return strip_of(parts, width, self.tone("dim"))

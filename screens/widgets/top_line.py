@@ -75,7 +75,8 @@ class TopLine(EdgeLine):
         state = self._state
         name = state.environment.upper() if state.production else state.environment
         glyph = self.symbols.production if state.production else ""
-        environment = Piece(f" {f'{glyph} {name}'.strip()} ", "production" if state.production else "env")
+        words = f" {f'{glyph} {name}'.strip()} " if name else ""
+        environment = Piece(words, "production" if state.production else "env")
         mode: Tone = "warn" if state.armed else "plain"
         armed = f"{self.symbols.armed} {state.mode}" if state.armed else state.mode
         running, lock = state.running.split(":")[0], state.lock.split(":")[0]
@@ -101,7 +102,7 @@ class TopLine(EdgeLine):
         word = bar + screen.split(" ")[0] if screen else ""
         where = Piece(bar + screen if screen else "", "strong", 8, word, word)
         shown = fitting([system, where, environment, *rest], width - 1)
-        parts: list[Part] = []
+        parts: list[Part] = [] if shown and shown[0].text.startswith(" ") else [(" ", self.tone("plain"))]
         for i, piece in enumerate(shown):
             if i:
                 parts.append(("  ", self.tone("plain")))

@@ -11,7 +11,7 @@ import os
 import re
 from pathlib import Path
 
-from console.runs.api import Command, Effect, Plan
+from console.runs.api import Command, Effect, Park, Plan
 from console.stacks.known import fixed_scripts
 
 PLANS = Path(__file__).parent / "plans"
@@ -19,7 +19,9 @@ SCRIPTS = fixed_scripts()
 WRITE = os.environ.get("WRITE_PLANS") == "1"
 
 
-def effect(what: Effect) -> str:
+def effect(what: Effect | Park) -> str:
+    if isinstance(what, Park):
+        return f"park {what.seconds:g} s; still {', '.join(what.still)}"
     if not isinstance(what, Command):
         return f"{what.name} {json.dumps(what.args, sort_keys=True, ensure_ascii=False)} within {what.deadline_s:g} s"
     words = list(what.argv)
@@ -44,6 +46,8 @@ def rendered(plan: Plan) -> str:
     for step in plan.steps:
         lines += ["", f"{step.id} ({step.host or 'here'}) after {', '.join(step.needs) or 'nothing'}: {step.title}"]
         lines.append(f"  attempts {step.attempts}, cancel {step.cancel}, {step.certainty}")
+        if step.asks:
+            lines.append(f"  asks: {step.asks}")
         lines += [f"  gate {gate.id}: {effect(gate.check)}" for gate in step.gates]
         for name in ("run", "check", "undo", "undo_check"):
             what = getattr(step, name)

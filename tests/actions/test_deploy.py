@@ -258,6 +258,37 @@ def test_a_process_stack_is_planned_by_the_same_action() -> None:
     matches("deploy-process", planned(given))
 
 
+def test_a_process_that_runs_its_image_already_is_said_to_keep_running() -> None:
+    """Before the first release it has no label; the script leaves it alone all the same."""
+    process = ProcessSpec(
+        environment="staging",
+        directory="/srv/demo",
+        state="/srv/demo/.quarterdeck",
+        services=tuple(
+            ServiceSpec(name=name, health="http", path="/health", argv=("serve", "{port}"), routes=(f"/{name}",))
+            for name in ("backend", "web")
+        ),
+        artifacts="/srv/releases/{release}",
+        proxy="127.0.0.1:8080",
+        ports=(8081, 8089),
+    )
+    old, new = "/srv/releases/1.0.0", "/srv/releases/1.1.0"
+    base = ground("a")
+    runs = tuple(one.model_copy(update={"image": old, "digest": old}) for one in base.live.services)
+    live = base.live.model_copy(update={"services": runs})
+    assert all(one.runs == old and not one.release for one in live.services)
+    there = base.model_copy(update={"live": live, "files": {}, "env_keys": None, "images": (old, new)})
+    given = DeployFacts(
+        site=Site(environment="staging", spec=process, grounds=(there,)),
+        candidate="1.1.0",
+        images={"backend": new, "web": old},
+    )
+    plan = planned(given)
+    table = next(one for one in plan.blocks if one.kind == "table" and one.title == "Images")
+    assert [row[-1] for row in table.rows] == ["replaced", "keeps running"]
+    assert "backend will be replaced" in next(one.shown for one in plan.steps if one.id == "up")
+
+
 def test_the_check_of_a_step_gets_a_container_name_that_docker_takes() -> None:
     migrate = next(step for step in planned(MIGRATING).steps if step.id == "migrate")
     assert isinstance(migrate.check, Command)

@@ -193,7 +193,11 @@ def test_a_run_gets_only_the_credentials_of_its_own_environment() -> None:
         get("theirs")
 
 
-WORDS = ("console/runs/engine.py", '{self.plan.title}: done.")', '{self.plan.title}: done by the new one.")')
+WORDS = (
+    "console/runs/engine.py",
+    "{self.plan.title}: done{without}.",
+    "{self.plan.title}: done by the new one{without}.",
+)
 UPGRADING = """
 from pathlib import Path
 from tests.console.runs.tally import ACTION as ACTION

@@ -15,6 +15,7 @@ PROGRAMS = {
     "/usr/sbin/sshd": "openssh-server",
     "/usr/bin/ssh": "openssh-client",
     "docker-registry": "docker-registry",
+    "haproxy": "haproxy",
     "prometheus": "prometheus",
     "prometheus-node-exporter": "prometheus-node-exporter",
     "psql": "postgresql-client",

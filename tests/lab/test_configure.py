@@ -15,8 +15,10 @@ from tests.lab.places import APP_DIRECTORY
 from tests.lab.routing_ml import profile
 from tests.lab.system import JWT_SECRET, SMOKE_PASSWORD
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(900)
 
+SLOW_S = 240.0
+"""On a machine with much to do a one-off container takes its time."""
 NEW_JWT = "a-new-jwt-secret-Kq83-that-nobody-has-seen"
 BROKEN = "postgresql://nobody:wr0ng-canary-password@127.0.0.1:1/none"
 TEMPLATE = """\
@@ -71,9 +73,9 @@ def test_configure_and_rollback(lab: Lab, system: System, op1: Person) -> None:
     secrets = (JWT_SECRET, NEW_JWT, SMOKE_PASSWORD, "wr0ng-canary-password", PASSPHRASE)
 
     # The file that the team wrote by hand is what the template makes: nothing to do.
-    refused = op1.run("configure")
+    refused = op1.run("configure", timeout_s=SLOW_S)
     assert (refused.code, "are as they would be written" in refused.said) == (4, True), refused
-    done = op1.run("deploy", candidate="1.1.0")
+    done = op1.run("deploy", candidate="1.1.0", timeout_s=SLOW_S)
     assert done.code == 0, done
     first = env.read_text()
 
@@ -86,7 +88,7 @@ def test_configure_and_rollback(lab: Lab, system: System, op1: Person) -> None:
     status = op1("status")
     assert "JWT_SECRET differs" in status.said, status
     with watched_processes(secrets) as found:
-        done = op1.run("configure")
+        done = op1.run("configure", timeout_s=SLOW_S)
     assert done.code == 0, done
     assert found == [], "a secret was seen in the arguments or the environment of a process"
     assert f"JWT_SECRET={NEW_JWT}\n" in env.read_text() and JWT_SECRET not in env.read_text()
@@ -102,7 +104,7 @@ def test_configure_and_rollback(lab: Lab, system: System, op1: Person) -> None:
     # What does not start is taken back, by value.
     keep(op1, "database-url", BROKEN)
     mended = env.read_bytes()
-    done = op1.run("configure")
+    done = op1.run("configure", timeout_s=SLOW_S)
     assert done.code == 1 and done.out.startswith("failed, undone:"), done
     assert env.read_bytes() == mended and system.healthy()
     assert not system.host.path(f"{APP_DIRECTORY}/.quarterdeck/kept").exists()
@@ -110,14 +112,14 @@ def test_configure_and_rollback(lab: Lab, system: System, op1: Person) -> None:
 
     # A release with a new setting, then back: the old template with today's secret.
     template(op1, lab, "START_DELAY=0\n")
-    assert op1.run("deploy", candidate="1.1.0").code == 0
+    assert op1.run("deploy", candidate="1.1.0", timeout_s=SLOW_S).code == 0
     assert "START_DELAY=0\n" in env.read_text()
     env.write_text(env.read_text().replace("RELEASE=1.1.0", "RELEASE=changeme") + "BY_HAND=1\n")
     said = op1("status").said
     assert "BY_HAND is not in the template" in said and "RELEASE has a placeholder" in said, said
     doctor = op1("doctor", "staging")
     assert "BY_HAND" in doctor.out, doctor
-    done = op1.run("rollback", to="r2")
+    done = op1.run("rollback", to="r2", timeout_s=SLOW_S)
     assert done.code == 0, done
     assert env.read_text() == first.replace(JWT_SECRET, NEW_JWT)
     assert system.request("GET", "/api/me", token=system.login())[0] == 200

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.lab.lab import Lab, LabHost
-from tests.lab.person import Done, Person, no_leftovers, person
+from tests.lab.person import Done, Person, no_leftovers, person, until
 from tests.lab.places import APP_DIRECTORY, HOSTS
 from tests.lab.routing_ml import profile
 
@@ -82,6 +82,35 @@ def test_cut_off_left_out_behind_and_brought_level(lab: Lab, hosts: dict[str, La
     everywhere = op1.run("deploy", candidate="1.1.0")
     assert everywhere.code == 0, everywhere
     assert [runs(host) for host in hosts.values()] == [[new], [new], [new]]
+
+
+def test_one_that_burns_down_under_a_deploy_does_not_keep_the_others(
+    lab: Lab, hosts: dict[str, LabHost], op1: Person
+) -> None:
+    """The runner dies while the first host is changed, and the second burns down before anybody goes on."""
+    new, burnt = lab.digest(SERVICE, "1.1.0"), HOSTS[1]
+    assert op1.run("deploy", candidate="1.0.0").code == 0
+    run = op1.run("deploy", "--detach", candidate="1.1.0").out.strip()
+    until(lambda: f"up.{HOSTS[0]}" in done(op1, run), 90, "the first host was never changed")
+    op1.kill_runners()
+    with cut(hosts[burnt]):
+        kept = op1("runs", "resume", run, "--yes")
+        assert kept.code == 6 and f"--without {burnt}" in kept.said, kept
+        gone_on = op1("runs", "resume", run, "--yes", "--without", burnt, "--reason", "it burnt down")
+        assert gone_on.code == 0 and "nothing more is done there" in gone_on.err, gone_on
+        assert [runs(hosts[name]) for name in HOSTS if name != burnt] == [[new], [new]]
+    shown = op1.shown(run)
+    assert shown["without"] == [burnt] and shown["line"]["state"] == "succeeded"
+    assert f"{burnt} is behind: it was left out of r2" in states(op1("status", "--json"))[burnt]["behind"]
+    level = op1.run("level")
+    assert level.code == 0, level
+    assert [runs(host) for host in hosts.values()] == [[new], [new], [new]]
+    assert not any(host["behind"] for host in states(op1("status", "--json")).values())
+
+
+def done(one: Person, run: str) -> list[str]:
+    """Ids of the steps that are done."""
+    return [step["id"] for step in one.shown(run)["steps"] if step["state"] == "done"]
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ import pytest
 
 from profiles.envfiles import is_placeholder
 from profiles.errors import ProfileErrors
+from profiles.inline import templates_of
 from profiles.loader import load_profile
 from profiles.models import EnvironmentFile, FileSecret, FileVariable, Profile, secret_names
 
@@ -146,3 +147,9 @@ def test_placeholders(word: str) -> None:
 @pytest.mark.parametrize("word", ["", "x", "todos", "a<b>", "change", "yours", "info", "0"])
 def test_values_that_only_look_a_little_like_one(word: str) -> None:
     assert not is_placeholder(word)
+
+
+def test_what_looks_like_a_secret_that_is_written_out_is_a_warning(tmp_path: Path) -> None:
+    made = "API_PASSWORD=correct-horse\nTOKEN_TTL=30\nDB_PASSWORD={secret: jwt}\nSECRET_KEY=\n"
+    (sentence,) = templates_of(loaded(tmp_path, made))
+    assert "env.template: API_PASSWORD looks like a secret" in sentence and "correct-horse" not in sentence

@@ -46,7 +46,7 @@ CASES: list[tuple[str, str, str, list[str]]] = [
         [
             "shop.yaml:11:3: environments.production.images: `images` is not known here. `images` "
             "belongs under `stack`. Known here: title, production, colour, hosts, directory, state, "
-            "stack, urls, feeds, panels, probes, smoke, checklists, commands, policy, inherit.",
+            "stack, urls, files, feeds, panels, probes, smoke, checklists, commands, rotations, policy, inherit.",
         ],
     ),
     (

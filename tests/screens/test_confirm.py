@@ -397,6 +397,10 @@ def test_a_run_that_is_undone_has_no_tick_and_another_steps_output_is_gone_at_on
     asyncio.run(drive())
 
 
+def _asked(session: FixedSession, method: str) -> bool:
+    return method in session.names()
+
+
 def test_a_decision_that_cannot_be_made_now_says_so_and_is_not_in_the_key_line() -> None:
     async def drive() -> None:
         for run, keys, said in (
@@ -408,7 +412,7 @@ def test_a_decision_that_cannot_be_made_now_says_so_and_is_not_in_the_key_line()
             async with driven(session) as console:
                 console.app.push_screen(RunScreen(console.app.bridge, PRODUCTION, run))
                 await console.at("RunScreen")
-                await console.until(partial(lambda one: "run" in one.names(), session), "the run")
+                await console.until(partial(_asked, session, "run"), "the run")
                 await console.pilot.pause(0.1)
                 assert not set(keys) & {row[1:2] for row in console.text.splitlines()[-1].split("   ")}
                 for key in keys:
@@ -467,5 +471,27 @@ def test_an_ending_that_the_title_says_already_is_not_said_again() -> None:
             console.app.push_screen(RunScreen(console.app.bridge, PRODUCTION, "r-0040"))
             await console.shows(" Failed at smoke.")
             assert "undone: Failed" not in console.text
+
+    asyncio.run(drive())
+
+
+def test_to_undo_a_run_that_is_over_production_is_typed_and_elsewhere_a_y_does() -> None:
+    async def drive() -> None:
+        for environment, keys in ((PRODUCTION, ("y", "enter")), (STAGING, ("n",))):
+            session = FixedSession()
+            run = "r-0039" if environment == PRODUCTION else "r-0038"
+            session.shown[run] = session.shown[run]._replace(can=("undo",))
+            async with driven(session, environment) as console:
+                console.app.push_screen(RunScreen(console.app.bridge, environment, run))
+                await console.shows("u Undo the run")
+                await console.press("u")
+                await console.at("TypedScreen" if environment == PRODUCTION else "QuestionScreen")
+                await console.press(*keys)
+                await console.at("RunScreen")
+                assert "answer" not in session.names()
+                await console.press("u")
+                await console.at("TypedScreen" if environment == PRODUCTION else "QuestionScreen")
+                await console.press(*((*PRODUCTION, "enter") if environment == PRODUCTION else ("y",)))
+                await console.until(partial(_asked, session, "answer"), "the undo")
 
     asyncio.run(drive())

@@ -426,3 +426,44 @@ def test_why_no_panel_can_be_read_is_said_once_and_their_values_stay_below_one_a
             assert len(rows) == len(panels) and len({row.rindex("02:14:") for row in rows}) == 1
 
     asyncio.run(drive())
+
+
+def test_what_explains_a_service_ends_with_its_last_lines() -> None:
+    async def drive() -> None:
+        session = FixedSession()
+        async with driven(session) as console:
+            assert session.listener is not None
+            said = '{"msg": "cannot open the model", "path": "/models/7"}'
+            session.listener.logs(PRODUCTION, [LogLine(NOW, "frontend-prediction", said, "error")])
+            session.listener.logs(PRODUCTION, [LogLine(NOW, "backend", "not of this service", "info")])
+            await console.until(
+                lambda: any("not of this" in one.text for one in console.app.bridge.known.logs[PRODUCTION])
+            )
+            await console.press("enter")
+            await console.at("DetailScreen")
+            await console.shows("Its last lines")
+            await console.shows("cannot open the model path=/models/7")
+            assert "not of this service" not in console.text
+
+    asyncio.run(drive())
+
+
+def test_an_item_of_the_checklist_opens_under_its_title_with_who_and_what_decides_it() -> None:
+    async def drive() -> None:
+        session = FixedSession()
+        async with driven(session) as console:
+            await console.press("tab")
+            assert isinstance(console.screen, Dashboard) and console.screen.pane() == "checklist"
+            await console.press("enter")
+            await console.at("TextScreen")
+            await console.shows("Certificate valid for 30 days")
+            for fact in (
+                "state     contradicted",
+                "evidence  ends in 12 days",
+                "by the check probe: v asks it now",
+                "part      Edge",
+            ):
+                assert fact in console.text
+            assert "explain" not in session.names()
+
+    asyncio.run(drive())

@@ -72,7 +72,7 @@ def made(console: Driver) -> dict[str, Callable[[], Deck[Any]]]:
         "RemoveScreen": lambda: RemoveScreen(*here, session.credentials()[1]),
         "StoreScreen": lambda: StoreScreen(*here, session.credentials()[1]),
         "DetailScreen": lambda: DetailScreen(*here, "service", MARKER, MARKER),
-        "TextScreen": lambda: TextScreen(*here, MARKER, MARKER),
+        "TextScreen": lambda: TextScreen(*here, MARKER, MARKER, ((MARKER, MARKER), ("", MARKER))),
         "FormScreen": lambda: FormScreen(*here, "deploy", {FIELDS[0].name: MARKER}),
         "HelpScreen": lambda: HelpScreen(*here, takers),
         "LockScreen": lambda: LockScreen(*here),

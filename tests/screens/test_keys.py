@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
+from console.answers import NoProfile
 from screens.help import MOVING
 from screens.page import Page
 from screens.panes.logs import LogsPane
+from screens.plan import PlanScreen
 from screens.runs import RunsScreen
 from screens.widgets.table import RowTable
 from tests.screens.driving import driven
@@ -88,5 +90,40 @@ def test_the_keys_that_the_help_says_move_do_move() -> None:
                     await console.until(lambda: page.scroll_y > 0, on)
                     await console.press(back)
                     await console.until(lambda: page.scroll_y == 0, back)
+
+    asyncio.run(drive())
+
+
+def test_r_where_no_run_waits_is_answered() -> None:
+    async def drive() -> None:
+        async with driven(FixedSession(quiet=True)) as console:
+            await console.press("r")
+            await console.shows("No run waits for anybody.")
+
+    asyncio.run(drive())
+
+
+def test_a_plan_says_who_holds_the_environment_now() -> None:
+    async def drive() -> None:
+        for held, said in ((True, "Locked by ada@bastion: CHG-311: new model. Until it is free"), (False, "")):
+            session = FixedSession(quiet=True)
+            session.lock_held = held
+            async with driven(session) as console:
+                await console.pilot.pause(0.1)
+                console.app.push_screen(PlanScreen(console.app.bridge, session.plan("deploy", PRODUCTION, {})))
+                await console.at("PlanScreen")
+                await console.shows("If it fails  Undo puts 1.4.2 back")
+                assert ("Until it is free" in console.text) is held and said in console.text
+
+    asyncio.run(drive())
+
+
+def test_where_no_environment_is_known_the_top_line_says_nothing_of_one() -> None:
+    async def drive() -> None:
+        session = FixedSession(first_time=True)
+        session.refuse["open"] = NoProfile("There is no profile.")
+        async with driven(session, None, live=False) as console:
+            await console.at("WelcomeScreen")
+            assert console.text.splitlines()[0].strip() == "no profile yet  keyring open"
 
     asyncio.run(drive())

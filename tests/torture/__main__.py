@@ -14,7 +14,10 @@ from typing import cast
 from tests.torture import report
 from tests.torture.cells import Part, keep, kept, results, run, source
 
-PARTS = ("kills", "races", "frozen", "steps", "faults")
+PARTS = (
+    *("kills", "steps", "races", "frozen", "faults", "agents", "notice"),
+    *("text", "canaries", "terminal", "costs"),
+)
 
 
 def part(name: str) -> Part:
@@ -43,6 +46,9 @@ def main(argv: list[str]) -> int:
     bad = 0
     for name in [] if given.report else wanted:
         bad += _run(part(name), seed, given, until)
+        for control in [] if given.cell else report.blind(part(name), kept(results(name, seed))):
+            print(f"{name}: with {control} off nothing was counted: its zeros say nothing", flush=True)
+            bad += 1
     if not given.cell:
         report.write([part(name) for name in PARTS], seed)
     return 1 if bad else 0

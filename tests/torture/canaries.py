@@ -1,12 +1,10 @@
-"""Canary secrets × forms × split points × sinks: what of them is found where it may not be.
-
-    python -m tests.torture.canaries
+"""Part 8: canary secrets × forms × split points × sinks: what of them is found where it may not be.
 
 Streams (a run's spool, log lines on their way to a screen, standard error and a runner's log) get every form cut in two
 at every place; sinks of whole texts get it once. The forms are computed here, not by the code under test. What the
 redactor cannot find, and so is not tried, is in `console.text.encodings.GAPS` and docs/security.md.
 
-`a_run` is one real run with a runner of its own whose steps print, say, return and raise the secret.
+`canary_run.py` is one real run with a runner of its own whose steps print, say, return and raise the secret.
 """
 
 from __future__ import annotations
@@ -14,21 +12,19 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import os
-import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
-from unittest import mock
 
 from console.answers import AskFailed
 from console.feeds.docker_logs import Position, Reader
 from console.feeds.follow import Source, follow_file
 from console.feeds.line import LogLine, readable
-from console.hosts.base import Result
+from console.hosts.base import Result as HostResult
 from console.live.masked import masked
 from console.runs.journal import Journal
 from console.runs.spool import Spool
@@ -40,8 +36,25 @@ from console.text.secret import Secret
 from console.text.writer import SafeWriter
 from console.watch.views import EnvironmentView, RunLine, ServiceView
 from tests.console.text.test_redact import CANARIES, encodings, printed
+from tests.torture.canary_run import a_run
+from tests.torture.cells import Cell, Result, Worker
 
-ROOT = Path(__file__).parents[2]
+NAME = "canaries"
+TITLE = "Canary secrets"
+ABOUT = (
+    "Secrets in every form that a tool prints them in (as they are, percent-encoded, as JSON, quoted, base64 at "
+    "three offsets, hexadecimal …), cut in two at every place where a sink takes a text in parts, into every sink. "
+    "One cell is one secret in all its forms into one sink. And real runs, with runners of their own, whose steps "
+    "print, say, return and raise a secret: all files here and on the host (store, spool, runner's log, journal), "
+    "arguments and environment of every process. What no form covers is in [security.md](security.md)."
+)
+COUNTS = {"leaks": "leaks"}
+FIGURES = {"cases": "cases", "forms": "forms of secrets", "places": "files looked through"}
+LAB = False
+REAL = "a real run"
+COUNT = 5
+CONTROLS = 1
+MUST_COUNT = ("redactor",)
 
 
 @dataclass
@@ -103,11 +116,11 @@ class FileLogSink:
     def put(self, first: bytes, second: bytes) -> None:
         stop = threading.Event()
 
-        def run(command: Any, on_output: Any, cancel: Any) -> Result:
+        def run(command: Any, on_output: Any, cancel: Any) -> HostResult:
             on_output("out", first)
             on_output("out", second)
             stop.set()
-            return Result(0, b"", b"", "exited", 0.0)
+            return HostResult(0, b"", b"", "exited", 0.0)
 
         host: Any = self
         host.run = run
@@ -246,12 +259,16 @@ SINKS: dict[str, Callable[[Redactor, Path], Sink]] = {
 }
 
 
-def matrix(*, guarded: bool = True, every: int = 1, only: tuple[str, ...] = ()) -> Figures:
-    """Try all of it. `every`: only each so many-eth split point; `only`: these sinks. `guarded` False: the control."""
-    found = Figures(secrets=len(CANARIES))
+def matrix(
+    *, guarded: bool = True, every: int = 1, only: tuple[str, ...] = (), secrets: Sequence[str] = tuple(CANARIES)
+) -> Figures:
+    """Try all of it. `every`: only each so many-eth split point; `only`: these sinks, of `secrets`. `guarded` False:
+    the control."""
+    found = Figures(secrets=len(secrets))
     names = only or tuple(SINKS)
     redactor = Redactor({name: Secret(value) for name, value in CANARIES.items()} if guarded else {})
-    for secret, value in CANARIES.items():
+    for secret in secrets:
+        value = CANARIES[secret]
         wanted = encodings(value)
         for how, form in printed(value).items():
             if how not in wanted or not form:
@@ -275,88 +292,38 @@ def matrix(*, guarded: bool = True, every: int = 1, only: tuple[str, ...] = ()) 
     return found
 
 
-# -- one real run ------------------------------------------------------------------------------------------------------
-
-SECRET = "canary-Zq8vR4xKd/+7!w"
-PASSPHRASE = "a passphrase of nobody"
-REDACTOR_OFF = "from tests.torture.unguarded import without_redactor\nwithout_redactor()\n"
+# -- as a part ---------------------------------------------------------------------------------------------------------
 
 
-@dataclass
-class RunFigures:
-    """Where the secret of a real run was found."""
-
-    places: int = 0
-    """Files and answers that were looked through."""
-    leaks: list[str] = field(default_factory=list)
-    kept_raw: list[str] = field(default_factory=list)
-    """On the host: what commands themselves printed, which is kept there as it was, for its owner only."""
-
-
-def a_run(folder: Path, *, guarded: bool = True) -> RunFigures:
-    """A run of `tests.torture.leaky` with a real runner, and a look at all that it left here and on its host."""
-    from console.credentials.sealed_file import Kdf
-    from console.live.keys import Keys
-    from console.runs.create import create_run, decide
-    from console.runs.planning import make_plan
-    from console.runs.spool import read
-    from profiles.models import Profile
-    from tests.console.runs.world import METADATA, World, until
-    from tests.lab.leaks import watched_processes
-    from tests.torture.leaky import ACTION, LeakyParams
-
-    world = World(folder)
-    info = folder / "plugin" / "leaky-1.0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text(METADATA.replace("tally", "leaky"))
-    (info / "entry_points.txt").write_text("[quarterdeck.actions]\nleaky = tests.torture.leaky:ACTION\n")
-    if not guarded:
-        (folder / "plugin" / "sitecustomize.py").write_text(REDACTOR_OFF)
-    body = world.profile.model_dump(mode="json", exclude_none=True)
-    body["credentials"] = {"canary": {"kind": "registry"}}
-    stack = body["environments"]["here"]["stack"]
-    stack["registry"] = {"host": "r.example", "username": "ci", "password": {"secret": "canary"}}
-    profile = Profile.model_validate(body)
-    world.records.remember("profile:leaky", profile.dumped())
-    keys = Keys(profile, world.places.keyring, Redactor())
-    ring = keys._sealed()
-    assert ring is not None
-    ring.create(Secret(PASSPHRASE), Kdf(passes=1, memory_kib=64, lanes=1))
-    keys.credentials().set("canary", Secret(SECRET))
-    with world.environment() as environment:
-        planned = make_plan(ACTION, environment, LeakyParams(), user="me@here", secret=keys.get)
-    assert planned.plan is not None, planned.refusal
-    run = create_run(
-        world.records, system="world", profile_key="profile:leaky", plan=planned.plan, params=LeakyParams(),
-        facts=planned.facts, draws=planned.draws, who="me@here", reason="a test",
-    )  # fmt: skip
-    before = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = f"{ROOT}:{folder / 'plugin'}"
-    try:
-        with mock.patch("console.runs.client.START_S", 90.0), watched_processes([SECRET]) as in_processes:
-            world.runs.start_runner(run, keys.session_key())
-            until(lambda: bool(world.view(run).question), "its question about the step that raised", 90)
-            decide(world.records, run, "leave", "me@here")
-            until(lambda: world.view(run).state == "closed" and world.runs.leases.holder(run) is None, "its end", 90)
-    finally:
-        os.environ.pop("PYTHONPATH") if before is None else os.environ.update(PYTHONPATH=before)
-    said = b"".join(chunk.data for chunk in read(world.places.spool(run)))
-    assert b"END OF THE LEAKS" in said, f"the steps did not run: {world.view(run).text}\n{world.log(run)}"
-    found = RunFigures(leaks=[f"process: {one}" for one in in_processes], places=1)
-    forms = [form for how, form in encodings(SECRET).items() if how != "url lower"]
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and "keyring" not in path.parts and "plugin" not in path.parts:
-            found.places += 1
-            data = path.read_bytes()
-            if any(form in data for form in forms):
-                raw = path.name == "out" and "steps" in path.parts and not path.stat().st_mode & 0o077
-                (found.kept_raw if raw else found.leaks).append(str(path.relative_to(folder)))
-    world.records.database.close()
-    return found
+def cells(count: int | None) -> list[Cell]:
+    """`count`: so many of the secrets."""
+    many = len(CANARIES) if count is None else min(count, len(CANARIES))
+    runs = COUNT if count is None else min(count, COUNT)
+    found = [Cell(NAME, sink, number) for number in range(many) for sink in SINKS]
+    found += [Cell(NAME, sink, number, "redactor") for number in range(CONTROLS) for sink in SINKS]
+    found += [Cell(NAME, REAL, number) for number in range(runs)]
+    return found + [Cell(NAME, REAL, number, "redactor") for number in range(CONTROLS)]
 
 
-if __name__ == "__main__":
-    for on in (True, False):
-        sys.stdout.write(f"{'guarded' if on else 'control, no redactor'}: {matrix(guarded=on)}\n")
-        with tempfile.TemporaryDirectory() as there:
-            sys.stdout.write(f"  a real run: {a_run(Path(there), guarded=on)}\n")
+@contextmanager
+def bench(folder: Path) -> Iterator[Sequence[Worker]]:
+    yield [one]
+
+
+def one(cell: Cell, seed: int) -> Result:
+    """One secret into one sink, or one real run."""
+    if cell.group == REAL:
+        with tempfile.TemporaryDirectory(prefix="torture-") as made:
+            real = a_run(Path(made), guarded=not cell.control)
+        return Result(
+            counts={"leaks": len(real.leaks)},
+            figures={"places": real.places, "cases": 0, "forms": 0},
+            note="; ".join(real.leaks),
+        )
+    secret = sorted(CANARIES)[cell.number]
+    found = matrix(guarded=not cell.control, every=1000 if cell.control else 1, only=(cell.group,), secrets=(secret,))
+    return Result(
+        counts={"leaks": found.leaks},
+        figures={"cases": found.cases, "forms": found.forms, "places": 0},
+        note="; ".join(found.leaked),
+    )

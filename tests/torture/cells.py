@@ -89,7 +89,11 @@ class Part(Protocol):
     TITLE: str
     ABOUT: str
     COUNTS: Mapping[str, str]
-    """What is counted and must be zero, and its heading."""
+    """What is counted and must be zero, and its heading. A part may also have
+
+    `FIGURES`: figures that are summed, and their headings; `SPREADS`: figures of which median and most are shown;
+    `MUST_COUNT`: controls that must count more than zero; `AS_WORDS`: its cells say something, and count nothing.
+    """
     LAB: bool
 
     def cells(self, count: int | None) -> list[Cell]:

@@ -6,29 +6,38 @@ a run that succeeded has left the new release live and healthy, one that was und
 
 from __future__ import annotations
 
-import json
+import dataclasses
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.lab.counted import starts
+from tests.lab.counted import SLOW, starts
 from tests.lab.host import LabHost
 from tests.lab.lab import System
-from tests.lab.person import Done, Person, no_leftovers, until
-from tests.torture.cells import Cell, NotSetUp, Result, Worker, drawn_up
+from tests.lab.person import Done, no_leftovers, until
+from tests.torture.cells import Cell, Result, Worker
 from tests.torture.labs import running
-from tests.torture.steps import HOST, Stage, struck
+from tests.torture.stage import FRESH, NOTE, RUN_S, UNFINISHED, Moments, Stage, begun_run, struck
 
 NAME = "faults"
 TITLE = "Faults under each step of a deploy and of a rollback, Compose over SSH"
 ABOUT = (
-    "The runner is held at a moment within the step while the fault is made, and let go; the fault is taken back after "
-    "some seconds. Where the run then asks a person, it is resumed once. Its last word is compared with what is live."
+    "The runner is held at a moment within the step while the fault is made, and let go; the fault is taken back "
+    "after some seconds (14 where nothing answers any more). Where the run then asks a person, it is resumed once. "
+    "Its last word is compared with what is live: a run that succeeded has left the new release live and healthy, "
+    "one that was undone the old one. A frozen sshd, a reset and a cut cable must cost nothing: the run goes on. A "
+    "disk that is full and an engine that is restarted may fail a step; then everything must be as before. Noticed:"
+    " from the fault until the runner took the host for lost. The reviewed command is there for the controls, since"
+    " it adds a line each time."
 )
 COUNTS = {"verdict": "wrong verdicts", "repeated": "effects repeated", "left": "locks left"}
+FIGURES = {"asked": "asked a person"}
+SPREADS = {"noticed": "noticed after: median, most, s"}
 LAB = True
+PLACES = (("lab1", "op1"), ("lab2", "tester"))
+"""Hosts and who acts on each. `steps` has the third host, and the third person, and may run beside it."""
 
 STEPS = {
     "deploy": (
@@ -36,10 +45,32 @@ STEPS = {
         *("up", "healthy", "ready", "smoke", "verified"),
     ),
     "rollback": ("files", "config", "keep", "schema", "up", "healthy", "ready", "smoke", "verified"),
+    "command": ("command",),
 }
-CANDIDATES = {"deploy": ("candidate=1.1.0", "1.1.0", "1.0.0", 1), "rollback": ("to=1.0.0", "1.0.0", "1.1.0", 2)}
-"""Action to its parameter, what is live if it succeeds, what if it is undone, and the level of the stage."""
 
+
+FIRST = (
+    *("up", "migrate", "smoke", "pull", "verified", "keep", "ready", "schema", "healthy", "files"),
+    *("schema-after", "config", "pull-rest", "schema-before", "schema-known"),
+)
+"""In this order: what was run in part says of the steps that matter most."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is asked for, what is live if it succeeds, what if it is undone, and the level of the stage before."""
+
+    value: str
+    after: str
+    before: str
+    level: int
+
+
+JOBS = {
+    "deploy": Job("candidate=1.1.0", "1.1.0", "1.0.0", 1),
+    "rollback": Job("to=1.0.0", "1.0.0", "1.1.0", 2),
+    "command": Job("name=note", "1.0.0", "1.0.0", 1),
+}
 GOES_ON = frozenset({"succeeded"})
 MAY_FAIL = frozenset({"succeeded", "undone"})
 
@@ -54,7 +85,7 @@ class Fault:
     right: frozenset[str]
 
 
-def _reset(host: LabHost) -> None:
+def reset(host: LabHost) -> None:
     """End every session of sshd and leave its listener alone: what was connected is reset."""
     listener = str(host.running("sshd"))
     sessions = [pid for pid in host._sshd_pids() if pid != listener]
@@ -62,78 +93,104 @@ def _reset(host: LabHost) -> None:
         host.root("kill", "-KILL", *sessions)
 
 
+RESET, FULL, RESTARTED = "connection reset", "disk full", "Docker restarted"
 FAULTS = {
     # A step that was begun is found again on its host; what only looks is looked at again, by a person's word at worst.
     "sshd killed": Fault(LabHost.stop_sshd, LabHost.start_sshd, 3.0, GOES_ON),
     "sshd frozen": Fault(LabHost.freeze_sshd, LabHost.thaw_sshd, 14.0, GOES_ON),
-    "connection reset": Fault(_reset, lambda host: None, 0.5, GOES_ON),
+    RESET: Fault(reset, lambda host: None, 0.5, GOES_ON),
     "host cut off": Fault(LabHost.cut, LabHost.heal, 14.0, GOES_ON),
     # What asks the engine, or must write, may fail: then everything is taken back.
-    "Docker restarted": Fault(LabHost.stop_docker, LabHost.start_docker, 1.0, MAY_FAIL),
-    "disk full": Fault(LabHost.fill_disk, LabHost.free_disk, 3.0, MAY_FAIL),
+    RESTARTED: Fault(LabHost.stop_docker, LabHost.start_docker, 1.0, MAY_FAIL),
+    FULL: Fault(LabHost.fill_disk, LabHost.free_disk, 3.0, MAY_FAIL),
 }
+CONTROLS = (
+    Cell(NAME, f"{RESET}, command", 0, "found"),
+    Cell(NAME, f"{RESET}, command", 0, "release"),
+    Cell(NAME, f"{FULL}, deploy", STEPS["deploy"].index("files"), "outcomes"),
+    Cell(NAME, f"{RESTARTED}, rollback", STEPS["rollback"].index("up"), "outcomes"),
+)
+MUST_COUNT = ("found", "release", "outcomes")
+COMMANDS = 5
 
 
 def cells(count: int | None) -> list[Cell]:
-    """A cell for each step; the number is the step's place. `count`: so many of the steps, spread."""
+    """A cell for each step; the number is the step's place. `count`: so many of the steps.
+
+    A rollback goes on from what the deploy before it left: they are run by turns.
+    """
     found = []
-    for cell in drawn_up(NAME, {f"{fault}, {action}": len(STEPS[action]) for action in STEPS for fault in FAULTS}, {}):
-        many = len(STEPS[cell.group.rpartition(", ")[2]])
-        if count is None or cell.number % max(1, many // count) == 0:
-            found.append(cell)
-    return sorted(found, key=lambda cell: (cell.group.rpartition(", ")[2], cell.number))
+    for step in FIRST[:count]:
+        for fault in FAULTS:
+            for action in ("deploy", "rollback"):
+                if step in STEPS[action]:
+                    found.append(Cell(NAME, f"{fault}, {action}", STEPS[action].index(step)))
+    commands = COMMANDS if count is None else min(count, COMMANDS)
+    return [*(Cell(NAME, f"{RESET}, command", number) for number in range(commands)), *CONTROLS, *found]
 
 
 @contextmanager
 def bench(folder: Path) -> Iterator[Sequence[Worker]]:
     with ExitStack() as held:
         lab = held.enter_context(running())
-        stage = Stage(lab, held)
-        held.callback(lab.clean_system, HOST)
-        held.callback(lab.host(HOST).recover)
         folder.chmod(0o755)
-        yield [lambda cell, seed: _fault(cell, seed, stage, folder / "moments")]
+
+        def worker(name: str, operator: str) -> Worker:
+            stage = Stage(lab, held, name, operator)
+            held.callback(lab.clean_system, name)
+            held.callback(lab.host(name).recover)
+            return lambda cell, seed: fault(cell, seed, stage, folder / f"moments-{name}")
+
+        yield [worker(*place) for place in PLACES]
 
 
-def _fault(cell: Cell, seed: int, stage: Stage, file: Path) -> Result:
+def fault(cell: Cell, seed: int, stage: Stage, file: Path) -> Result:
+    """One fault under one step."""
     name, _, action = cell.group.rpartition(", ")
-    fault, (value, after, before, level) = FAULTS[name], CANDIDATES[action]
-    step = STEPS[action][cell.number]
-    system, one = stage.reach(level)
-    stage.level = 99  # whatever comes of it, the next one begins with a fresh system
-    host = system.host
-    moment = ["during", step, f"{cell.drawn(seed).uniform(0, 0.5):.3f}"]
-    file.write_text(json.dumps([moment]))
-    file.chmod(0o644)
-    for old in (file.with_name(f"{file.name}.landed"), file.with_name(f"{file.name}.go")):
-        old.unlink(missing_ok=True)
-    landed = file.with_name(f"{file.name}.landed")
-    landed.touch()
-    landed.chmod(0o666)
+    made, job = FAULTS[name], JOBS[action]
+    step = STEPS[action][0 if action == "command" else cell.number]
+    system, one = stage.reach(job.level)
+    stage.level = FRESH
+    host, marks, migrated = system.host, Moments(file), migrations(system)
+    host.path(NOTE).unlink(missing_ok=True)
+    marks.set([["during", step, f"{cell.drawn(seed).uniform(0, SLOW.get(step, 0.3)):.3f}"]])
+    one = dataclasses.replace(one, env={**one.env, "QUARTERDECK_TIMING_SCALE": "1"})  # leases and locks as shipped
     with no_leftovers(one):
-        begun = struck(one, file, then="hold").begin("run", action, "staging", "--set", value, "--yes")
+        victim = struck(one, file, then="hold", off=cell.control.split())
+        begun = victim.begin("run", action, "staging", "--set", job.value, "--yes")
+        marks.wait(begun)
         try:
-            until(lambda: landed.read_text() or begun.process.poll() is not None, 300, f"it never came to {step}")
-            if not landed.read_text():
-                raise NotSetUp(f"the plan has no step {step}: {begun.end()}")
-            fault.make(host)
-            try:
-                file.with_name(f"{file.name}.go").touch()
-                time.sleep(fault.seconds)  # how long it is broken, not a wait for anything
-            finally:
-                fault.heal(host)
-            done = begun.end(900)
+            began = time.time()
+            made.make(host)
+            marks.go()
+            if cell.control == "outcomes":  # nothing is to hang on luck: it stays as it is to the end
+                until(lambda: begun.process.poll() is not None, RUN_S, "it does not end")
+            else:
+                time.sleep(made.seconds)  # how long it is broken, not a wait for anything
         finally:
+            made.heal(host)
             host.recover()
-        run = str(one.runs()[0]["id"])
-        said = [done]
-        if done.code == 6:
-            said.append(one("runs", "resume", run, "--yes", timeout_s=900))
-        return _judged(fault, system, one, said, stage.lab.digests(after), stage.lab.digests(before))
+        said = [begun.end(RUN_S)]
+        if said[0].code == UNFINISHED:
+            said.append(one("runs", "resume", begun_run(said[0]), "--yes", timeout_s=RUN_S))
+        found = _judged(made, system, said, stage.lab.digests(job.after), stage.lab.digests(job.before), action)
+        found.counts["repeated"] += max(0, migrations(system) - migrated - 1)
+    noticed = [at - began for at in marks.losses() if at > began]
+    if noticed:
+        found.figures["noticed"] = round(min(noticed), 2)
+    found.note = f"{step}: {found.note}"
+    if not found.bad and not cell.control:
+        stage.left(job.after if said[-1].code == 0 else job.before)
+    return found
+
+
+def migrations(system: System) -> int:
+    """How often a migration to 1.1.0 was begun on a host, as its entrypoint counts."""
+    return starts(system, "1.1.0")["backend: alembic upgrade head"]
 
 
 def _judged(
-    fault: Fault, system: System, one: Person, said: list[Done], after: dict[str, str], before: dict[str, str]
+    made: Fault, system: System, said: list[Done], after: dict[str, str], before: dict[str, str], action: str
 ) -> Result:
     last = said[-1]
     word = {0: "succeeded", 1: "undone"}.get(last.code, f"exit {last.code}")
@@ -143,11 +200,16 @@ def _judged(
     live = system.live_digests()
     true = {"succeeded": live == after, "undone": live == before}.get(word, False) and system.healthy()
     effects = system.database.migration_effects()
-    repeated = len(effects) - len(set(effects)) + max(0, starts(system, "1.1.0")["backend: alembic upgrade head"] - 1)
+    repeated = len(effects) - len(set(effects))
+    if action == "command":
+        note = system.host.path(NOTE)
+        lines = note.read_text().splitlines() if note.exists() else []
+        repeated, true = repeated + max(0, len(lines) - 1), true and bool(lines) == (word == "succeeded")
     locked = system.host.path("/opt/app/.quarterdeck/lock").exists()
-    right = word in fault.right and true
+    right = word in made.right and true
     return Result(
         counts={"verdict": int(not right), "repeated": repeated, "left": int(locked)},
+        figures={"asked": len(said) - 1},
         note=f"{' then '.join(f'exit {each.code}' for each in said)}"
         + ("" if right and not locked else f"; live {system.live()}; {last}"),
     )

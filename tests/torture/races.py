@@ -31,7 +31,8 @@ CONTROLS = {HERE: "mutex", USERS: "mutex", OPPOSITE: "order"}
 MUST_COUNT = ("mutex", "order")
 COUNT = {HERE: 200, USERS: 500, OPPOSITE: 500}
 CONTROL = 20
-DIRECTORY = "/opt/app/races"
+DIRECTORY = "/dev/shm/races"
+"""Where no other part tidies up."""
 
 
 def cells(count: int | None) -> list[Cell]:
@@ -148,7 +149,7 @@ def _far(held: ExitStack, cell: Cell) -> Track:
     from tests.torture.labs import running
 
     lab = held.enter_context(running())
-    names = ("lab1", "lab2") if cell.group == OPPOSITE else ("lab1",)
+    names = ("lab2", "lab3") if cell.group == OPPOSITE else ("lab2",)
     directory = f"{DIRECTORY}-{GROUPS.index(cell.group)}{cell.control}"
     grounds = []
     for name in names:

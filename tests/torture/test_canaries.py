@@ -1,10 +1,11 @@
-"""A sample of the canary matrix, and one real run. The whole: python -m tests.torture.canaries"""
+"""A sample of the canary matrix, and one real run. The whole: python -m tests.torture canaries"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from tests.torture.canaries import SINKS, a_run, matrix
+from tests.torture.canaries import SINKS, matrix
+from tests.torture.canary_run import a_run
 
 STREAMS = tuple(name for name in SINKS if name != "journal")
 

@@ -1,4 +1,4 @@
-"""A sample of hostile text through the recorder. The whole: python -m tests.torture.text 20"""
+"""A sample of hostile text through the recorder. The whole: python -m tests.torture text"""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.torture import corpus
-from tests.torture.text import FEW, console, foreign_in, hostile_text, system
+from tests.torture.hostile import system
+from tests.torture.text import FEW, console, foreign_in, hostile_text
 
 SEED = int(os.environ.get("QUARTERDECK_TORTURE_SEED", "1"))
 BYTES = int(os.environ.get("QUARTERDECK_TORTURE_BYTES", "100000"))

@@ -77,5 +77,8 @@ def test_the_page_says_what_ran_what_did_not_and_what_was_wrong() -> None:
     )
     assert "| closing | 2 of 100 | 0 | 2 | 0 | 0 |" in text and "- `kills/closing/0`: repeated 2" in text
     assert "| starting | 0 of 100 |" in text
-    assert "| intent and attempts | during the effect | 1 | 0 | 7 | 0 |" in text
+    assert "| **all** | 2 of 1300 | 0 | 2 | 0 | 0 |" in text
+    assert "| intent and attempts | during the effect | 1 | 0 | 7 | 0 |" in text and "say nothing" not in text
+    del found["kills"][2]
+    assert "with intent and attempts off, nothing was counted" in report.page([kills], found, 42, {})
     assert "## Not run with this seed\n\n- Races of two starters (`races`)" in text

@@ -1,10 +1,7 @@
-"""Hostile text through a pseudo-terminal recorder: the real console and the real command line on a hostile system.
+"""Part 7: hostile text through a pseudo-terminal recorder: the real console and command line on a hostile system.
 
-    python -m tests.torture.text [MEGABYTES [SEED]]
-
-The system is a directory on this machine with a living process in it, log files, releases, file names, a lock and a
-checklist, and a server that answers for health, metrics, Prometheus and probes; everything that they say is hostile.
-The recorder counts what reached the terminal and was not chosen by the console itself.
+The system is the one of `hostile.py`. The recorder counts what reached the terminal and was not chosen by the console
+itself.
 """
 
 from __future__ import annotations
@@ -13,7 +10,6 @@ import fcntl
 import json
 import os
 import pty
-import random
 import re
 import select
 import signal
@@ -21,19 +17,41 @@ import struct
 import sys
 import tempfile
 import termios
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from tests.torture import corpus
+from tests.torture.cells import Cell, Result, Worker, drawn_up
+from tests.torture.hostile import System, system
+
+NAME = "text"
+TITLE = "Hostile text, through a pseudo-terminal recorder"
+ABOUT = (
+    "The console, with keys pressed, and every command that shows what others say, on a system of which all is "
+    "hostile: logs, names of files and releases, answers of servers, labels of metrics, a lock, a checklist. "
+    "Control sequences (8-bit too, titles, clipboard, links, device control), bidirectional and invisible "
+    "characters, markup, broken UTF-8, a line of ten million bytes. Each cell is a system of its own. What reaches "
+    "the terminal and is not of the console's own choosing is foreign. A crash is an end otherwise than by the key,"
+    " or a sentence that says so."
+)
+COUNTS = {"foreign": "foreign control bytes", "crashes": "crashes"}
+FIGURES = {"fed": "MB of hostile text given", "recorded": "MB that reached the terminal"}
+LAB = False
+MANY, LONG = "many lines", "a line of ten million bytes"
+COUNT = {MANY: 20, LONG: 2}
+CONTROLS = 2
+MUST_COUNT = ("sanitiser",)
+SIZE = 2_000_000
+"""Bytes of hostile log in a cell."""
 
 ROOT = Path(__file__).parents[2]
 ENDS_S = 300.0
 """A program that has not ended by itself after that is counted as a crash. Generous: megabytes wait to be read."""
+KEY_S = 3.0
+"""A screen that does not come to rest after a key is not waited for any longer."""
 OURS = re.compile(
     r"\x1b\[[0-9;:]*m"  # colours
     r"|\x1b\[[0-9]*;?[0-9]*H"  # where to draw
@@ -73,10 +91,11 @@ import console.cli.group, console.cli.run, console.live.session  # once, for all
 from console.cli import main
 os.setsid() if os.getpid() != os.getsid(0) else None
 for number, words in enumerate(json.loads({words!r})):
-    pid = os.fork()
+    pid = os.fork()  # a command may end its process at once, while a thread of it hangs
     if pid == 0:
         sys.argv[1:] = ["-p", {profile!r}, *words]
         main()
+        sys.exit(0)
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     sys.__stdout__.write(f"\\nENDED {{number}} {{code}}\\n")
     sys.__stdout__.flush()
@@ -123,160 +142,6 @@ def foreign_in(recording: bytes) -> tuple[int, str]:
     return len(found), repr(rest[max(0, found[0].start() - 60) : found[0].end() + 40]) if found else ""
 
 
-# -- a system of which everything is hostile ---------------------------------------------------------------------------
-
-
-class _Answers(BaseHTTPRequestHandler):
-    rng: random.Random
-    fed: list[int]
-
-    def do_GET(self) -> None:
-        body = self._body().encode("utf-8", "replace")
-        self.fed.append(len(body))
-        self.wfile.write(b"HTTP/1.1 %d %s\r\n" % (self._status(), corpus.line(self.rng, 3).replace(b"\r", b" ")))
-        self.wfile.write(b"Content-Type: application/json\r\nX-Said: %s\r\n" % b"a\x1b[4711mb")
-        self.wfile.write(b"Content-Length: %d\r\nConnection: close\r\n\r\n" % len(body))
-        self.wfile.write(body)
-
-    def _status(self) -> int:
-        return 200 if self.path.startswith(("/metrics", "/api/v1")) else 500
-
-    def _body(self) -> str:
-        said = json.dumps(corpus.text(self.rng))
-        if self.path.startswith("/metrics"):
-            label = corpus.text(self.rng).replace("\\", "").replace('"', "").replace("\r", "")
-            return f'# HELP hits {label}\n# TYPE hits gauge\nhits{{alert="{label}"}} {self.rng.random()}\n'
-        if self.path.startswith("/api/v1"):
-            now = time.time()
-            values = [[now - 60 + 5 * n, str(n)] for n in range(12)]
-            series = f'{{"metric":{{"alertname":{said},"instance":{said}}},"values":{json.dumps(values)}}}'
-            return f'{{"status":"success","warnings":[{said}],"data":{{"resultType":"matrix","result":[{series}]}}}}'
-        return corpus.text(self.rng)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's word
-        """Nothing."""
-
-
-@dataclass
-class System:
-    """Where it is, and how much hostile text was made for it so far."""
-
-    folder: Path
-    rng: random.Random
-    served: list[int]
-    made: int = 0
-
-    @property
-    def fed(self) -> int:
-        return self.made + sum(self.served)
-
-    @property
-    def profile(self) -> Path:
-        return self.folder / "quarterdeck.yaml"
-
-    def write(self, path: Path, data: bytes, mode: str = "wb") -> None:
-        """A file of it."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open(mode) as file:
-            file.write(data)
-        self.made += len(data)
-
-    def log(self, size: int) -> None:
-        """So many more bytes in the log."""
-        self.write(self.folder / "one/process/web/log", corpus.lines(self.rng, size), "ab")
-
-    def long_line(self, size: int) -> None:
-        """One line of that many bytes."""
-        piece = corpus.line(self.rng, 12)
-        self.write(self.folder / "one/process/web/log", piece * (size // len(piece)) + b"\n", "ab")
-
-
-@contextmanager
-def system(folder: Path, seed: int) -> Iterator[System]:
-    """Made and served."""
-    rng = random.Random(seed)
-    answers = type("Answers", (_Answers,), {"rng": random.Random(seed + 1), "fed": []})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), answers)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    made = System(folder, rng, answers.fed)
-    try:
-        _files(made, server.server_port)
-        yield made
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
-def _files(made: System, port: int) -> None:
-    rng, folder = made.rng, made.folder
-    said = [corpus.text(rng) for _ in range(40)]
-    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    start = Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19]
-    for environment in ("one", "two"):
-        base = folder / environment
-        made.write(base / "process/web/release", f"{said[0]}\n".encode("utf-8", "replace"))
-        made.write(base / "process/web/pid", f"{os.getpid()} {start} {boot}\n".encode())
-        made.write(base / "process/web/port", f"{port}\n".encode())
-        made.write(base / ".quarterdeck/lock/owner.json", json.dumps({
-            "run": "person-x", "who": said[1], "pid": 1, "reason": said[2], "since": time.time(), "kind": "person",
-            "title": said[3], "machine": said[4],
-        }).encode())  # fmt: skip
-        made.write(base / ".quarterdeck/lock/beat", b"")
-        made.write(base / ".quarterdeck/gate", b"")
-        made.write(base / ".quarterdeck/mutex", b"")
-        made.write(base / ".quarterdeck/fence", b"1 nobody\n")
-        for number in (1, 2, 3):
-            release = base / f".quarterdeck/releases/r{number}"
-            made.write(release / "release.json", json.dumps({
-                "id": f"r{number}", "environment": environment, "candidate": said[5 + number], "action": "deploy",
-                "project": said[9], "images": {"web": said[10]}, "notes": said[11],
-            }).encode())  # fmt: skip
-            made.write(release / "by.json", json.dumps({"run": said[12], "who": said[13], "when": said[14]}).encode())
-            made.write(release / "verified", said[15].encode("utf-8", "replace"))
-    for _ in range(20):
-        with suppress(OSError):
-            (folder / "releases" / os.fsdecode(corpus.name(rng))).mkdir(parents=True)
-    items = "".join(f"- [ ] {said[20 + n]}\n".replace("\r", " ") for n in range(12))
-    made.write(folder / "list.md", f"# {said[16]}\n\n## {said[17]}\n{items}".encode("utf-8", "replace"))
-    made.log(20_000)
-    made.write(folder / "quarterdeck.yaml", PROFILE.format(folder=folder, port=port, title=TITLE, help=TITLE).encode())  # fmt: skip  # noqa: E501
-
-
-TITLE = json.dumps("[/x] [@click=app.quit]q[/] \\\\[b]")
-"""All that a title of a profile can be: control characters are refused when it is read."""
-PROFILE = """
-system: hostile
-title: {title}
-hosts: {{here: {{local: true, title: {title}}}}}
-defaults:
-  hosts: [here]
-  stack:
-    kind: process
-    artifacts: "{folder}/releases/{{release}}"
-    services: {{web: {{title: {title}, command: ["true"], routes: [/], health: {{kind: http, path: /health}}}}}}
-    proxy: {{port: 64001, admin_port: 64002}}
-    ports: {{first: 64003, last: 64009}}
-  panels: [{{title: {title}, help: {help}, query: hits, scrape: {{metric: hits}}}}]
-  probes: {{ask: {{kind: http, url: "http://127.0.0.1:{port}/ask", title: {title}}}}}
-  checklists: [{{file: list.md}}]
-environments:
-  one:
-    title: {title}
-    directory: "{folder}/one"
-    feeds:
-      logs: {{kind: files, files: [{{path: "{folder}/one/process/web/log", service: web}}]}}
-      metrics: {{kind: scrape, every: 2s, targets: [{{name: web, url: "http://127.0.0.1:{port}/metrics"}}]}}
-  two:
-    directory: "{folder}/two"
-    stack: {{proxy: {{port: 64011, admin_port: 64012}}, ports: {{first: 64013, last: 64019}}}}
-    feeds:
-      metrics: {{kind: prometheus, url: "http://127.0.0.1:{port}"}}
-"""
-
-
-# -- the recorder ------------------------------------------------------------------------------------------------------
-
-
 class Recorder:
     """A program on a pseudo-terminal of 120x40, and all that it wrote there."""
 
@@ -312,7 +177,7 @@ class Recorder:
             self.read(0.2)
         return words in self.seen
 
-    def quiet(self, still_s: float = 0.15, at_most_s: float = 3.0) -> None:
+    def quiet(self, still_s: float = 0.15, at_most_s: float = KEY_S) -> None:
         """Read until nothing came for a while."""
         ends = time.monotonic() + at_most_s
         while time.monotonic() < ends and self.read(still_s):
@@ -342,16 +207,18 @@ class Recorder:
         return code
 
 
-def console(there: System, size: int, *, guarded: bool = True, pressed: Sequence[bytes] = KEYS) -> Figures:
-    """The console on it, with keys pressed, while `size` bytes are written to its log."""
+def console(
+    there: System, size: int, *, line: int = 0, guarded: bool = True, pressed: Sequence[bytes] = KEYS
+) -> Figures:
+    """The console on it, with keys pressed, while `size` bytes are written to its log. `line`: of one line more."""
     made = there.fed
     recorder = Recorder(CONSOLE.format(root=str(ROOT), unguarded=not guarded, profile=str(there.profile)), there.folder)
     begun = recorder.until(b"unhealthy", 60)  # the hosts have been looked at
     recorder.quiet(0.5, 10)
-    there.long_line(min(size // 2, 10_000_000))
-    keys, left = list(pressed), size // 2
+    there.long_line(line or size // 10)
+    keys, left = list(pressed), size
     while keys or left > 0:
-        part = min(left, max(200_000, size // 2 // len(pressed)))
+        part = min(left, max(50_000, size // len(pressed)))
         if part > 0:
             there.log(part)
             left -= part
@@ -391,6 +258,7 @@ def command_line(there: System, *, guarded: bool = True) -> Figures:
     code = recorder.ended(ENDS_S)
     ran = recorder.seen.count(b"ENDED ")
     faults = recorder.seen.count(b"fault of Quarterdeck") + recorder.seen.count(b"Traceback")
+    faults += len(re.findall(rb"ENDED \d+ -", recorder.seen))  # ended by a signal
     wrong = (code != 0) + (len(commands) - ran) + faults
     foreign, first = foreign_in(bytes(recorder.seen))
     return Figures(
@@ -399,19 +267,49 @@ def command_line(there: System, *, guarded: bool = True) -> Figures:
 
 
 def hostile_text(
-    folder: Path, *, seed: int = 1, size: int = 300_000, guarded: bool = True, pressed: Sequence[bytes] = KEYS
+    folder: Path,
+    *,
+    seed: int | str = 1,
+    size: int = 300_000,
+    line: int = 0,
+    guarded: bool = True,
+    pressed: Sequence[bytes] = KEYS,
 ) -> Figures:
     """The figures of one system: console and command line, with `size` bytes of hostile log and all the rest."""
     with system(folder, seed) as there:
         made = there.fed
-        found = console(there, size, guarded=guarded, pressed=pressed) + command_line(there, guarded=guarded)
+        found = console(there, size, line=line, guarded=guarded, pressed=pressed)
+        found += command_line(there, guarded=guarded)
         found.fed += made
         return found
 
 
-if __name__ == "__main__":
-    megabytes, seed = (float(word) for word in [*sys.argv[1:], "5", "1"][:2])
-    for guarded in (True, False):
-        with tempfile.TemporaryDirectory() as place:
-            figures = hostile_text(Path(place), seed=int(seed), size=int(megabytes * 1e6), guarded=guarded)
-        sys.stdout.write(f"{'guarded' if guarded else 'control, unguarded'}, seed {int(seed)}: {figures}\n")
+# -- as a part ---------------------------------------------------------------------------------------------------------
+
+
+def cells(count: int | None) -> list[Cell]:
+    counts = COUNT if count is None else {group: min(count, many) for group, many in COUNT.items()}
+    return drawn_up(NAME, counts, {(MANY, "sanitiser"): min(CONTROLS, counts[MANY])})
+
+
+@contextmanager
+def bench(folder: Path) -> Iterator[Sequence[Worker]]:
+    yield [one]
+
+
+def one(cell: Cell, seed: int) -> Result:
+    """One system, with a seed of its own."""
+    line = 10_000_000 if cell.group == LONG else 0
+    with tempfile.TemporaryDirectory(prefix="torture-") as made:
+        found = hostile_text(
+            Path(made),
+            seed=f"{seed}/{cell.name}",
+            size=200_000 if line or cell.control else SIZE,
+            line=line,
+            guarded=not cell.control,
+        )
+    return Result(
+        counts={"foreign": found.foreign, "crashes": found.crashes},
+        figures={"fed": round(found.fed / 1e6, 3), "recorded": round(found.recorded / 1e6, 3)},
+        note=found.first,
+    )

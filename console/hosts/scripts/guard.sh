@@ -33,6 +33,8 @@ command -v setsid >/dev/null || refuse 'tool setsid'
 # All of standard input first: of a connection cut half-way nothing is executed.
 input='' carried=''
 whole() { # what is in $1 is that many bytes long, and an x
+  # Characters are counted here; so many can only be as many bytes. Else the bytes are counted, which takes processes.
+  [ "${#1}" -ne "$(($2 + 1))" ] || return 0
   got=$(printf '%s' "${1%x}" | wc -c)
   [ "$((got))" -eq "$2" ] || refuse "torn $((got))"
 }
@@ -75,7 +77,7 @@ spare() {
   esac
 }
 spent=
-make() { mkdir -p -- "$steps" && mkdir -- "$here"; } 2>/dev/null
+make() { { [ -d "$steps" ] || mkdir -p -- "$steps"; } && mkdir -- "$here"; } 2>/dev/null
 if ! make && ! { [ ! -d "$here" ] && spare && make; }; then
   if [ -d "$here" ]; then refuse 'exists'; else refuse 'disk'; fi
 fi
@@ -116,7 +118,12 @@ case $taken in
   *) retreat 'tool flock' ;;
 esac
 if [ ! -f gate ] || [ ! -f fence ]; then retreat 'ground'; fi
-[ "$(cat fence)" = "$fence" ] || retreat 'fence'
+ours() { # the fence is the one that we were given
+  found=
+  IFS= read -r found 2>/dev/null <fence || :
+  [ "$found" = "$fence" ]
+}
+ours || retreat 'fence'
 
 if [ -n "$record" ]; then
   records=runs/$run/records.jsonl
@@ -130,7 +137,7 @@ if [ -n "$record" ]; then
   # Who takes over changes the fence under the mutex, and reads what is here afterwards: no old line may come later.
   alone() {
     flock -x -w 2 7 || :
-    [ "$(cat fence)" = "$fence" ] || { late=1 && return 1; }
+    ours || { late=1 && return 1; }
     add
   }
   late=
@@ -160,7 +167,9 @@ watch() { # beats the lock while it is ours, and ends the command long after its
   exec 8<&- 9<&- # not as redirections of the call: those the shell undoes afterwards, so it keeps copies
   count=0 taken=74
   while [ "$taken" = 74 ]; do
-    if grep -qF -e "\"$run\"" lock/owner.json; then touch lock/beat; fi
+    owner=
+    IFS= read -r owner 2>/dev/null <lock/owner.json || :
+    case $owner in *"\"$run\""*) printf '' >lock/beat ;; esac # it is empty: its time is all it says
     if [ "$count" -ge "$beats" ]; then
       if [ ! -f "$here/ended" ] && ! printf 'deadline\n' >"$here/ended"; then
         room

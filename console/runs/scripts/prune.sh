@@ -11,7 +11,6 @@ flock -x -w 10 9 || { echo "mutex"; exit 0; }
 # A record's line as this program writes it: only its end says what kind it is, since a body can hold any words.
 hash='"[0-9a-f]{64}"'
 closed="\"hash\":$hash,\"kind\":\"run\\.closed\",\"prev\":$hash,\"seq\":[0-9]+,\"stream\":\"[^\"]*\"}\$"
-named() { grep -qsF -e "\"run\":\"$1\"" lock/owner.json releases/*/by.json; }
 lives() { # a command of it still runs, though the run has ended: a group that it left behind
   for attempt in "$1"/steps/*; do
     if [ -f "$attempt/group" ] && [ ! -f "$attempt/rc" ] && read -r group _ <"$attempt/group"; then
@@ -20,6 +19,9 @@ lives() { # a command of it still runs, though the run has ended: a group that i
   done
   return 1
 }
+# Each asked once, for all of them: nothing is started for a run that stays for its age.
+old=" $(find runs/*/records.jsonl -mtime "+$5" 2>/dev/null | tr '\n' ' ') "
+named=$(cat lock/owner.json releases/*/by.json 2>/dev/null)
 newer=0
 for here in runs/*; do
   [ ! -f "$here/records.jsonl" ] || newer=$((newer + 1))
@@ -30,8 +32,11 @@ for here in runs/*; do # by name, which begins with a time: the oldest first
   newer=$((newer - 1))
   if [ "$newer" -lt "$4" ] || [ "$gone" -ge "$7" ]; then break; fi
   run=${here#runs/}
-  if [ "$run" = "$2" ] || named "$run" || lives "$here"; then continue; fi
-  if [ "$newer" -lt "$6" ] && [ -z "$(find "$here/records.jsonl" -mtime "+$5")" ]; then continue; fi
+  if [ "$newer" -lt "$6" ]; then
+    case $old in *" $here/records.jsonl "*) ;; *) continue ;; esac
+  fi
+  case $named in *"\"run\":\"$run\""*) continue ;; esac
+  if [ "$run" = "$2" ] || lives "$here"; then continue; fi
   tail -n 1 "$here/records.jsonl" | grep -qE -e "$closed" || continue
   mv -- "$here" "runs/.gone.$run" && gone=$((gone + 1))
 done

@@ -232,6 +232,11 @@ def test_version_and_help(places: Path, capsys: pytest.CaptureFixture[str]) -> N
     for name in COMMANDS:
         said = called(capsys, name, "--help")
         assert said.code == 0 and said.out.startswith("Usage: quarterdeck"), name
+        assert "..." not in said.out.partition("Commands:")[2], f"{name}: a line of help is cut"
+    for name in ("plan", "run"):
+        shown = " ".join(called(capsys, name, "--help").out.split())
+        assert "deploy Deploy a release. --set candidate=VALUE [--set services=VALUE]" in shown
+    assert "QUARTERDECK_THEME" in called(capsys, "--help").out
 
 
 @pytest.mark.parametrize(

@@ -261,6 +261,27 @@ def test_a_runner_that_was_stopped_in_a_write_is_ended_by_who_decides(
     assert mine.effects() == ["do s1", "undo s1"]
 
 
+def test_a_runner_that_does_not_move_is_ended_by_who_decides(
+    worlds: tuple[World, World], desk_of: DeskOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, _ = worlds
+    monkeypatch.setattr(client, "FROZEN_S", 0.5)
+    run = mine.create("do", "wait", "do")
+    child = mine.runner(run)
+    until(lambda: "begin s2" in mine.effects(), "the second step")
+    desk = desk_of(mine)
+    assert desk.shown(run).line.state == "running" and desk.shown(run).can == ("cancel",)  # control: it renews
+    os.kill(child.pid, signal.SIGSTOP)
+    until(lambda: mine.runs.seen(run).frozen is not None, "the end of its lease")
+    shown = desk.shown(run)
+    assert shown.line.state == "interrupted" and f"process {child.pid}, does not move" in shown.question
+    (mine.app / "go").touch()
+    desk.answer(run, "resume")
+    assert child.wait(20) == -signal.SIGKILL
+    assert mine.view(run).ending == "succeeded", mine.log(run)
+    assert mine.effects() == ["do s1", "begin s2", "do s2", "do s3"]
+
+
 def test_a_run_that_a_reboot_interrupted_is_said_so(
     worlds: tuple[World, World], desk_of: DeskOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:

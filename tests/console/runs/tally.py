@@ -6,11 +6,12 @@ Installed as a plug-in for the runner (see `world.World`): third parties registe
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import JsonValue
 
-from console.hosts.base import HostError
+from console.hosts.base import HostError, HostUnreachable
 from console.runs.api import (
     Action,
     Command,
@@ -55,6 +56,7 @@ class TallyParams(Params):
             "op",
             "gate",
             "look",
+            "see",
             "doubt",
             "park",
         ],
@@ -145,6 +147,9 @@ def _step(id_: str, kind: str, host: str, facts: TallyFacts, params: TallyParams
         return Step(id=id_, title=f"Look {id_}", host=host, run=run, needs=needs, gates=gates if kind == "gate" else ())
     if kind == "op":
         run = Op(name="tally.add@1", args={"directory": facts.directory, "name": id_}, writes=True, deadline_s=20.0)
+    if kind == "see":
+        run = Op(name="tally.see@1", args={"directory": facts.directory, "name": id_}, deadline_s=20.0)
+        return Step(id=id_, title=f"See {id_}", host=host, run=run, needs=needs)
     if kind == "doubt":
         run = Op(name="tally.doubt@1", args={"directory": facts.directory, "name": id_}, writes=True, deadline_s=20.0)
     undo_text = {"yes": UNDO, "fails": "exit 9", "waits": UNDO_WAIT}[params.undo]
@@ -176,5 +181,19 @@ def doubt(ctx: OpContext, args: Mapping[str, JsonValue]) -> Outcome:
     raise HostError("elsewhere", "the answer was lost")
 
 
-Tally.ops = {"tally.add@1": add, "tally.doubt@1": doubt}
+def see(ctx: OpContext, args: Mapping[str, JsonValue]) -> Outcome:
+    """Only looks, from its host, and takes nothing for a no; not known as long as there is a file `fog`."""
+    ground = Path(str(args["directory"]))
+    with (ground / "seen").open("a") as out:
+        out.write(f"{args['name']}\n")
+    try:
+        ctx.host().read_file(f"{ground}/sign")
+    except HostUnreachable:
+        return Outcome(verdict="no", evidence="no answer")
+    if (ground / "fog").exists():
+        raise HostError("elsewhere", "nothing can be seen")
+    return Outcome(verdict="yes", evidence="clear")
+
+
+Tally.ops = {"tally.add@1": add, "tally.doubt@1": doubt, "tally.see@1": see}
 ACTION = Tally()

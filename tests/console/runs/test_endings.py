@@ -90,6 +90,22 @@ def test_a_doubt_goes_to_a_person(world: World, choice: str, code: int, effects:
     assert not world.locked()
 
 
+def test_what_only_looks_and_could_not_see_is_looked_at_again_and_never_taken_for_done(world: World) -> None:
+    (world.app / "fog").touch()
+    run = world.create("do", "see", "do")
+    child = world.runner(run)
+    until(lambda: world.view(run).question != "", "the question")
+    assert "nothing can be seen" in world.view(run).question
+    decide(world.records, run, "resume", "me")
+    until(lambda: (world.app / "seen").read_text() == "s2\ns2\n", "the second look")
+    until(lambda: world.kinds(run).count("question") == 2 and world.view(run).question != "", "the second question")
+    assert world.effects() == ["do s1"], "it went on without having seen"
+    (world.app / "fog").unlink()
+    decide(world.records, run, "resume", "me")
+    assert child.wait(30) == 0
+    assert world.effects() == ["do s1", "do s3"]
+
+
 def test_a_question_outlives_its_runner(world: World) -> None:
     run = world.create("do", "doubt")
     child = world.runner(run)

@@ -15,7 +15,7 @@ import pytest
 
 from console.answers import AskFailed
 from console.environment import Environment
-from console.hosts.base import GroundMissing, Guard, Host, OutputSink, Result, StepOnHost
+from console.hosts.base import GroundMissing, Guard, Host, HostUnreachable, OutputSink, Result, StepOnHost
 from console.hosts.command import Command
 from console.hosts.local import LocalHost
 from console.hosts.scripted import ScriptedHost
@@ -247,6 +247,23 @@ def test_a_connection_that_breaks_before_the_effect_is_made_again(pair: PairWorl
     run = pair.create("do", "do", "do")
     assert pair.execute(run) == 0
     assert pair.effects() == ["do s1", "do s2", "do s3"]
+
+
+def test_an_op_that_only_looks_looks_again_where_a_connection_broke_meanwhile(pair: PairWorld) -> None:
+    """Its own no is of the connection, not of what it looked at."""
+    pair.pair.scripted["two"].on(kind="read_file", lose="before", times=2)
+    run = pair.create("do", "see", "do")
+    pair.pair.scripted["two"].rules[0].times = 2  # those of planning are over
+    assert pair.execute(run) == 0, pair.view(run).text
+    assert (pair.app / "seen").read_text() == "s2\n" * 3
+    assert pair.effects() == ["do s1", "do s3"]
+
+
+def test_an_op_that_only_looks_gives_its_own_no_where_no_connection_broke(pair: PairWorld) -> None:
+    pair.pair.scripted["two"].on(kind="read_file", answer=HostUnreachable("two", "A look that fails."))
+    run = pair.create("do", "see", "do")
+    assert pair.execute(run) == 1
+    assert (pair.app / "seen").read_text() == "s2\n"
 
 
 def test_a_host_that_is_lost_for_good_is_a_doubt_for_a_person(pair: PairWorld) -> None:

@@ -38,6 +38,24 @@ def test_a_step_that_goes_on_is_found_again(world: World, kind: str) -> None:
     assert world.effects() == ["do s1", "begin s2", "do s2", "do s3"]
 
 
+def test_what_a_host_holds_of_a_run_is_not_sent_again_by_each_runner(world: World) -> None:
+    """Its copy would grow by all of it each time, until nobody reads it any more."""
+    run = world.create("do", "wait", "do")
+    copy = world.app / ".quarterdeck" / "runs" / run / "records.jsonl"
+    for number in range(1, 4):
+        child = world.runner(run)
+        until(lambda number=number: world.kinds(run).count("run.leased") == number, "the runner")  # type: ignore[misc]
+        until(lambda: "begin s2" in world.effects() and '"locks.taken"' in copy.read_text(), "the second step")
+        until(lambda number=number: copy.read_text().count('"run.leased"') == number, "its records there")  # type: ignore[misc]
+        os.kill(child.pid, signal.SIGKILL)
+        child.wait()
+    (world.app / "go").touch()
+    assert world.carry(run) == 0, world.log(run)
+    lines = copy.read_text().splitlines()
+    assert sum('"run.created"' in line for line in lines) == 1
+    assert len(lines) - len(set(lines)) <= 2, "a guard's intent may be there twice"
+
+
 def test_a_step_that_ended_meanwhile_is_not_begun_again(world: World) -> None:
     run = world.create("detach", "do")
     child = world.runner(run)

@@ -140,7 +140,7 @@ def test_an_environment_that_somebody_has_is_waited_for(world: World) -> None:
     assert "waiting for the environment: here is held by anna@desk" in seen.waits
     time.sleep(2 * world.timing.retake_s)
     assert world.places.spool(run).read_text().count("waiting for the environment") == 1
-    assert child.poll() is None and world.kinds(run)[-2:] == ["locks.removed", "park.skipped"]
+    assert child.poll() is None and set(world.kinds(run)[-2:]) == {"locks.removed", "park.skipped"}
     given_back(world, owner)
     assert child.wait(60) == 0, world.log(run)
     assert world.records.remembered(waits_key(run))["why"] == ""
@@ -312,8 +312,8 @@ def test_a_clock_that_is_set_does_not_end_the_wait(world: World) -> None:
     seen = world.runs.seen(run)
     assert seen.left_s > 3000 and not world.locked()
     assert abs(seen.until - time.time() - seen.left_s) < 30
-    again = ["run.leased", "locks.taken", "locks.removed"]
-    assert world.kinds(run)[6:] == ["run.parked", *again], "taken over, since its runner had died, and given back"
+    again = ["run.parked", "run.leased", "locks.taken", "locks.removed"]  # taken over, and given back
+    until(lambda: world.kinds(run)[6:] == again, "the record of that")
     end(child)
 
 

@@ -13,15 +13,16 @@ from console.runs import locks
 from console.runs.create import decide, skip
 from console.store.records import Record, parse_lines
 from tests.console.runs.test_hosts import PairWorld
-from tests.console.runs.world import FAST, until
+from tests.console.runs.world import PATIENT, until
 
 KINDS = ("wait", "park", "do", "do")
 """`s1` on one, `s3` on one, `s4` on two."""
+SOON_DEAD = dataclasses.replace(PATIENT, lock_dead_s=1.0)
 
 
 @pytest.fixture
 def pair(tmp_path: Path) -> Iterator[PairWorld]:
-    world = PairWorld(tmp_path, timing=dataclasses.replace(FAST, lock_dead_s=1.0))
+    world = PairWorld(tmp_path, timing=PATIENT)
     yield world
     world.pair.close()
     world.records.database.close()
@@ -85,12 +86,13 @@ def test_both_hosts_are_given_back_with_all_records_and_taken_again(pair: PairWo
 
 
 def test_a_lock_that_stays_on_a_lost_host_is_nobodys(pair: PairWorld) -> None:
+    pair.timing = SOON_DEAD
     run = pair.create(*KINDS)
     going = begun(pair, run)
     pair.pair.scripted["two"].down = True
     (pair.app / "go").touch()
-    until(lambda: state(pair, run) == "parked", "the parking", 60)
-    removed = next(one.body for one in pair.records.read(run) if one.kind == "locks.removed")
+    until(lambda: pair.kinds(run)[-1] == "locks.removed", "the parking", 60)
+    removed = pair.records.read(run)[-1].body
     assert removed == {"hosts": ["one"], "left": ["two"]} and locked(pair) == ["two"]
     pair.pair.scripted["two"].down = False
     until(lambda: locks.look(pair.pair["two"], str(pair.app), pair.timing).dead, "its lock to be dead")  # type: ignore[union-attr]
@@ -103,7 +105,6 @@ def test_a_lock_that_stays_on_a_lost_host_is_nobodys(pair: PairWorld) -> None:
 
 @pytest.mark.parametrize("fault", ["down", "locked_out"])
 def test_a_host_that_is_away_when_the_time_comes_is_waited_for(pair: PairWorld, fault: str) -> None:
-    pair.timing = FAST
     run = pair.create(*KINDS)
     going = parked(pair, run)
     setattr(pair.pair.scripted["two"], fault, True)
@@ -128,6 +129,7 @@ def test_a_host_that_does_not_come_back_is_left_out_by_name(pair: PairWorld) -> 
 
 
 def test_who_is_let_in_no_more_leaves_it_to_whoever_is(pair: PairWorld) -> None:
+    pair.timing = SOON_DEAD
     run = pair.create(*KINDS)
     going = parked(pair, run)
     pair.pair.scripted["two"].locked_out = True

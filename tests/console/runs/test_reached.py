@@ -17,7 +17,7 @@ from console.runs.waiting import WaitingRunner
 from tests.console.hosts.sshd import Sshd, poll, running
 from tests.console.runs.world import World, until
 
-LIKELY = Likely("profile:world", "here", "tally")
+LIKELY = Likely("profile:world", "here")
 
 
 @pytest.fixture

@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
-from console.runs.api import Op, Outcome, Plan
-from console.runs.forward import CARRIED, _attempt
+from console.runs.api import Op, Outcome, Plan, Step
+from console.runs.forward import CARRIED, _attempt, begin
 from console.runs.journal import Journal
 from console.store.records import parse_lines
 from console.text.redact import Redactor
@@ -57,13 +57,18 @@ class Engine:
         return Outcome(verdict="yes")
 
 
+def attempt(engine: Any, step: Step, number: int) -> Outcome | str:
+    """One attempt, from its intent on."""
+    return _attempt(engine, step, begin(engine, step, number))
+
+
 @pytest.mark.parametrize("takes", [True, False])
 @pytest.mark.parametrize("much", [0, CARRIED])
 def test_the_hosts_copy_has_no_hole_before_an_intent(world: World, much: int, takes: bool) -> None:
     run = world.create("do")
     world.records.append(run, "run.leased", {"pid": 1, "machine": "m", "who": "x" * much})
     engine = Engine(world, run, takes=takes)
-    _attempt(cast(Any, engine), engine.steps[0], 1)
+    attempt(engine, engine.steps[0], 1)
     assert engine.there == set(range(1, engine.journal.view.seq + 1))
 
 
@@ -72,7 +77,7 @@ def test_the_intent_of_an_op_is_on_its_host_before_its_first_command(world: Worl
     engine = Engine(world, run, takes=True)
     engine.copy()
     step = engine.steps[0].model_copy(update={"run": OP})
-    _attempt(cast(Any, engine), step, 1)
+    attempt(engine, step, 1)
     assert engine.journal.view.seq in engine.there
 
 
@@ -81,12 +86,12 @@ def test_what_has_no_guard_is_not_begun_while_no_host_takes_its_intent(world: Wo
     run = world.create("do")
     engine = Engine(world, run, takes=False)
     step = engine.steps[0].model_copy(update={"run": OP, "host": host})
-    assert _attempt(cast(Any, engine), step, 1) == "failed"
+    assert attempt(engine, step, 1) == "failed"
     seen = engine.journal.view.steps["s1"]
     assert engine.begun == [] and not seen.begun and seen.state == "failed"
     assert "It was not begun: one did not take the record" in seen.failure
     engine.takes = True  # control: with a host that takes it, it is begun, right after the lease was looked at
-    assert _attempt(cast(Any, engine), step, 2) == Outcome(verdict="yes")
+    assert attempt(engine, step, 2) == Outcome(verdict="yes")
     assert engine.begun == [OP] and engine.proved[-1] is True
 
 
@@ -100,5 +105,5 @@ def test_who_asks_it_to_stop_need_not_wait_for_a_host_that_takes_nothing(world: 
     else:
         world.runs.cancel(run, "me")
     step = engine.steps[0].model_copy(update={"run": OP, "host": None})
-    assert _attempt(cast(Any, engine), step, 1) == way
+    assert attempt(engine, step, 1) == way
     assert engine.begun == [] and engine.journal.view.steps["s1"].state == "waiting"

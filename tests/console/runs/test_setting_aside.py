@@ -313,6 +313,8 @@ def test_a_host_that_was_left_out_of_an_undo_is_said_to_have_what_was_taken_back
     said = not_taken_back(records, {"one": "r1", "two": "r2"})
     assert list(said) == ["two"] and "two still has r2 (1.2.0), which was taken back on the others" in said["two"]
     assert not_taken_back(records, {"one": "r1", "two": "r1"}) == {}
+    going_on = {**records, "one": parse_releases(copy(1, "verified", image="b") + copy(2, "undone"), "one")}
+    assert not_taken_back(going_on, {"one": "r1", "two": "r2"}) == {}, "an undo that comes to it in a moment"
 
 
 # -- a person's lock ---------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from screens.theme import _MARKS, ASCII, BLOCK, BRAILLE, SETS, Symbols, choose_s
         ({"TERM": "xterm"}, "quarterdeck-ansi"),
         ({}, "quarterdeck-ansi"),
         ({"TERM": "xterm", "QUARTERDECK_THEME": "light"}, "quarterdeck-light"),
+        ({"TERM": "xterm", "QUARTERDECK_THEME": "dark"}, "quarterdeck"),
         ({"TERM": "tmux-256color", "QUARTERDECK_THEME": "neither"}, "quarterdeck"),
     ],
 )

@@ -9,7 +9,10 @@ import sys
 if os.environ.get("QUARTERDECK_TORTURE_MOMENTS") and "console.runner" in sys.orig_argv:
     from pathlib import Path
 
-    from tests.torture.moments import install_first_of
+    from tests.torture import moments
 
-    then, _, file = os.environ["QUARTERDECK_TORTURE_MOMENTS"].partition(" ")
-    install_first_of(Path(file), then)
+    then, file, *guards = os.environ["QUARTERDECK_TORTURE_MOMENTS"].split(" ")
+    moments.note_losses(Path(f"{file}.losses"))
+    for guard in guards:
+        moments.off(guard)
+    moments.install_first_of(Path(file), then)

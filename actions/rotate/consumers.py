@@ -1,0 +1,282 @@
+"""Consumers: everybody who uses the value is given the new one, host after host, and proves that it works. Pure.
+
+What a consumer gets and the start of its services are one step, so that taking it back is in the right order too: the
+old value first, then the services anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from actions.rotate import github
+from actions.rotate.facts import RotateFacts
+from actions.rotate.files import BEFORE_ALL, ONLY_NEW, Phase, as_in, others_in
+from actions.rotate.parts import command, look_json
+from actions.rotate.roles import BEFORE, line_of
+from actions.site import health_of
+from console.runs.api import Command, Op, Refusal, Step
+from console.stacks import envfiles
+from console.stacks.base import SWITCH_S
+from console.stacks.envfiles import FileTemplate
+from console.text.secret import Label
+from profiles.models import Consumer, Rotation
+
+Looks = Mapping[str, Sequence[Mapping[str, Any]]]
+"""Host to what must be accepted or refused there: arguments of `rotate.accepts@1`."""
+
+
+def places(facts: RotateFacts, consumer: Consumer) -> tuple[str, ...]:
+    """Hosts that a consumer is on and that take part, in order."""
+    return tuple(host for host in consumer.hosts or facts.hosts if host in facts.hosts)
+
+
+def problems(facts: RotateFacts, rotation: Rotation) -> Refusal | None:
+    """What keeps a consumer from getting the value."""
+    for consumer in rotation.consumers.values():
+        missing = [host for host in consumer.hosts if host not in facts.hosts]
+        there = consumer.files or consumer.give or consumer.reload
+        if missing or (facts.left_out and not consumer.hosts and there):
+            who = ", ".join(missing or facts.left_out)
+            return Refusal(
+                reason=f"The consumer {consumer.name} of {facts.name} is on {who}, which takes no part: it would stay "
+                "on the old value, and fail once that is worthless.",
+                ways_out=("wait until the host is back", "take it out of `consumers`, if it is gone for good"),
+            )
+    given = {file for consumer in rotation.consumers.values() for file in consumer.files}
+    left = [file for file in facts.holding if file not in given]
+    if left:
+        return Refusal(
+            reason=f"The environment file {left[0]} holds {facts.credential} and is of no consumer of {facts.name}: it "
+            "would stay on the old value.",
+            ways_out=(f"name it under `consumers`: {{files: [{left[0]}]}}",),
+        )
+    return _stack_problems(facts, rotation)
+
+
+def _stack_problems(facts: RotateFacts, rotation: Rotation) -> Refusal | None:
+    """Services can only be made anew where what runs is known, so that it is the same again afterwards."""
+    site = facts.site
+    for consumer in rotation.consumers.values():
+        if site is None or not reloads(facts, consumer):
+            continue
+        for host in places(facts, consumer):
+            ground = site.ground(host)
+            if ground.problems:
+                return Refusal(
+                    reason=" ".join(problem.reason for problem in ground.problems),
+                    ways_out=tuple(way for problem in ground.problems for way in problem.ways_out),
+                )
+            if ground.live.release is None:
+                return Refusal(
+                    reason=f"What runs on {host} is no release that is recorded there, so its services cannot be made "
+                    "anew as they are.",
+                    ways_out=(f"record it: quarterdeck run baseline {facts.environment}",),
+                )
+    return None
+
+
+def reloads(facts: RotateFacts, consumer: Consumer) -> tuple[str, ...]:
+    """Services that are made anew: those that the consumer names, and those that read its files."""
+    reading = (service for file in files_of(facts, consumer) for service in file.services)
+    return tuple(dict.fromkeys((*consumer.reload, *reading)))
+
+
+def files_of(facts: RotateFacts, consumer: Consumer) -> tuple[FileTemplate, ...]:
+    """Environment files of a consumer."""
+    known = facts.site.spec.env_files if facts.site is not None else ()
+    return tuple(file for file in known if file.name in consumer.files)
+
+
+def other_credentials(facts: RotateFacts, rotation: Rotation) -> tuple[str, ...]:
+    """What else has to be in the keyring to write the consumers' files, and tokens of GitHub."""
+    found = dict.fromkeys(
+        word
+        for consumer in rotation.consumers.values()
+        for file in files_of(facts, consumer)
+        for word in others_in(file, facts.credential)
+    )
+    found |= dict.fromkeys(one.github.token.secret for one in rotation.consumers.values() if one.github is not None)
+    return tuple(found)
+
+
+def how(consumer: Consumer) -> str:
+    """How a consumer gets the value, in words."""
+    ways = [f"environment file {name}" for name in consumer.files]
+    ways += ["a command"] if consumer.give is not None else []
+    ways += [consumer.file] if consumer.file is not None else []
+    ways += [f"GitHub {consumer.github.repository} {consumer.github.name}"] if consumer.github is not None else []
+    ways += [f"{', '.join(consumer.reload)} made anew"] if consumer.reload else []
+    return "; ".join(ways)
+
+
+def as_planned(facts: RotateFacts, rotation: Rotation) -> list[Step]:
+    """Before anything is changed: are the files on the hosts what the console would write there now?"""
+    found = []
+    for consumer in rotation.consumers.values():
+        for host in places(facts, consumer) if consumer.files else ():
+            files = [as_in(file, facts.credential, BEFORE_ALL) for file in files_of(facts, consumer) if file.on(host)]
+            if files:
+                found.append(
+                    Step(
+                        id=f"files.{consumer.name}.{host}",
+                        title=f"{', '.join(file.path for file in files)} on {host} is as its template and the keyring "
+                        "have it",
+                        host=host,
+                        run=envfiles.written(files, host, _become(facts, host)),
+                        cancel="now",
+                        shown=f"if not: quarterdeck run configure {facts.environment}",
+                    )
+                )
+    return found
+
+
+def give(facts: RotateFacts, rotation: Rotation) -> list[Step]:
+    """Every consumer gets the new value; undone by giving the old one again."""
+    return [step for consumer in rotation.consumers.values() for step in _given(facts, consumer)]
+
+
+def rounds(
+    facts: RotateFacts,
+    rotation: Rotation,
+    word: str,
+    title: str,
+    *,
+    to: Phase,
+    back: Phase,
+    looks: Looks,
+    looks_back: Looks,
+) -> list[Step]:
+    """One round over the hosts: the consumers' files for a phase, their services anew, and what must hold then."""
+    found = []
+    for consumer in rotation.consumers.values():
+        for host in places(facts, consumer) if consumer.files else ():
+            found.append(
+                _on_host(
+                    facts,
+                    consumer,
+                    host,
+                    id_=f"{word}.{consumer.name}.{host}",
+                    title=f"{consumer.title or consumer.name} on {host} {title}",
+                    commands=_writes(facts, consumer, host, to),
+                    back=_writes(facts, consumer, host, back),
+                    looks=looks.get(host, ()),
+                    looks_back=looks_back.get(host, ()),
+                )
+            )
+    return found
+
+
+def _given(facts: RotateFacts, consumer: Consumer) -> Iterator[Step]:
+    name = facts.credential
+    shown = consumer.title or consumer.name
+    if consumer.give is not None or consumer.files or consumer.reload:
+        for host in places(facts, consumer):
+            yield _on_host(
+                facts,
+                consumer,
+                host,
+                id_=f"give.{consumer.name}.{host}",
+                title=f"{shown} on {host} gets the new value",
+                commands=[*_writes(facts, consumer, host, ONLY_NEW), *_spoken(facts, consumer, BEFORE.new)],
+                back=[*_writes(facts, consumer, host, BEFORE_ALL), *_spoken(facts, consumer, BEFORE.old)],
+                looks=_works(facts, consumer, host, BEFORE.new),
+                looks_back=_works(facts, consumer, host, BEFORE.old),
+            )
+    if consumer.file is not None:
+        args = {"name": name, "path": consumer.file}
+        yield Step(
+            id=f"file.{consumer.name}",
+            title=f"{shown}: {consumer.file} on this machine gets the new value",
+            run=Op(name="rotate.file@1", args={**args, "label": BEFORE.new}, writes=True),
+            check=Op(name="rotate.file_is@1", args={**args, "label": BEFORE.new}),
+            undo=Op(name="rotate.file@1", args={**args, "label": BEFORE.old}, writes=True),
+            undo_check=Op(name="rotate.file_is@1", args={**args, "label": BEFORE.old}),
+            attempts=2,
+        )
+    if consumer.github is not None:
+        yield from github.steps(consumer, name)
+
+
+def _writes(facts: RotateFacts, consumer: Consumer, host: str, phase: Phase) -> list[tuple[Command, Command]]:
+    """What writes the consumer's files, each with the look whether it is so."""
+    files = [as_in(file, facts.credential, phase) for file in files_of(facts, consumer) if file.on(host)]
+    if not files:
+        return []
+    become = _become(facts, host)
+    return [(envfiles.write(files, host, become=become), envfiles.written(files, host, become))]
+
+
+def _spoken(facts: RotateFacts, consumer: Consumer, label: Label) -> list[tuple[Command, None]]:
+    if consumer.give is None:
+        return []
+    stdin = line_of(facts.credential, label)
+    return [(command(facts, consumer.give, writes=True, detach=True, stdin=stdin), None)]
+
+
+def _works(facts: RotateFacts, consumer: Consumer, host: str, label: Label) -> Sequence[Mapping[str, Any]]:
+    if consumer.works is None:
+        return ()
+    asked = command(facts, consumer.works).model_dump(mode="json")
+    look = look_json("command", host=consumer.works.host or host, command=asked)
+    return ({"look": look, "name": facts.credential, "label": label, "wanted": "accepted"},)
+
+
+def _become(facts: RotateFacts, host: str) -> Any:
+    return facts.site.spec.become(host) if facts.site is not None else "none"
+
+
+def _on_host(
+    facts: RotateFacts,
+    consumer: Consumer,
+    host: str,
+    *,
+    id_: str,
+    title: str,
+    commands: Sequence[tuple[Command, Command | None]],
+    back: Sequence[tuple[Command, Command | None]],
+    looks: Sequence[Mapping[str, Any]],
+    looks_back: Sequence[Mapping[str, Any]],
+) -> Step:
+    names = reloads(facts, consumer)
+    spec = facts.site.spec if facts.site is not None else None
+    services = {one.name: health_of(one) for one in spec.services if one.name in names} if spec is not None else {}
+    lines = {one.name: one.ready for one in spec.services if one.name in names and one.ready} if spec else {}
+    wait_s = max((one.start_s for one in spec.services if one.name in names), default=0.0) if spec is not None else 0.0
+    paths = [file.path for file in files_of(facts, consumer) if file.on(host)]
+    anew = {"services": services, "lines": lines, "wait_s": wait_s, "paths": paths}
+    deadline_s = sum(one.deadline_s for one, _ in commands) + (SWITCH_S + 2 * wait_s if names else 0.0) + 60.0
+
+    def doing(which: Sequence[tuple[Command, Command | None]], looked: Sequence[Mapping[str, Any]]) -> Op:
+        args = {**_said(which, looked), "anew": anew}
+        return Op(name="rotate.give@1", args=args, writes=True, deadline_s=deadline_s)
+
+    def looking(which: Sequence[tuple[Command, Command | None]], looked: Sequence[Mapping[str, Any]]) -> Op | None:
+        args = _said(which, looked)
+        if not args["written"] and not looked:
+            return None
+        return Op(name="rotate.given@1", args={**args, "anew": anew}, deadline_s=120.0 + 60.0 * len(looked))
+
+    return Step(
+        id=id_,
+        title=title,
+        host=host,
+        run=doing(commands, looks),
+        check=looking(commands, looks),
+        undo=doing(back, looks_back),
+        undo_check=looking(back, looks_back),
+        attempts=2,
+        cancel="boundary" if names else "ask",
+        shown="; ".join(
+            [one.shown() for one, _ in commands]
+            + ([f"then {', '.join(names)} anew: down from its stop until it is healthy"] if names else [])
+        ),
+    )
+
+
+def _said(which: Sequence[tuple[Command, Command | None]], looked: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    return {
+        "commands": [one.model_dump(mode="json") for one, _ in which],
+        "written": [look.model_dump(mode="json") for _, look in which if look is not None],
+        "looks": [dict(one) for one in looked],
+    }

@@ -1,0 +1,160 @@
+"""How an environment file on this machine stands beside its template: every difference is seen, no value is said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from console.credentials.errors import CredentialMissing, KeyringLocked
+from console.environment import Environment, bind
+from console.live.drift import drift_of
+from console.probes.envfiles import FileState, fingerprints_of, look_at, unusable
+from console.stacks import envfiles
+from console.watch.looks import environment_view
+from profiles.loader import load_profile
+
+PROFILE = """\
+system: t
+keyring: sealed
+hosts: {one: {local: true}}
+credentials: {jwt: {}, db: {fields: [password]}}
+environments:
+  here:
+    hosts: [one]
+    directory: %(app)s
+    stack: {kind: process, artifacts: "%(app)s/r/{release}", services: {web: {command: ["true"], port: 45872}}}
+    files: {env: {path: .env, template: env.template, services: [web]}}
+"""
+TEMPLATE = "LOG=info\nJWT={secret: jwt}\nURL=pg://a:{secret: db, field: password, encode: url}@db\nNODE={host}\n"
+VALUES = {"jwt": "jwt-value-of-today", "jwt#previous": "jwt-value-of-before", "db": '{"password": "p@ss word"}'}
+
+
+def secret(word: str) -> str:
+    if word not in VALUES:
+        raise CredentialMissing(f"There is no credential '{word}'.")
+    return VALUES[word]
+
+
+def locked(word: str) -> str:
+    raise KeyringLocked("The keyring is locked.")
+
+
+@pytest.fixture
+def bound(tmp_path: Path) -> Iterator[Callable[..., Environment]]:
+    made: list[Environment] = []
+    (tmp_path / "app").mkdir()
+
+    def give(template: str = TEMPLATE, secrets: Callable[[str], str] = secret) -> Environment:
+        (tmp_path / "env.template").write_text(template)
+        (tmp_path / "p.yaml").write_text(PROFILE % {"app": tmp_path / "app"})
+        profile = load_profile(str(tmp_path / "p.yaml"))
+        made.append(bind(profile, "here", secrets=secrets, fingerprints=lambda word: f"mark-of-{word}"))
+        return made[-1]
+
+    yield give
+    for one in made:
+        one.close()
+
+
+def only(states: tuple[FileState, ...]) -> FileState:
+    (state,) = states
+    return state
+
+
+def test_every_difference_is_seen_and_no_value_is_said(tmp_path: Path, bound: Callable[..., Environment]) -> None:
+    here, file = bound(), tmp_path / "app" / ".env"
+    assert only(look_at(here)).drift() == f"{file} is not there." and only(look_at(here)).changed
+    file.write_text("LOG=info\nJWT=jwt-value-of-today\nURL=pg://a:p%40ss%20word@db\nNODE=one\n")
+    file.chmod(0o600)
+    same = only(look_at(here))
+    assert same.drift() == "" and not same.changed
+    file.write_text("LOG='warn'\nJWT=jwt-value-of-before\nURL=<url>\nEXTRA=x\n")
+    file.chmod(0o640)
+    state = only(look_at(here))
+    assert state.drift() == (
+        f"{file}: LOG, JWT differ; NODE is missing; EXTRA is not in the template; URL has a placeholder; "
+        "its mode is 0640, not 0600."
+    )
+    assert {key.key: key.was for key in state.keys if key.was} == {"JWT": "jwt#previous"}
+    said = state.model_dump_json()
+    assert not [value for value in ("value-of-today", "value-of-before", "warn", "p@ss") if value in said]
+    assert "value" in VALUES["jwt"], "the control: there is something to be found"
+
+
+def test_while_the_keyring_is_locked_names_are_compared(tmp_path: Path, bound: Callable[..., Environment]) -> None:
+    here, file = bound(secrets=locked), tmp_path / "app" / ".env"
+    file.write_text("LOG=warn\nJWT=anything\nURL=anything\nNODE=one\nMORE=1\n")
+    file.chmod(0o600)
+    state = only(look_at(here, values=False))
+    assert {key.key: key.now for key in state.keys} == {
+        "LOG": "differs",
+        "JWT": "unknown",
+        "URL": "unknown",
+        "NODE": "same",
+        "MORE": "extra",
+    }
+    with pytest.raises(KeyringLocked):
+        look_at(here)
+
+
+class FakeKeys:
+    """Says whether values are at hand."""
+
+    def __init__(self, at_hand: bool) -> None:
+        self.at_hand = at_hand
+
+
+def test_drift_asks_nobody_and_reaches_the_view(tmp_path: Path, bound: Callable[..., Environment]) -> None:
+    here = bound(secrets=locked)
+    (tmp_path / "app" / ".env").write_text("LOG=info\nJWT=x\nURL=y\n")
+    (tmp_path / "app" / ".env").chmod(0o600)
+    for at_hand in (False, True):  # True: it was locked between the two looks
+        said = drift_of(FakeKeys(at_hand), here, "one")  # type: ignore[arg-type]
+        assert said == (f"{tmp_path}/app/.env: NODE is missing.",)
+    view = environment_view(
+        here.config, lives={"one": here.stack.live(here.hosts["one"])}, problems={}, addresses={}, releases=(),
+        lock=None, at=1.0, drift={"one": said},
+    )  # fmt: skip
+    assert view.differs == (f"one: {said[0]}",)
+
+
+def test_a_credential_that_is_missing_is_said_beside_the_names(
+    tmp_path: Path, bound: Callable[..., Environment]
+) -> None:
+    here = bound(TEMPLATE + "KEY={secret: jwt, label: pending}\n")
+    (tmp_path / "app" / ".env").write_text("LOG=info\n")
+    said = drift_of(FakeKeys(True), here, "one")  # type: ignore[arg-type]
+    assert said[-1] == "There is no credential 'jwt#pending'." and "are missing" in said[0]
+
+
+@pytest.mark.parametrize(
+    ("line", "values", "why"),
+    [
+        ("K={secret: jwt, label: pending}", {}, "K of {file}: There is no credential 'jwt#pending'."),
+        ("K={secret: jwt}", {"jwt": "it's"}, "K of {file}: the credential jwt cannot be written"),
+        ("K={secret: jwt}", {"jwt": "changeme"}, "K of {file} would be a placeholder: set the credential jwt"),
+        ("K={secret: jwt}", {"jwt": ""}, "K of {file} would be empty."),
+        ("K={secret: db, field: password}", {"db": "no json"}, "K of {file}: The credential db has no fields"),
+    ],
+)
+def test_why_a_file_cannot_be_written(
+    tmp_path: Path, bound: Callable[..., Environment], line: str, values: dict[str, str], why: str
+) -> None:
+    def given(word: str) -> str:
+        return values[word] if word in values else secret(word)
+
+    here = bound(f"{line}\n", given)
+    (sentence,) = unusable(here, here.stack.spec.env_files)
+    assert why.replace("{file}", f"{tmp_path}/app/.env") in sentence
+    assert not [value for value in values.values() if value and value != "changeme" and f" {value}" in sentence]
+
+
+def test_what_may_be_missing_is_empty(bound: Callable[..., Environment]) -> None:
+    here = bound("A=1\nOLD={secret: jwt, label: retired, missing: empty}\n")
+    assert unusable(here, here.stack.spec.env_files) == ()
+    (file,) = here.stack.spec.env_files
+    assert file.credentials == () and fingerprints_of(here, (file,)) == {}
+    wanted = envfiles.digests(file, "one", "n", here.value)
+    assert wanted["OLD"] == envfiles.digest_in("n", "OLD", "")
