@@ -28,7 +28,7 @@ COUNTS: dict[str, str] = {}
 LAB = False
 AS_WORDS = True
 """The page shows what a cell says, and counts nothing."""
-ATTACHED = 10
+ATTACHED = 5
 FOLLOW = "import sys; sys.argv[0] = 'quarterdeck'; from console.cli import main; main()"
 
 
@@ -42,10 +42,10 @@ def step(folder: Path) -> str:
 
 
 def attach(folder: Path) -> str:
-    """From `quarterdeck runs follow` as a new process until it shows the step that runs."""
+    """From `quarterdeck runs follow` as a new process until it shows the output of the step that runs."""
     world = World(folder)
     file = folder / "profile.yaml"
-    file.write_text(yaml.safe_dump(world.profile.dumped()))
+    file.write_text(yaml.safe_dump({key: value for key, value in world.profile.dumped().items() if key != "source"}))
     run = world.create("do", "wait")
     runner = world.runner(run)
     took = []
@@ -60,13 +60,13 @@ def attach(folder: Path) -> str:
             )  # fmt: skip
             assert follower.stdout is not None
             said = ""
-            while "running  s2" not in said and (line := follower.stdout.readline()):
+            while "Tally s2" not in said and (line := follower.stdout.readline()):
                 said += line
             took.append(time.perf_counter() - began)
             follower.kill()
             follower.wait()
             follower.stdout.close()
-            if "running" not in said:
+            if "Tally s2" not in said:
                 raise RuntimeError(f"it never showed the step: {said}")
     finally:
         (world.app / "go").touch()
