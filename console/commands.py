@@ -102,7 +102,7 @@ COMMANDS: tuple[ConsoleCommand, ...] = (
         "rotate",
         "Rotate",
         "Plan a new value of a credential, everywhere, proved.",
-        "x",
+        "V",
         "app",
         "writes",
         action="rotate",

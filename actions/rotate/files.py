@@ -50,5 +50,6 @@ def labels_in(file: FileTemplate, name: str) -> frozenset[Label]:
 
 def others_in(file: FileTemplate, name: str) -> tuple[str, ...]:
     """What else has to be in the keyring to write it: `db`, `mail#previous`."""
-    words = (one.credential for line in file.lines for one in line.secrets if one.name != name)
+    secrets = (one for line in file.lines for one in line.secrets if one.name != name)
+    words = (one.credential for one in secrets if one.missing == "refused")
     return tuple(dict.fromkeys(words))
