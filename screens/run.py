@@ -48,8 +48,8 @@ class RunScreen(Deck[None]):
     #title { height: auto; padding: 0 1; }
     #ending { height: auto; max-height: 40%; margin: 1 1 0 1; padding: 0 1; border-left: heavy $border; }
     #ending.human { background: $error; color: $background; border-left: heavy $error; padding: 1 2; max-height: 70%; }
-    #reason { display: none; height: auto; max-height: 8; margin: 1 1 0 1; padding: 0 1; }
-    .-wide #reason.known { display: block; }
+    #whole { display: none; height: auto; max-height: 8; margin: 1 1 0 1; padding: 0 1; }
+    .-wide #whole.known { display: block; }
     #split { height: 1fr; layout: vertical; }
     #split #steps { height: auto; min-height: 4; max-height: 50%; margin: 1 0; }
     .-wide #split { layout: horizontal; }
@@ -76,7 +76,7 @@ class RunScreen(Deck[None]):
     def body(self) -> ComposeResult:
         yield Words((f"Reading run {self.id_shown}.", "dim"), id="title")
         yield Words(id="ending")
-        yield Words(id="reason")
+        yield Words(id="whole")
         with Container(id="split"):
             yield StepTree(symbols=self.bridge.symbols, empty="no step read yet", id="steps")
             yield OutputPane("output", self.bridge.symbols)
@@ -202,7 +202,7 @@ class RunScreen(Deck[None]):
             output.begin(step.id, f"of {step.title}")
 
     def _draw_reason(self, step: StepShown | None) -> None:
-        box = self.query_one("#reason", Words)
+        box = self.query_one("#whole", Words)
         known = step is not None and step.state in FAILED and bool(step.evidence)
         box.set_class(known, "known")
         if known and step is not None:

@@ -288,7 +288,8 @@ def parked_text(seen: Seen) -> str:
         return f"Due since {_at(seen.until)}; {seen.waits}"
     heard = _at(max(seen.heard, seen.looked))
     looked = f"`quarterdeck wake` looked at {heard}" if seen.looked > seen.heard else f"not looked at since {heard}"
-    return f"Due since {_at(seen.until)}; {looked}. Go on with it, take it back, or leave it as it is."
+    before = f"\nIts last runner stopped: {seen.waits}" if seen.waits else ""
+    return f"Due since {_at(seen.until)}; {looked}. Go on with it, take it back, or leave it as it is.{before}"
 
 
 def _span(seconds: float) -> str:

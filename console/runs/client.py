@@ -106,7 +106,7 @@ class Runs:
         heard = max(view.last_at, self.leases.heard(run, DEFAULT.lease_s))
         looked = self.records.remembered(looked_key(run)) if holder is None and view.state != "closed" else None
         at = float(looked["at"]) if looked else 0.0
-        kept = self.records.remembered(waits_key(run)) if view.parked is not None and holder is not None else None
+        kept = self.records.remembered(waits_key(run)) if view.parked is not None else None
         waits = str(kept.get("why", "")) if kept else ""
         claimed = view.parked is not None and self.leases.claims(run, f"environment:{view.environment}")
         return Seen(view, holder, elsewhere, foreign, there, gives_way, lock, heard, at, claimed, waits, frozen, silent)

@@ -72,7 +72,9 @@ def read_credentials(engine: Engine) -> int | None:
         except (StoreUnusable, MemoryError):
             raise
         except Exception as error:  # noqa: BLE001 - the keyring's errors, whichever back end: each has a sentence
-            if engine.journal.view.parked is not None:  # its hosts cannot be told without their locks
+            if (
+                engine.journal.view.parked is not None and not engine.owned.fences
+            ):  # its hosts cannot be told without their locks
                 engine.say(f"It waits for unlock. {error}")
                 return UNFINISHED_CODE
             if engine.journal.view.changed:

@@ -50,7 +50,7 @@ class Seen:
     claimed: bool = False
     """It has the claim on its environment, in this store: it is parking, or goes on from that."""
     waits: str = ""
-    """Why a living runner does not go on with it though its wait is over, in a sentence."""
+    """Why its runner does not go on with it, or did not, though its wait is over, in a sentence."""
     frozen: Process | None = None
     """Its runner, where that lives on this machine and has not been heard of for long: whoever goes on ends it."""
     silent: tuple[str, ...] = ()
@@ -148,7 +148,8 @@ class Seen:
             return ("undo",) if view.ending in ("succeeded", "cancelled-left", "needs-human") else ()
         if self.parked is not None:
             waits = self.left_s > 0
-            resume = ("resume",) if self.holder is None or self.waits else ()  # perhaps without the host it waits for
+            stuck = self.holder is None or (self.waits and not waits)  # perhaps without the host that it waits for
+            resume = ("resume",) if stuck else ()
             cancel = ("cancel",) if self.holder is not None else ()
             return (*resume, *(("now",) if waits else ()), *cancel, *(("undo",) if view.changed else ()), "leave")
         if self.holder is not None or self.elsewhere:

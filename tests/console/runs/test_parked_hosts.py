@@ -135,7 +135,8 @@ def test_who_is_let_in_no_more_leaves_it_to_whoever_is(pair: PairWorld) -> None:
     pair.pair.scripted["two"].locked_out = True
     time_passes(pair, run)
     assert going.code() == 6
-    assert state(pair, run) == "parked, due" and pair.runs.seen(run).can == ("resume", "undo", "leave")
+    seen = pair.runs.seen(run)
+    assert seen.state == "parked, due" and seen.can == ("resume", "undo", "leave") and "two" in seen.waits
     assert locked(pair) == []
     pair.pair.scripted["two"].locked_out = False
     assert pair.execute(run) == 0
