@@ -381,7 +381,8 @@ def test_a_fork_stops_the_run_and_changes_nothing(pair: PairWorld) -> None:
     assert third.records.read(run)[1].body != {"pid": 1, "machine": "elsewhere", "who": "x"}
     assert [record.kind for record in third.records.read("audit")] == ["run.superseded"]
     assert journal.fetch(pair.bound(), ["one"]) == 0
-    assert journal.lacking("one", 1000) == [record.line() for record in third.records.read(run)]
+    assert journal.lacking("one", 1000) == [], "it holds them: they are not sent to it again"
+    assert journal.lacking("two", 1000) == [record.line() for record in third.records.read(run)], "it was not asked"
 
 
 def test_a_host_whose_ground_is_gone_does_not_keep_the_end_from_the_other(pair: PairWorld) -> None:
