@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from console.hosts.base import FenceRefused, GroundMissing, HostError
 from console.runs import audit, parking
-from console.runs.api import Action, Keyring, OpHandler, Park, Plan
+from console.runs.api import Action, Keyring, OpHandler, Plan
 from console.runs.asking import ask, ask_before, doubts, question
 from console.runs.copies import Copies
 from console.runs.effects import Executor
@@ -202,7 +202,7 @@ class Engine:
                     return UNFINISHED_CODE
                 way = None
                 continue
-            if way == "failed" and (self._undoes_itself() or not self.journal.view.changed):
+            if way == "failed" and (self.journal.view.undoes_itself or not self.journal.view.changed):
                 self.journal.append(DECISION, {"choice": "undo", "who": "the engine", "why": "failed"})
                 continue
             if not ask(self, way):
@@ -224,12 +224,6 @@ class Engine:
         if not self._ready:
             self.tools.ready()
             self._ready = True
-
-    def _undoes_itself(self) -> bool:
-        """Whether a step that failed is followed by undo: not behind what a person agreed to, nor behind a wait."""
-        steps = self.journal.view.steps
-        waited = any(isinstance(step.run, Park) and steps[step.id].state == "done" for step in self.plan.steps)
-        return self.plan.on_failure == "undo" and not self.journal.view.agreed and not waited
 
     def _ended_elsewhere(self) -> int:
         """Somebody else brought it to its end."""

@@ -188,6 +188,14 @@ class RunView:
         return str(self.body.get("plan", {}).get("title", "")) or self.action
 
     @property
+    def undoes_itself(self) -> bool:
+        """Whether a step that failed is followed by undo: not behind what a person agreed to, nor behind a wait."""
+        plan = self.body.get("plan", {})
+        waits = [step["id"] for step in plan.get("steps", ()) if step["run"].get("kind") == "park"]
+        waited = any(self.steps[id_].state == "done" for id_ in waits)
+        return plan.get("on_failure", "undo") == "undo" and not self.agreed and not waited
+
+    @property
     def decided(self) -> bool:
         """Whether a person has decided how it goes on: take it back, leave it, or stop and be asked."""
         leave = self.decision is not None and self.decision["choice"] == "leave"

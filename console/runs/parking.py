@@ -91,11 +91,12 @@ def rest(engine: Engine) -> int | None:
 def over(engine: Engine, step: Step) -> Way:
     """The wait of a parked run whose environment is its own again: done, or in doubt where something is not as left.
 
-    Not decided while it is to go on, or a person has decided otherwise: then it stays parked (`done`, for now).
+    Not decided while it is to go on, or a person has decided otherwise: then it stays parked (`done`, for now). Where
+    it was in doubt before, the same is looked at again.
     """
     view = engine.journal.view
     assert isinstance(step.run, Park)  # nothing else is parked
-    if view.parked is None or view.decided or left_s(view.parked) > 0:
+    if view.decided or (view.parked is not None and left_s(view.parked) > 0):
         return "done"
     gone = _not_as_left(engine, step.run)
     skipped = engine.journal.last(lambda record: record.kind == SKIPPED)

@@ -38,6 +38,9 @@ def recover(engine: Engine) -> Way | None:
             if outcome is None:
                 engine.journal.append(UNBEGUN, {"step": step.id, "attempt": seen.attempt})
                 continue
+        elif seen.state == "parked" or (seen.state == "unknown" and retry and isinstance(step.run, Park)):
+            worst = max(worst, over(engine, step), key=lambda one: _WORSE[one])
+            continue
         elif seen.state == "unknown" and retry:
             outcome = _checked_only(engine, step)
             if outcome is None:
@@ -45,9 +48,6 @@ def recover(engine: Engine) -> Way | None:
                 continue
         elif seen.state == "failed" and retry:
             seen.state = "waiting"
-            continue
-        elif seen.state == "parked":
-            worst = max(worst, over(engine, step), key=lambda one: _WORSE[one])
             continue
         elif seen.state in ("failed", "unknown") and not view.undo_wanted:
             worst = max(worst, seen.state, key=lambda one: _WORSE[one])

@@ -93,7 +93,7 @@ def _settled(view: RunView, left: Left) -> Verdict:
     states = {step.state for step in view.steps.values()}
     if "unknown" in states:
         return Verdict(None, "it is not known whether one of its steps happened")
-    if "failed" in states and view.body["plan"].get("on_failure") == "ask":
+    if "failed" in states and not view.undoes_itself:
         return Verdict(None, "a step failed, and it is not undone by itself: try again, undo it, or leave it?")
     if "failed" in states:
         return Verdict("undo", "a step failed, and its plan says that it is then taken back")
