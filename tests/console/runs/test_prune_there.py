@@ -143,7 +143,7 @@ def test_a_run_that_no_host_knows_any_more_is_not_gone_on_with(world: World) -> 
     folder.rename(folder.with_name(".aside"))
     locks_there = world.app / ".quarterdeck" / "lock"
     assert world.carry(run) == 6
-    assert "no host knows this run any more" in world.places.spool(run).read_text()
+    assert "No host knows this run any more" in world.places.spool(run).read_text()
     assert world.effects() == ["do s1", "do s2"] and locks_there.exists()
     decide(world.records, run, "leave", "me")
     assert world.carry(run) == 3 and not locks_there.exists()
