@@ -42,11 +42,17 @@ def test_version_imports_neither_click_nor_pydantic() -> None:
     assert not found & {"click", "pydantic", "textual", "yaml", "sqlite3"} and not found & CLIENTS
 
 
-@pytest.mark.parametrize("words", [("--help",), ("status", "--help"), ("run", "--help"), ("runs", "--help")])
+@pytest.mark.parametrize("words", [("--help",), ("status", "--help"), ("runs", "--help")])
 def test_help_knows_no_screen_and_no_client(words: tuple[str, ...]) -> None:
     found = of_command(*words)
     assert "click" in found
     assert not found & {"textual", "pydantic", "yaml"} and not found & CLIENTS
+
+
+def test_help_of_what_takes_parameters_knows_no_screen_and_no_client() -> None:
+    found = of_command("run", "--help")
+    assert "pydantic" in found, "it lists the parameters of every action"
+    assert "textual" not in found and not found & CLIENTS
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
-
-import httpx
 
 from actions.rotate.facts import RotateFacts
 from actions.rotate.params import RotateParams
@@ -22,6 +20,9 @@ from actions.rotate.values import Form
 from console.runs.api import Op, OpContext, OpHandler, Outcome, Refusal, Step
 from console.text.secret import Label, labelled
 from profiles.models import Consumer, GithubRotation, GithubSecret
+
+if TYPE_CHECKING:
+    import httpx
 
 WORKFLOW_S = 900.0
 
@@ -101,6 +102,8 @@ def sealed(public_key: str, value: str) -> str:
 
 def put(ctx: OpContext, args: Mapping[str, Any]) -> Outcome:
     """`github.put@1`: {github, name, label}. The key may change between its fetch and the write: then once more."""
+    import httpx
+
     how = args["github"]
     value = ctx.secret(labelled(args["name"], args["label"]))
     value = f"{value}\n" if "\n" in value else value  # a key of several lines ends with a line feed
@@ -130,6 +133,8 @@ def put(ctx: OpContext, args: Mapping[str, Any]) -> Outcome:
 
 def prove(ctx: OpContext, args: Mapping[str, Any]) -> Outcome:
     """`github.prove@1`: {github, workflow, ref}. Start the workflow and wait for how it ends."""
+    import httpx
+
     how, workflow = args["github"], quote(args["workflow"])
     path = f"/repos/{how['repository']}/actions/workflows/{workflow}"
     try:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from console.runs.api import Command, OpContext, OpHandler, Outcome
-from console.runs.handlers import HANDLERS
 from console.text.sanitise import clean
 from console.text.secret import labelled
 
@@ -61,6 +60,8 @@ def _anew(ctx: OpContext, anew: Mapping[str, Any]) -> Outcome:
 
 
 def _healthy(ctx: OpContext, anew: Mapping[str, Any]) -> Outcome:
+    from console.runs.handlers import HANDLERS
+
     outcome = HANDLERS["stack.healthy@1"](ctx, {"services": anew["services"], "release": None})
     if outcome.verdict == "yes" and anew["lines"]:
         return HANDLERS["log.ready@1"](ctx, {"lines": anew["lines"], "release": None})

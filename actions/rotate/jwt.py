@@ -14,11 +14,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-import httpx
-
 from actions.rotate.looks import Look, Seen
 from actions.rotate.values import text
-from console.hosts.http import client
 from console.runs.api import OpContext
 from profiles.models import JwtRotation
 
@@ -60,6 +57,10 @@ def _word(data: bytes) -> str:
 
 def see(ctx: OpContext, how: Mapping[str, Any], value: str) -> Seen:
     """Ask on the host itself, past whatever stands before it, with a token that is signed with this value."""
+    import httpx
+
+    from console.hosts.http import client
+
     made = token(value, how["algorithm"], how["claims"], time.time())
     word = f"{how['scheme']} {made}" if how["scheme"] else made
     url = f"http://{how['address']}:{how['port']}{how['path']}"

@@ -6,16 +6,16 @@ Tried against stand-ins only: neither is to be had in the lab.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
-
-import httpx
 
 from actions.rotate.looks import Look, Seen
 from actions.rotate.values import text
-from console.hosts.http import client
 from console.runs.api import Op, OpContext, OpHandler, Outcome
 from console.text.secret import Label, labelled
+
+if TYPE_CHECKING:
+    import httpx
 
 EACH_S = 20.0
 _BUSY = (408, 425, 429)
@@ -23,6 +23,8 @@ _BUSY = (408, 425, 429)
 
 def opened(ctx: OpContext, how: Mapping[str, Any]) -> httpx.Client:
     """A client by the way that the profile gives. Raises OSError for a certificate file that cannot be used."""
+    from console.hosts.http import client
+
     host = ctx.environment.hosts[how["via"]] if how.get("via") else None
     return client(host, timeout_s=EACH_S, ca_file=how.get("ca"))
 
@@ -32,6 +34,8 @@ def opened(ctx: OpContext, how: Mapping[str, Any]) -> httpx.Client:
 
 def see_grafana(ctx: OpContext, how: Mapping[str, Any], value: str) -> Seen:
     """Ask who we are, with the account's name and this password: 200, or 401."""
+    import httpx
+
     try:
         with opened(ctx, how) as asking:
             status = asking.get(f"{how['url'].rstrip('/')}/api/user", auth=(how["user"], value)).status_code
@@ -52,6 +56,8 @@ def grafana_op(how: Mapping[str, Any], name: str, to: Label, using: Label) -> Op
 
 def set_grafana(ctx: OpContext, args: Mapping[str, Any]) -> Outcome:
     """`grafana.set@1`: {grafana, name, to, using}. PUT /api/user/password, which wants the old one as well."""
+    import httpx
+
     how = args["grafana"]
     wanted, using = (ctx.secret(labelled(args["name"], args[key])) for key in ("to", "using"))
     body = {"oldPassword": using, "newPassword": wanted, "confirmNew": wanted}
@@ -72,6 +78,8 @@ def set_grafana(ctx: OpContext, args: Mapping[str, Any]) -> Outcome:
 
 def see_webhook(ctx: OpContext, how: Mapping[str, Any], value: str) -> Seen:
     """Post the profile's message, which is marked as a test, to this address."""
+    import httpx
+
     if urlsplit(value).scheme not in ("http", "https"):
         return Seen("unknown", "the value is no address")
     try:

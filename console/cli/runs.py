@@ -138,9 +138,10 @@ def undo(obj: dict[str, Any], /, run_id: str, **given: Any) -> None:
 @_decision
 @click.pass_obj
 def resume(obj: dict[str, Any], /, run_id: str, now: bool, **given: Any) -> None:
-    """Go on with a run whose runner died, here or on another machine, or that is parked.
+    """Go on with a run whose runner died, or that is parked.
 
-    Before the end of its wait a parked run stays parked (exit code 6): a runner then waits for it, if none does.
+    Its runner may have been on another machine. Before the end of its wait a parked run stays parked (exit code 6): a
+    runner then waits for it, if none does.
     """
     _choose(obj, run_id, "now" if now else "resume", _Given(**given))
 

@@ -307,10 +307,10 @@ class Connection:
         try:
             agent = log_in(transport, self.host, hop, passphrase_for, self.timing)
         except paramiko.AuthenticationException as error:
-            raise HostRefused(self.host, f"{hop.shown} refused the login: {error}.") from error
+            raise HostRefused(self.host, f"{self.host}: {hop.shown} refused the login: {error}.") from error
         except (paramiko.SSHException, EOFError, OSError) as error:
             raise HostUnreachable(
-                self.host, f"{hop.shown} hung up while logging in: {error or 'no reason'}."
+                self.host, f"{self.host}: {hop.shown} hung up while logging in: {error or 'no reason'}."
             ) from error
         if agent is not None:
             self.agents.add(agent)

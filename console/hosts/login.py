@@ -73,7 +73,7 @@ def log_in(
         else ("there was no key to offer")
     )
     rest = f". Not offered: {'; '.join(notes.left_out)}" if notes.left_out else ""
-    raise HostRefused(host, f"{hop.shown} refused the login: {tried}{rest}.")
+    raise HostRefused(host, f"{host}: {hop.shown} refused the login: {tried}{rest}.")
 
 
 def _offers(

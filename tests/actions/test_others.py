@@ -8,6 +8,7 @@ import pytest
 
 from actions import baseline, command, services
 from actions.ops import OPS
+from actions.rotate.ops import OPS as OPS_OF_ROTATIONS
 from console.runs.api import Plan, Refusal
 from console.runs.handlers import HANDLERS
 from tests.actions.rendered import PLANS, matches
@@ -118,4 +119,4 @@ def test_an_unknown_command_is_refused_with_the_known_ones() -> None:
 def test_every_op_of_a_plan_has_a_handler() -> None:
     texts = (path.read_text("utf-8") for path in PLANS.glob("*.txt"))
     named = {name for text in texts for name in re.findall(r"\b[a-z]+\.[a-z_]+@[0-9]+", text)}
-    assert named and named <= {*HANDLERS, *OPS}
+    assert named and named <= {*HANDLERS, *OPS, *OPS_OF_ROTATIONS}

@@ -143,7 +143,7 @@ def test_locked_by_a_person(snap: Snap) -> None:
 
 def test_parked(snap: Snap) -> None:
     """Of what is shown the strip, the environment's pane and the list of runs."""
-    snap(Case(parked, quiet=True), until=live)
+    snap(Case(parked, quiet=True), until=live, do=keys("down", "home"))
 
 
 def test_run_parked(snap: Snap) -> None:
@@ -154,7 +154,7 @@ def test_parked_and_due(snap: Snap) -> None:
     def due(session: FixedSession) -> None:
         parked(session, PARKED._replace(state="parked, due", tone="warn", until=NOW - 600))
 
-    snap(Case(due, quiet=True), until=live)
+    snap(Case(due, quiet=True), until=live, do=keys("down", "home"))
 
 
 def test_reports(snap: Snap) -> None:

@@ -126,7 +126,7 @@ def _gone(cell: Cell, seed: int, stage: Stage, file: Path) -> Result:
     found = Result(
         counts={
             "interrupted": int(first.code != UNFINISHED or "interrupted" not in shown.out),
-            "named": int(f"{HOST} refused the login" not in shown.said and f"{HOST} (" not in shown.said),
+            "named": int(f"{HOST}: " not in shown.said or "refused the login" not in shown.said),
         },
         note=f"{step}: exit {first.code}",
     )

@@ -130,7 +130,7 @@ def test_the_agent_killed_and_the_connection_reset_in_a_step(
         agent.wait(10)
     assert codes == [6]
     said = (world.view(run).interrupted or {})["why"]
-    assert "refused the login" in said and str(path) in said and sshd.user in said
+    assert f"one: {sshd.user}@" in said and "refused the login" in said and str(path) in said and sshd.user in said
     (world.app / "go").touch()
     again = FarWorld(tmp_path, sshd, identity=str(sshd.identity))
     assert again.execute(run) == 0

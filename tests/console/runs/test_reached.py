@@ -84,8 +84,8 @@ def test_it_goes_and_hangs_up_when_it_is_not_needed(far: World, server: Sshd) ->
 
 def test_of_another_environment_or_profile_nothing_is_used(far: World) -> None:
     for profile, environment in (("profile:world", "there"), ("profile:other", "here")):
-        assert Ahead(far.records, LIKELY).take(profile, environment, str) is None
-    taken = Ahead(far.records, LIKELY).take("profile:world", "here", str.upper)
+        assert Ahead(far.records, LIKELY).take(profile, environment, str, str) is None
+    taken = Ahead(far.records, LIKELY).take("profile:world", "here", str.upper, str)
     assert taken is not None and taken.secret("x") == "X"
     taken.close()
 
@@ -96,7 +96,7 @@ def test_a_host_that_was_not_reached_is_tried_anew(far: World, server: Sshd) -> 
     ahead = Ahead(far.records, LIKELY)
     assert poll(lambda: ahead._reaching.failed, 20)
     server.start()
-    assert ahead.take("profile:world", "here", str) is None
+    assert ahead.take("profile:world", "here", str, str) is None
 
 
 def test_before_its_run_is_known_a_runner_has_no_credential(far: World) -> None:

@@ -104,7 +104,7 @@ def test_a_filter_hides_what_does_not_match_and_counts_it() -> None:
     rows = with_log(do)
     assert [row[-7:].strip() for row in rows[:2]] == ["line 5", "line 25"]
     assert rows[2] == ""
-    assert rows[9] == "following · /line .*5/ !15 · 28 hidden"
+    assert rows[9] == "following · //line .*5/ /!15 · 28 hidden"
 
 
 def test_a_filter_of_the_stack_is_switched_off_and_on_and_a_bad_one_is_refused_in_words() -> None:
