@@ -107,17 +107,16 @@ class Screen:
                 if time.monotonic() > end:
                     raise LabError(f"the cursor never came to {row!r}:\n{before}")
 
-    def read_to(self, last: str) -> str:
-        """Press PageDown until this is on the screen; all that was seen on the way, as words."""
+    def read_to_the_end(self) -> str:
+        """Press PageDown until nothing moves any more; all that was seen on the way, as words."""
         pages = [self.text()]
-        while last not in words(pages[-1]):
+        while True:
             self.press("PageDown")
-            end = time.monotonic() + 30
+            end = time.monotonic() + 3
             while (page := self.text()) == pages[-1]:
                 if time.monotonic() > end:
-                    raise LabError(f"{last!r} is not on any page:\n{page}")
+                    return "\n".join(map(words, pages))
             pages.append(page)
-        return "\n".join(map(words, pages))
 
     def kill(self) -> None:
         """SIGKILL to the console, and its terminal goes away, as when a laptop dies."""
