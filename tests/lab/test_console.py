@@ -207,7 +207,7 @@ def deployed(console: Screen, lab: Lab, system: System, release: str, locked: bo
     console.press("d")
     plan(console, release)
     confirm(console, release, locked)
-    console.wait(f"{row.ending}:", *(text for text in row.says if text[0].isupper() or " " in text), seconds=120)
+    console.wait(f"Deploy {release} to staging {row.ending}", *(text for text in row.says if text[0].isupper() or " " in text), seconds=120)
     if row.live is None:
         assert system.database.revision() == row.revision
         assert tuple(system.database.migration_effects()) == row.effects
