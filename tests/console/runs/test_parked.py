@@ -370,7 +370,7 @@ def test_a_colleague_goes_on_and_the_runner_that_waits_here_finds_it_ended(world
 
 
 def test_of_two_runners_that_wait_one_goes_on(world: World) -> None:
-    run = world.create("do", "park", "wait", park_s=8)
+    run = world.create("do", "park", "wait", park_s=3)
     child = parked(world, run)
     colleague = World(world.folder, state="other")
     colleague.runs.take_in(seen_by(colleague, run))
