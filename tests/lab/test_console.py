@@ -174,7 +174,9 @@ def test_the_main_job_by_keys(lab: Lab, system: System, op1: Person, terminals: 
         assert op1.runners(), "the run goes on without its console"
         third = terminals.console(op1, 100, 30)
         open_run(third, "1.5.0")
-    third.wait("Deploy 1.5.0 to staging failed, undone", "Failed at smoke tests", "predict", "Undone. Now r2 (1.1.0) is live.")
+    third.wait(
+        "Deploy 1.5.0 to staging failed, undone", "Failed at smoke tests", "predict", "Undone. Now r2 (1.1.0) is live."
+    )
     is_live(system, lab, "1.5.0")
     third.press("-")
     third.wait("failed, undone Deploy 1.5.0", "succeeded Deploy 1.1.0")
@@ -207,7 +209,11 @@ def deployed(console: Screen, lab: Lab, system: System, release: str, locked: bo
     console.press("d")
     plan(console, release)
     confirm(console, release, locked)
-    console.wait(f"Deploy {release} to staging {row.ending}", *(text for text in row.says if text[0].isupper() or " " in text), seconds=120)
+    console.wait(
+        f"Deploy {release} to staging {row.ending}",
+        *(text for text in row.says if text[0].isupper() or " " in text),
+        seconds=120,
+    )
     if row.live is None:
         assert system.database.revision() == row.revision
         assert tuple(system.database.migration_effects()) == row.effects
