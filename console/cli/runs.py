@@ -25,6 +25,7 @@ from console.cli.output import (
     table,
     yes_typed,
 )
+from console.timing import DEFAULT
 
 if TYPE_CHECKING:
     from console.live.session import LiveSession
@@ -274,7 +275,8 @@ def _make_way(session: LiveSession, run_id: str, *, yes: bool) -> None:
     if pid is None:
         return
     say(f"Its runner, the process {pid}, was stopped in the middle of a write: nobody can use the store.")
-    if not yes and not yes_typed("End it, if it does not go on by itself within 15 s? [y/N] ", "say --yes"):
+    within = f"End it, if it does not go on by itself within {DEFAULT.lease_s:g} s? [y/N] "
+    if not yes and not yes_typed(within, "say --yes"):
         fail(REFUSED, f"Not confirmed; nothing was changed. To let it go on: kill -CONT {pid}")
     session.make_way(run_id)
 

@@ -14,6 +14,7 @@ from console.runs.seen import DUE
 from console.runs.shown import effect_text, effect_whole
 from console.session import BlockShown, FieldShown, PlanShown, ReleaseShown, RunShown, StepShown
 from console.text.sanitise import clean, clean_lines
+from console.timing import DEFAULT
 from console.watch.views import RunLine, State
 from profiles.inline import masked
 
@@ -306,7 +307,7 @@ def _waits(seen: Seen) -> str:
         if seen.frozen is not None:
             why = (
                 f"Its runner, the process {seen.frozen.pid}, does not move any more: it was stopped, most likely. "
-                "Whoever decides anything here ends it first, if it does not go on within 15 s."
+                f"Whoever decides anything here ends it first, if it does not go on within {DEFAULT.lease_s:g} s."
             )
         elif known:
             why = lines_of(str(known.get("why", "")))

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 JUST_CLOSED_S = 30.0
 """A run that ended here so short a time ago is not looked for on its hosts: who follows it wants its end at once."""
-FROZEN_S = 15.0
+FROZEN_S = DEFAULT.lease_s
 """A runner whose lease has run out so long ago does not move any more, and may be taken over: it is watched before."""
 LAST_WAKE = "wake"
 """Under this key the store keeps when `quarterdeck wake` last looked."""
@@ -75,9 +75,9 @@ class Runs:
         if not is_run_id(run):  # it names files
             raise RunUnknown(f"There is no run {run[:100]!r}: an id is like 20261124T021455-deploy-staging-3fa9c1.")
         # In this order: a runner that is gone has written its last record, so what is read after that is the end.
-        holder = self.leases.holder(run)
-        frozen = self.leases.frozen(run, FROZEN_S) if holder is not None else None
-        holder = None if frozen is not None else holder
+        lease = self.leases.read(run)
+        frozen = lease.frozen(FROZEN_S) if lease is not None else None
+        holder = lease.holder if lease is not None and frozen is None else None
         records = self.records.read(run)
         first = self.records.remembered(pruned_key(run)) if records and records[0].body is None else None
         view = fold(records, first)
@@ -103,7 +103,7 @@ class Runs:
 
         foreign = self.records.remembered(made_key(run)) != records[0].hash
         elsewhere = lock is not None and not lock.dead and not lock.owner.gone and not lock.owner.of_process(frozen)
-        heard = max(view.last_at, self.leases.heard(run, DEFAULT.lease_s))
+        heard = max(view.last_at, lease.heard(DEFAULT.lease_s) if lease is not None else 0.0)
         looked = self.records.remembered(looked_key(run)) if holder is None and view.state != "closed" else None
         at = float(looked["at"]) if looked else 0.0
         kept = self.records.remembered(waits_key(run)) if view.parked is not None else None
@@ -113,15 +113,11 @@ class Runs:
 
     def unfinished(self) -> list[str]:
         """Ids of the runs in the store that have no end, newest first."""
-        return [run for run in self.here() if (last := self.records.last(run)) is not None and last.kind != CLOSED]
+        return self.records.open_streams(CREATED, CLOSED)
 
     def parked(self) -> list[str]:
         """Ids of the runs in the store that were parked and have no end, newest first."""
-        return [
-            run
-            for run in self.records.streams(PARKED)
-            if is_run_id(run) and (last := self.records.last(run)) is not None and last.kind != CLOSED
-        ]
+        return [run for run in self.records.open_streams(PARKED, CLOSED) if is_run_id(run)]
 
     def _lock(self, run: str, environment: Environment, hosts: Sequence[str]) -> Held | None:
         """Its lock, beaten by somebody else's runner or dead. `hosts`: that take part, if that is known here.
@@ -256,6 +252,8 @@ class Runs:
         log = self.places.logs / f"{run}.log"
         known = self.records.last(run)
         before = known.seq if known is not None else 0
+        if self.records.remembered(waits_key(run)) is not None:
+            self.records.remember(waits_key(run), None)  # what kept its last runner says nothing of this one
         ready = waiting.hand_over(run, log, key, profile) if waiting is not None else None
         if ready is not None:
             return self._begun(run, ready, log, before)

@@ -13,8 +13,9 @@ import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from console.runs.model import CLOSED, REOPENED
 from console.store.database import Database
@@ -56,6 +57,7 @@ def start_time(pid: int) -> str:
     return "" if fields[0] in ("Z", "X") else fields[19]
 
 
+@cache
 def boot_id() -> str:
     """The kernel's id of this boot, and of the space of process numbers that we see (a container has its own)."""
     try:
@@ -90,6 +92,27 @@ class ClaimHeld(Exception):
         super().__init__(f"{claim} is held by the run {run}, {why}")
         self.run = run
         self.ways_out = (f"look at it: quarterdeck runs show {run}",)
+
+
+class Lease(NamedTuple):
+    """Who executes a run, as the store says."""
+
+    owner: Process
+    until: float
+    """Unix seconds."""
+
+    @property
+    def holder(self) -> Process | None:
+        """Its owner, if that lives."""
+        return self.owner if _lives(self.owner, self.until) else None
+
+    def frozen(self, patience_s: float) -> Process | None:
+        """Its owner, if that lives on this machine and has let it run out so long ago: it does not move."""
+        return self.owner if time.time() - self.until > patience_s and self.owner.alive else None
+
+    def heard(self, lease_s: float) -> float:
+        """When it was last renewed, unix seconds."""
+        return max(0.0, self.until - lease_s)
 
 
 class Leases:
@@ -180,30 +203,19 @@ class Leases:
         with self._database.writing() as connection:
             connection.execute("DELETE FROM lease WHERE run = ? AND owner = ?", (run, json.dumps(asdict(me))))
 
+    def read(self, run: str) -> Lease | None:
+        """The lease of a run; None where its runner gave it back, or it never had one."""
+        rows = self._database.rows("SELECT owner, until FROM lease WHERE run = ?", (run,))
+        return Lease(_process(rows[0][0]), float(rows[0][1])) if rows else None
+
     def holder(self, run: str) -> Process | None:
         """The living holder of a run's lease, or None."""
-        rows = self._database.rows("SELECT owner, until FROM lease WHERE run = ?", (run,))
-        if not rows:
-            return None
-        holder = _process(rows[0][0])
-        return holder if _lives(holder, float(rows[0][1])) else None
+        lease = self.read(run)
+        return lease.holder if lease is not None else None
 
     def claims(self, run: str, name: str) -> bool:
         """Whether a run holds a claim in this store."""
         return bool(self._database.rows("SELECT 1 FROM claim WHERE name = ? AND run = ?", (name, run)))
-
-    def frozen(self, run: str, patience_s: float) -> Process | None:
-        """The holder, if it lives on this machine and has let its lease run out so long ago: it does not move."""
-        rows = self._database.rows("SELECT owner, until FROM lease WHERE run = ?", (run,))
-        if not rows:
-            return None
-        holder, overdue_s = _process(rows[0][0]), time.time() - float(rows[0][1])
-        return holder if overdue_s > patience_s and holder.alive else None
-
-    def heard(self, run: str, lease_s: float) -> float:
-        """When the run's runner last renewed its lease, unix seconds; 0 where it gave the lease back, or had none."""
-        rows = self._database.rows("SELECT until FROM lease WHERE run = ?", (run,))
-        return max(0.0, float(rows[0][0]) - lease_s) if rows else 0.0
 
 
 def _lives(holder: Process, until: float) -> bool:

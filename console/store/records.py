@@ -222,6 +222,15 @@ class Records:
         rows = self.database.rows("SELECT DISTINCT stream FROM record WHERE kind = ? ORDER BY stream DESC", (kind,))
         return [row[0] for row in rows]
 
+    def open_streams(self, kind: str, closing: str) -> list[str]:
+        """Names of the streams that have a record of `kind` and whose newest is not of `closing`, newest name first."""
+        rows = self.database.rows(
+            "SELECT DISTINCT stream FROM record AS one WHERE kind = ? AND ? <> "
+            "(SELECT kind FROM record WHERE stream = one.stream ORDER BY seq DESC LIMIT 1) ORDER BY stream DESC",
+            (kind, closing),
+        )
+        return [row[0] for row in rows]
+
     def every_stream(self) -> list[str]:
         """Names of all streams."""
         return [row[0] for row in self.database.rows("SELECT DISTINCT stream FROM record ORDER BY stream")]

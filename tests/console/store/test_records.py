@@ -51,6 +51,15 @@ def test_what_is_appended_is_read_back_and_follows(records: Records) -> None:
     assert records.last("run") == found[-1] and records.last("none") is None
 
 
+def test_streams_whose_newest_record_does_not_close_them(records: Records) -> None:
+    of = {"a": "made parked", "b": "made closed", "c": "made closed reopened", "d": "parked made"}
+    for stream, kinds in of.items():
+        for kind in kinds.split():
+            records.append(stream, kind, {})
+    assert records.open_streams("made", "closed") == ["d", "c", "a"]
+    assert records.open_streams("parked", "closed") == ["d", "a"]
+
+
 def test_one_line_on_a_host_is_one_line_whatever_is_in_it(records: Records) -> None:
     found = chain(records, 3)
     lines = [record.line() for record in found]
