@@ -9,22 +9,23 @@ locks, and whoever goes on from there must not find another continuation here.
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from console.hosts.base import HostError, LoginRefused
 from console.runs.api import Park, Step
 from console.runs.claims import of_environments
-from console.runs.forward import EVIDENCE_LIMIT, Way
+from console.runs.forward import EVIDENCE_LIMIT, MET, Way
 from console.runs.journal import Forgotten
 from console.runs.lease import ClaimHeld, boot_id, claim_in, unclaim_in
 from console.runs.locks import LockHeld, look
 from console.runs.model import DONE, PARKED, SKIPPED, UNFINISHED_CODE, UNKNOWN, UNLOCKED, waits_key
 from console.runs.ownership import OwnershipLost
-from console.runs.second_look import read_credentials
+from console.runs.second_look import missing_credential
 from console.runs.seen import left_s
 from console.runs.setting_aside import drop
-from console.runs.taking import take
+from console.runs.taking import is_over, take
 from console.store.records import ChainBroken
 from console.timing import boot_clock
 
@@ -38,9 +39,10 @@ class Elsewhere(Exception):
 
 def resumed(engine: Engine) -> int | None:
     """A new runner of a parked run: what it needs is read now, while a person may be there; then the same as `rest`."""
-    refused = read_credentials(engine)
-    if refused is not None:
-        return refused
+    missing = "" if engine.left else missing_credential(engine)  # who leaves it as it is needs none
+    if missing:
+        _waits(engine, "unlock", f"It waits for unlock. {missing}")  # its hosts cannot be told without their locks
+        return UNFINISHED_CODE
     engine.be_ready()
     return rest(engine)
 
@@ -128,7 +130,7 @@ def _not_as_left(engine: Engine, wait: Park) -> tuple[str, ...]:
 
 def _begin(engine: Engine) -> None:
     """Record until when the run waits. From here on it is parked, whatever becomes of this runner."""
-    step = next(one for one in engine.plan.steps if engine.journal.view.steps[one.id].state != "done")
+    step = next(one for one in engine.plan.steps if engine.journal.view.steps[one.id].state not in MET)
     assert isinstance(step.run, Park)  # `forward` says so
     until, clock = time.time() + step.run.seconds, boot_clock() + step.run.seconds
     engine.journal.append(PARKED, {"step": step.id, "until": until, "clock": clock, "boot": boot_id()})
@@ -189,16 +191,35 @@ def _unclaim(engine: Engine) -> None:
         unclaim_in(connection, engine.run_id, of_environments(engine.plan.claims))
 
 
+def _look_first(engine: Engine) -> None:
+    """Look whether every host can be taken, before the first one is: to take one and give it back again, for as long as
+    another is away, would keep everybody else from it. Raises LockHeld, HostError.
+    """
+    environment = engine.tools.environment
+    with ThreadPoolExecutor(min(8, len(engine.hosts)), thread_name_prefix="look") as pool:
+        looks = [
+            pool.submit(look, environment.hosts[name], environment.directory, environment.timing)
+            for name in engine.hosts
+        ]
+    for held in [one.result() for one in looks]:
+        if held is None:
+            continue
+        ours = held.owner.kind == "run" and held.owner.run == engine.run_id
+        if not ((held.dead or held.owner.gone) if ours else is_over(engine, held)):
+            raise LockHeld(environment.name, held)
+
+
 def _take(engine: Engine) -> bool:
     """Take the environment again; whether that was possible. Why it was not is kept. Raises LoginRefused, Elsewhere."""
     try:
+        _look_first(engine)
         with engine.tools.records.database.writing() as connection:
             claim_in(connection, engine.run_id, engine.plan.claims)
         try:
             take(engine)
         except (LockHeld, HostError, ChainBroken, Forgotten):
             with suppress(OwnershipLost):
-                engine.owned.give_back()
+                engine.owned.give_back(engine.owned.new)  # what was this run's before stays: it may have gone on there
             engine.owned.fences.clear()
             _unclaim(engine)
             raise

@@ -62,23 +62,23 @@ def plan_again(engine: Engine, laid: Callable[[], int | None]) -> int | None:
 
 
 def read_credentials(engine: Engine) -> int | None:
-    """Read every credential that plan and undo name, before the first change; the redactor learns them.
+    """Read every credential, before the first change. An exit code where one is not to be had."""
+    missing = missing_credential(engine)
+    if not missing:
+        return None
+    if engine.journal.view.changed:
+        engine.interrupted(f"It waits for unlock. {missing}", unlock=True)
+        return UNFINISHED_CODE
+    return end(engine, "refused", f"{missing} Nothing was changed.")
 
-    An exit code where one is not to be had.
-    """
+
+def missing_credential(engine: Engine) -> str:
+    """Read every credential that plan and undo name; the redactor learns them. Why one is not to be had; else empty."""
     for name in engine.plan.credentials:
         try:
             engine.tools.secret(name)
         except (StoreUnusable, MemoryError):
             raise
         except Exception as error:  # noqa: BLE001 - the keyring's errors, whichever back end: each has a sentence
-            if (
-                engine.journal.view.parked is not None and not engine.owned.fences
-            ):  # its hosts cannot be told without their locks
-                engine.say(f"It waits for unlock. {error}")
-                return UNFINISHED_CODE
-            if engine.journal.view.changed:
-                engine.interrupted(f"It waits for unlock. {error}", unlock=True)
-                return UNFINISHED_CODE
-            return end(engine, "refused", f"{error} Nothing was changed.")
-    return None
+            return str(error) or f"The credential {name} could not be read: {type(error).__name__}."
+    return ""

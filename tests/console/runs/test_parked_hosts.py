@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from console.hosts.base import Host, HostUnreachable
 from console.runs import locks
 from console.runs.create import decide, skip
 from console.store.records import Record, parse_lines
@@ -63,13 +66,21 @@ def time_passes(world: PairWorld, run: str) -> None:
 def begun(world: PairWorld, run: str) -> Going:
     """It has begun its first step, which waits for a word."""
     going = Going(world, run)
-    until(lambda: "begin s1" in world.effects(), "the first step")
+    until(lambda: any(one.startswith("begin s1") for one in world.effects()), "the first step")
     return going
 
 
 def parked(world: PairWorld, run: str) -> Going:
     going = begun(world, run)
     (world.app / "go").touch()
+    return at_rest(world, run, going)
+
+
+def parked_at_once(world: PairWorld, run: str) -> Going:
+    return at_rest(world, run, Going(world, run))
+
+
+def at_rest(world: PairWorld, run: str, going: Going) -> Going:
     until(lambda: state(world, run) == "parked", "the parking", 60)
     return going
 
@@ -188,3 +199,62 @@ def test_killed_between_two_locks_that_it_takes_again(pair: PairWorld, monkeypat
     assert len(locked(pair)) == 1 and state(pair, run) == "interrupted"
     assert pair.execute(run) == 0, pair.view(run).text
     assert pair.effects() == ["do s1", "do s3", "do s4"] and locked(pair) == []
+
+
+def fence_of(world: PairWorld, name: str) -> str:
+    return (world.folder / name / ".quarterdeck" / "fence").read_text()
+
+
+def test_a_host_whose_step_was_set_aside_does_not_keep_the_run_from_parking(pair: PairWorld) -> None:
+    """`two` burns down before its first step."""
+    run = pair.create("wait", "do", "park", "do", own=True, park_s=0.5)
+    going = begun(pair, run)
+    going.engine.stopping.set()
+    (pair.app / "go").touch()
+    assert going.code() == 6
+    pair.pair.scripted["two"].down = True
+    decide(pair.records, run, "resume", "me", without=["two"])
+    assert pair.execute(run) == 0, pair.places.spool(run).read_text()
+    assert pair.effects() == ["begin s1.one", "do s1.one"] and pair.kinds(run).count("run.parked") == 1
+    assert {step.state for step in pair.view(run).steps.values()} == {"done", "left"} and locked(pair) == ["two"]
+
+
+def test_while_a_host_is_away_nothing_is_taken_on_the_others(pair: PairWorld) -> None:
+    run = pair.create(*KINDS)
+    going = parked(pair, run)
+    before = fence_of(pair, "one")
+    pair.pair.scripted["two"].down = True
+    time_passes(pair, run)
+    until(lambda: "two" in pair.runs.seen(run).waits, "its words")
+    time.sleep(3 * pair.timing.retake_s)
+    assert fence_of(pair, "one") == before and not pair.runs.seen(run).claimed
+    pair.pair.scripted["two"].down = False
+    assert going.code() == 0, pair.view(run).text
+
+
+def test_a_lock_of_the_run_itself_is_not_given_back_where_another_cannot_be_taken(
+    pair: PairWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A colleague went on with it and died on the way: what he left half done is not to be anybody's ground."""
+    run = pair.create("do", "park", "do", "do")
+    going = parked_at_once(pair, run)
+    going.engine.stopping.set()
+    assert going.code() == 6
+    owner = locks.Owner(run=run, who="anna@away", pid=1, reason="", since=1.0, machine="away")
+    locks.take(pair.pair["one"], str(pair.app), owner, pair.timing, environment="here")
+    pair.pair["one"].script('touch -d "1 hour ago" -- "$1/.quarterdeck/lock/beat"', str(pair.app))
+    take = locks.take
+
+    def lost(host: Host, *more: Any, **words: Any) -> locks.Taken:
+        if host.name == "two":
+            raise HostUnreachable("two", "two was lost: so says the test.")
+        return take(host, *more, **words)
+
+    time_passes(pair, run)
+    with monkeypatch.context() as patched:
+        patched.setattr(locks, "take", lost)
+        going = Going(pair, run)
+        until(lambda: "two was lost" in pair.runs.seen(run).waits, "its words")
+        assert locked(pair) == ["one"]
+    assert going.code() == 0, pair.view(run).text
+    assert locked(pair) == []

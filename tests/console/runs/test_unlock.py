@@ -12,7 +12,8 @@ from console.credentials.choose import open_backend
 from console.credentials.sealed import SealedFileKeyring
 from console.credentials.store import Credentials
 from console.credentials.unlock import SessionKey
-from console.live.shown import run_line
+from console.live.shown import run_line, run_shown
+from console.runs.create import decide, skip
 from console.text.secret import Secret
 from tests.console.runs.world import ROOT, World, until
 
@@ -88,3 +89,34 @@ def test_leaving_it_needs_no_passphrase(world: World) -> None:
     world.runs.start_runner(run)
     until(lambda: world.view(run).state == "closed", f"the end: {world.log(run)}")
     assert world.view(run).ending == "cancelled-left"
+
+
+def parked_with_a_credential(world: World, key: SessionKey) -> str:
+    """A run that is parked and whose runner was killed."""
+    run = world.create("do", "park", "do", secret="canary")
+    first = world.runs.start_runner(run, key)
+    until(lambda: world.runs.seen(run).state == "parked", f"the parking: {world.log(run)}")
+    os.kill(first.pid, signal.SIGKILL)
+    until(lambda: world.runs.leases.holder(run) is None, "its end")
+    return run
+
+
+def test_a_parked_run_says_that_it_waits_for_unlock_until_it_is_begun_again(world: World) -> None:
+    key = with_credential(world)
+    run = parked_with_a_credential(world, key)
+    before = world.kinds(run)
+    assert world.carry(run) == 6
+    assert "It waits for unlock" in world.runs.seen(run).waits and world.kinds(run) == before
+    skip(world.records, run, "me", "it leaked")
+    assert "It waits for unlock" in run_shown(world.runs.seen(run)).parked
+    world.runs.start_runner(run, key)
+    assert world.runs.seen(run).waits == ""
+    until(lambda: world.view(run).state == "closed", f"the end: {world.log(run)}")
+    assert world.effects() == ["do s1", "do s3"]
+
+
+def test_leaving_a_parked_run_needs_no_passphrase(world: World) -> None:
+    run = parked_with_a_credential(world, with_credential(world))
+    decide(world.records, run, "leave", "me")
+    assert world.carry(run) == 130, world.places.spool(run).read_text()
+    assert world.view(run).ending == "cancelled-left" and not world.locked()
