@@ -174,8 +174,8 @@ class Step(Frozen):
     def _sound(self) -> Step:
         if isinstance(self.run, Park):
             others = (self.host, self.check, self.undo, self.undo_check, self.no_undo)
-            if any(one is not None for one in others) or self.gates or self.attempts != 1:
-                raise ValueError(f"the step {self.id} only waits: it has no host, check, undo, gates or attempts")
+            if any(one is not None for one in others) or self.gates or self.asks or self.attempts != 1:
+                raise ValueError(f"the step {self.id} only waits: it has no host, check, undo, gates, asks or attempts")
         if self.run.writes and self.undo is None and not self.no_undo:
             raise ValueError(f"the step {self.id} changes something: give it an `undo`, or `no_undo` with the reason")
         if self.undo is not None and self.no_undo:

@@ -246,6 +246,8 @@ def apply(view: RunView, record: Record) -> None:
         view.pruned = True
         view.created = view.created or record.at
         return
+    if view.pruned and body.get("step") not in (None, "", *view.steps):
+        return  # of a step that is not known any more
     match record.kind:
         case "run.created":
             view.body, view.created = body, record.at

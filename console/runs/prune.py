@@ -22,7 +22,9 @@ from console.runs.model import (
     FAILED,
     INTENT,
     LEFT,
+    PARKED,
     REOPENED,
+    SET_ASIDE,
     UNBEGUN,
     UNDO_DONE,
     UNDO_FAILED,
@@ -37,8 +39,10 @@ from console.store.records import Records, append_in
 
 DAY_S = 86_400.0
 PRUNED = "runs.pruned"
-LARGE = (CREATED, INTENT, DONE, FAILED, UNKNOWN, UNBEGUN, UNDO_INTENT, UNDO_DONE, UNDO_FAILED, LEFT)
-"""Kinds of records whose contents go: what was planned, what each step said."""
+LARGE = (
+    CREATED, INTENT, DONE, FAILED, UNKNOWN, UNBEGUN, SET_ASIDE, UNDO_INTENT, UNDO_DONE, UNDO_FAILED, LEFT, PARKED,
+)  # fmt: skip
+"""Kinds of records whose contents go: what was planned, what each step said, all that is of one of its steps."""
 BATCH = 20
 """Runs that one transaction takes: a runner waits for it no longer than for a step of its own."""
 _LOOKED = "pruned-at"

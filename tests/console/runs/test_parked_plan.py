@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -49,6 +50,15 @@ def test_a_plan_that_parks_nowhere_keeps_the_digest_that_it_had_before() -> None
     assert plan(PUT).digest == "367a93300253a0ba21ef69ff84e3492595e9b764834a982dfade8d284ac66c4d"
 
 
+@pytest.mark.parametrize("kind", ["run.parked", "step.left"])
+def test_of_a_step_whose_plan_was_let_go_of_nothing_is_said(kind: str) -> None:
+    body = {"step": "overlap", "until": 5000.0, "clock": 50.0, "boot": "b", "evidence": "e"}
+    more = (kind, body), ("run.closing", {"ending": "succeeded", "text": "t"}), ("run.closed", {})
+    first, *rest = records(plan(PUT, Step(id="overlap", title="o", run=Park(seconds=9))), *more)
+    view = fold([dataclasses.replace(first, body=None), *rest])
+    assert view.state == "closed" and view.steps == {} and view.parked is None
+
+
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
@@ -56,6 +66,7 @@ def test_a_plan_that_parks_nowhere_keeps_the_digest_that_it_had_before() -> None
         ({"check": LOOK, "host": "one"}, "only waits"),
         ({"no_undo": "it passes"}, "only waits"),
         ({"attempts": 2}, "only waits"),
+        ({"asks": "Shall it wait?"}, "only waits"),
         ({"run": Park(seconds=1, still=("later",))}, "no earlier step with a check"),
         ({"run": Park(seconds=1, still=("bare",))}, "no earlier step with a check"),
     ],

@@ -9,7 +9,7 @@ from console.live.shown import NOT_KEPT, run_line, run_shown
 from console.runs.audit_check import check_here
 from console.runs.create import reopen_to_undo
 from console.runs.lease import unclaim
-from console.runs.model import CLOSED, CLOSING
+from console.runs.model import CLOSED, CLOSING, PARKED
 from console.runs.prune import DAY_S, DEFAULT, Found, Keeping, daily, decide, find, prune, still_kept
 from console.store.records import check_chain
 from tests.console.runs.world import World
@@ -105,6 +105,15 @@ def test_a_pruned_run_is_still_listed_and_its_chain_is_whole(world: World) -> No
     assert told == {"who": "me", "journals": [done], "outputs": [done]}
     assert "2 runs, of 1 of them only what a list shows" in still_kept(world.records, world.places)
     assert prune(world.records, world.places, decide(find(world.records, world.places), NOTHING, NOW * 2), "me") == 0
+
+
+def test_a_run_that_was_parked_is_pruned_as_any_other(world: World) -> None:
+    run = world.create("do", "park", "do", park_s=0.1)
+    assert world.carry(run) == 0, world.log(run)
+    before = run_line(world.runs.seen(run))
+    prune(world.records, world.places, decide(find(world.records, world.places), NOTHING, NOW * 2), "me")
+    assert run_line(world.runs.seen(run)) == before and world.view(run).pruned
+    assert all(record.body is None for record in world.records.read(run) if record.kind == PARKED)
 
 
 def test_output_goes_with_what_the_runner_said(world: World) -> None:
