@@ -110,9 +110,9 @@ class Connection:
 
     def settles(self) -> bool:
         """Whether it is alive after all, once its judge has had time to say so; for whoever waited for it in vain."""
-        silent = time.monotonic() - self._heard.at
-        if self.alive and silent > self.timing.probe_every_s:
-            self.closed.wait(self.timing.probe_every_s + self.timing.probe_answer_s - silent + 0.5)
+        ends = self._heard.at + self.timing.probe_every_s + self.timing.probe_answer_s + 0.5
+        while self.alive and time.monotonic() - self._heard.at > self.timing.probe_every_s and time.monotonic() < ends:
+            self.closed.wait(0.05)
         return self.alive
 
     def watch(self) -> None:
@@ -155,7 +155,6 @@ class Connection:
         except BaseException:
             self.close("connecting failed")
             raise
-        self.spare.lay()
 
     def pass_through(self, hop: HopSettings, passphrase_for: PassphraseFor | None) -> None:
         """Verify the key of the hop just shaken hands with, and log in to it. Raises HostRefused, HostUnreachable."""

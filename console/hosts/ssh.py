@@ -112,6 +112,7 @@ class SshHost(HostCore):
             self._failed, self._failures = None, 0
             self._connection = connection
             connection.watch()
+            connection.spare.lay()
             return connection
         finally:
             self._lock.release()

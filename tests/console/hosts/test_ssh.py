@@ -10,14 +10,19 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from console.hosts.base import HostBusy, HostError, HostRefused, HostUnreachable
 from console.hosts.command import Command
 from console.hosts.config import HostConfig
+from console.hosts.connection import Connection
 from console.hosts.ssh import SshHost
 from console.hosts.trust import WrongFingerprint, see, trust
+from console.hosts.try_key import try_key
+from console.timing import DEFAULT
 from tests.console.hosts.contract import TIMING, Ground, HostContract, processes, sh
 from tests.console.hosts.sshd import Sshd, keygen, poll, running
 
@@ -143,6 +148,27 @@ def test_a_frozen_sshd_is_noticed_in_time(own: Sshd) -> None:
         # Of the budget of 15 s a tenth, and half a second for this machine.
         assert time.monotonic() - began < TIMING.probe_every_s + TIMING.probe_answer_s + 0.5 + 0.5
     host.close()
+
+
+def test_whoever_waits_for_its_judge_goes_on_as_soon_as_it_is_heard_of() -> None:
+    connection = Connection("box", "box", DEFAULT)
+    transport: Any = SimpleNamespace(is_active=lambda: True)
+    connection._transports.append(transport)
+    connection._heard.at -= DEFAULT.probe_every_s + 0.5
+    began = time.monotonic()
+    threading.Timer(0.2, lambda: setattr(connection._heard, "at", time.monotonic())).start()
+    assert connection.settles() and 0.2 <= time.monotonic() - began < 2.0
+
+
+def test_a_key_is_tried_without_a_word_in_the_background(
+    server: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", broken.append)
+    assert try_key(config_of(server), server.identity.read_text(), timing=TIMING).verdict == "accepted"
+    keygen(tmp_path / "other")
+    assert try_key(config_of(server), (tmp_path / "other").read_text(), timing=TIMING).verdict == "refused"
+    assert not poll(lambda: bool(broken), 0.3)
 
 
 def test_a_quiet_but_living_host_is_not_taken_for_dead(host: SshHost) -> None:
