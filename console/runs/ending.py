@@ -10,7 +10,6 @@ from console.runs.asking import doubts
 from console.runs.lease import unclaim
 from console.runs.left_out import later_way_out
 from console.runs.model import CLOSED, CLOSING, UNLOCKED, Ending
-from console.runs.prune_there import prune_hosts
 
 if TYPE_CHECKING:
     from console.runs.engine import Engine
@@ -81,8 +80,6 @@ def close(engine: Engine, ending: Ending, *, locked: bool = True) -> int:
         _copy(engine)
         engine.audited("run.closed", {"ending": ending})
     unclaim(engine.tools.records.database, engine.run_id)
-    if locked:
-        prune_hosts(engine.tools.environment, engine.run_id, engine.owned.fences, engine.say)
     code = engine.journal.view.exit_code
     return code if code is not None else 0
 

@@ -25,6 +25,7 @@ from console.runs.lease import Leases, Process, unclaim
 from console.runs.left_out import later_way_out
 from console.runs.model import DECISION, INTERRUPTED, UNFINISHED_CODE
 from console.runs.ownership import CutOff, Ownership, OwnershipLost
+from console.runs.prune_there import prune_hosts
 from console.runs.recovery import recover
 from console.runs.second_look import plan_again, read_credentials
 from console.runs.setting_aside import set_aside
@@ -122,6 +123,8 @@ class Engine:
                 self._let_go()
             with suppress(StoreUnusable):  # the disk is full; the lease ends by itself
                 self.leases.drop(self.run_id, self.me)
+            if closed:  # after the lease: whoever asks something of a run that has ended does not wait for this
+                prune_hosts(self.tools.environment, self.run_id, self.owned.fences, self.say)
         return UNFINISHED_CODE
 
     def _let_go(self) -> None:
