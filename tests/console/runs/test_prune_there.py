@@ -148,3 +148,17 @@ def test_a_run_that_no_host_knows_any_more_is_not_gone_on_with(world: World) -> 
     decide(world.records, run, "leave", "me")
     assert world.carry(run) == 3 and not locks_there.exists()
     assert world.effects() == ["do s1", "do s2"]
+
+
+def test_a_run_that_was_begun_again_is_open_until_it_is_closed_again(world: World) -> None:
+    ended = ("run.created", "run.closed")
+    for number, kinds in enumerate(
+        (ended, (*ended, "run.reopened"), (*ended, "run.reopened", "run.closed"), ("run.created",), ended), 1
+    ):
+        run_there(world, number, *kinds)
+    run_there(world, 6, *ended, "run.reopened", "run.closed", torn=True)
+    with world.environment() as environment:
+        host = environment.first_host
+        found = host.script(locks.script("open"), str(world.app)).text().split()
+        assert [int(one[13:15]) for one in found] == [2, 4, 6]
+        assert [int(one[13:15]) for one in world.runs.on_hosts(environment, 1)] == [4, 2]  # 6 has no whole last line
