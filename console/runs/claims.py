@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from console.runs.foreign import is_run_id
-from console.runs.journal import chain_there
+from console.runs.journal import known_of
 from console.runs.lease import ClaimHeld
 from console.runs.locks import script
-from console.runs.model import fold
 from console.store.records import ChainBroken
 
 if TYPE_CHECKING:
@@ -35,17 +35,18 @@ def held_on_hosts(records: Records, environment: Environment, plan: Plan, run: s
     wanted = set(plan.claims) - set(of_environments(plan.claims))
     if not wanted:
         return
-    others: set[str] = set()
-    for name in plan.hosts:
+
+    def open_on(name: str) -> set[str]:
         result = environment.hosts[name].script(script("open"), environment.directory, deadline_s=20.0)
-        others |= {line for line in result.text().split() if is_run_id(line) and line != run}
+        return {line for line in result.text().split() if is_run_id(line) and line != run}
+
+    with ThreadPoolExecutor(min(8, len(plan.hosts)), thread_name_prefix="claims") as pool:
+        others = set[str]().union(*pool.map(open_on, plan.hosts))
     for other in sorted(others):
         try:
-            chain = chain_there(other, environment, plan.hosts, None).chain
-            own = records.read(other)
+            view = known_of(records, other, environment, plan.hosts)
         except ChainBroken as error:
             raise ClaimHeld(min(wanted), other, f"whose records cannot be read: {error}") from error
-        view = fold(own if len(own) > len(chain) else chain)
         common = wanted & set(map(str, view.body.get("plan", {}).get("claims", ())))
         if view.state != "closed" and common:
             raise ClaimHeld(min(common), other, f"which is {'parked' if view.parked else 'not over'}.")

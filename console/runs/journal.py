@@ -139,17 +139,18 @@ class Journal:
         self.has(name, last)
 
 
-def fetch(records: Records, run: str, environment: Environment, hosts: Iterable[str], *, every: bool = False) -> int:
-    """Take over into the store what the hosts know of a run; how many records were new.
-
-    What this store wrote last before its own runner died, and no host got, gives way to a longer chain of somebody who
-    went on without it (docs/decisions/0009). Raises ChainBroken, Forked; HostError where `every` host must answer.
-    """
-    return take_in(records, chain_there(run, environment, hosts, records.last(run), every=every).chain)
+def known_of(records: Records, run: str, environment: Environment, hosts: Iterable[str]) -> RunView:
+    """A run as this store or the hosts know it, whichever know more. Raises ChainBroken, Forked, HostError."""
+    own, there = records.read(run), chain_there(run, environment, hosts, None, every=True)
+    return there.view if there.view is not None and len(there.chain) > len(own) else fold(own)
 
 
 def take_in(records: Records, chain: Sequence[Record]) -> int:
-    """Take a chain of the hosts into the store; how many records were new. Raises ChainBroken, Forked."""
+    """Take a chain of the hosts into the store; how many records were new. Raises ChainBroken, Forked.
+
+    What this store wrote last before its own runner died, and no host got, gives way to a longer chain of somebody who
+    went on without it (docs/decisions/0009).
+    """
     try:
         return records.take_over(chain)
     except Forked:

@@ -11,11 +11,11 @@ from console.hosts.base import FenceRefused, GroundMissing, HostError, HostUnrea
 from console.runs import left_out, locks
 from console.runs.claims import held_on_hosts
 from console.runs.ending import end
-from console.runs.foreign import believe, is_run_id
-from console.runs.journal import Forgotten
+from console.runs.foreign import is_run_id
+from console.runs.journal import Forgotten, known_of
 from console.runs.lease import ClaimHeld
-from console.runs.model import LEASED, LOCKED, UNFINISHED_CODE, fold
-from console.store.records import ChainBroken, Record, parse_lines
+from console.runs.model import LEASED, LOCKED, UNFINISHED_CODE
+from console.store.records import ChainBroken
 
 if TYPE_CHECKING:
     from console.runs.engine import Engine
@@ -90,15 +90,10 @@ def is_over(engine: Engine, held: locks.Held) -> bool:
     owner, environment = held.owner, engine.tools.environment
     if owner.kind != "run" or not is_run_id(owner.run):
         return False
-    copies = [engine.tools.records.read(owner.run)]
-    for name in engine.hosts:
-        try:
-            copies.append(parse_lines(locks.read_records(environment.hosts[name], environment.directory, owner.run)))
-            believe(owner.run, copies[-1], environment)
-        except (HostError, ChainBroken):
-            return False
-    newest: list[Record] = max(copies, key=len)
-    view = fold(newest)
+    try:
+        view = known_of(engine.tools.records, owner.run, environment, engine.hosts)
+    except (HostError, ChainBroken):
+        return False
     return view.state == "closed" or (view.parked is not None and (held.dead or owner.gone))
 
 
@@ -121,7 +116,8 @@ def laying(engine: Engine, fresh: bool) -> Callable[[], int | None]:
                 return error
             engine.say(str(error))
         engine.copy()
-        names = {"without": list(view.without)} if view.without else {}
+        # Hosts that were left out since are told of where they are set aside.
+        names = {"without": list(engine.plan.without)} if engine.plan.without else {}
         about = {"digest": view.body.get("digest", ""), "reason": view.body.get("reason", "")}
         engine.audited("run.executed", {**about, **names})
         return None

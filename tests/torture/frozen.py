@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from console.runs import locks
-from console.runs.journal import fetch
+from console.runs.journal import chain_there, take_in
 from console.runs.lease import Process
 from tests.console.runs.forked import Server
 from tests.console.runs.world import PATIENT, World, install_plugin, until
@@ -156,7 +156,7 @@ def _taken_over(world: World, other: World, run: str, server: Server, *, same_ru
     """Go on with it from another store, or take the lock away and execute another run; what went wrong."""
     with other.environment() as environment:
         if same_run:
-            fetch(other.records, run, environment, environment.hosts)
+            take_in(other.records, chain_there(run, environment, environment.hosts, other.records.last(run)).chain)
             taken = run
         else:
             host, directory = environment.hosts["one"], str(world.app)

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from console.runs.create import decide
-from console.runs.journal import fetch
+from console.runs.journal import chain_there, take_in
 from console.runs.lease import Process
 from tests.console.runs.forked import Server
 from tests.console.runs.world import PATIENT, World, install_plugin, until
@@ -186,7 +186,7 @@ class _Kill:
             _attempts_ended(self.world)
             self._of_another_machine()
             with world.environment() as environment:
-                fetch(world.records, run, environment, environment.hosts)
+                take_in(world.records, chain_there(run, environment, environment.hosts, world.records.last(run)).chain)
             if not world.records.read(run):  # it died before any host knew of it: there is nothing to go on with there
                 self.elsewhere = False
                 world.records.database.close()

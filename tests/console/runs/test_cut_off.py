@@ -22,10 +22,9 @@ from console.live.shown import run_shown
 from console.runs import ownership
 from console.runs.client import Seen
 from console.runs.engine import Engine
-from console.runs.journal import fetch
 from console.runs.ownership import CutOff, Ownership
 from tests.console.runs.test_hosts import PairWorld, Rooted, _none
-from tests.console.runs.world import FAST
+from tests.console.runs.world import FAST, fetch
 
 QUICK = dataclasses.replace(FAST, lock_dead_s=0.4, heartbeat_s=0.1)
 """For the runner that is to be cut off; its locks are as dead as a script counts after a second."""

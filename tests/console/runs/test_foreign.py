@@ -15,9 +15,8 @@ from console.runs.api import Plan, plan_digest
 from console.runs.client import RunUnknown
 from console.runs.create import run_id
 from console.runs.foreign import is_run_id
-from console.runs.journal import fetch
 from console.store.records import GENESIS, ChainBroken, Record, made
-from tests.console.runs.world import World
+from tests.console.runs.world import World, fetch
 
 RUN = "20261124T021455-tally-here-3fa9c1"
 

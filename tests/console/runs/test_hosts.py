@@ -24,13 +24,13 @@ from console.runs import forward, left_out, locks
 from console.runs.create import create_run, decide
 from console.runs.engine import Engine, Tools
 from console.runs.handlers import HANDLERS
-from console.runs.journal import Journal, fetch
+from console.runs.journal import Journal
 from console.runs.planning import Planned, make_plan
 from console.runs.spool import Spool
 from console.store.records import Forked, check_chain, parse_lines
 from console.text.redact import Redactor
 from tests.console.runs.tally import ACTION
-from tests.console.runs.world import FAST, World, until
+from tests.console.runs.world import FAST, World, fetch, until
 
 
 class Rooted(LocalHost):

@@ -17,10 +17,9 @@ from console.hosts.base import FenceRefused, Guard, HostError
 from console.hosts.command import Command
 from console.runs import locks
 from console.runs.create import decide
-from console.runs.journal import fetch
 from console.runs.lease import ClaimHeld, Leases, Process
 from console.runs.ownership import Ownership, OwnershipLost
-from tests.console.runs.world import FAST, World, until
+from tests.console.runs.world import FAST, World, fetch, until
 
 A, B = (f"20261124T021455-tally-here-00000{letter}" for letter in "ab")
 

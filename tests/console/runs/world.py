@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from console.environment import Environment, bind
 from console.runs.api import Plan
 from console.runs.client import Runs
 from console.runs.create import create_run
+from console.runs.journal import chain_there, take_in
 from console.runs.model import RunView, fold
 from console.runs.planning import make_plan
 from console.store.database import Database
@@ -179,6 +180,11 @@ def install_plugin(folder: Path) -> None:
 
 def _no_secret(name: str) -> str:
     raise KeyError(name)
+
+
+def fetch(records: Records, run: str, environment: Environment, hosts: Sequence[str]) -> int:
+    """Take into a store what the hosts know of a run; how many records were new."""
+    return take_in(records, chain_there(run, environment, hosts, records.last(run)).chain)
 
 
 def until(test: Callable[[], bool], what: str, timeout: float = 20.0) -> None:
