@@ -59,7 +59,9 @@ def value_of(secret: Secrets, one: InputSecret) -> str:
     try:
         value = secret(one.credential)
     except CredentialMissing:
-        if getattr(one, "missing", "refused") == "empty":
+        from console.hosts.command import TemplateSecret
+
+        if isinstance(one, TemplateSecret) and one.missing == "empty":
             return ""
         raise
     return value if one.field is None else field_of(one.credential, value, one.field)
