@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from console.credentials.errors import CredentialMissing
+from console.credentials.errors import CredentialError, CredentialMissing
 from console.text.secret import LABELS, Label, labelled
 from console.timing import DEFAULT, Timing
 
@@ -246,18 +246,36 @@ def bind(
     secrets: Secrets,
     timing: Timing = DEFAULT,
     fingerprints: Secrets = lambda name: "",
+    unattended: bool = False,
 ) -> Environment:
     """The environment `name` of the profile. Connects to nothing. Raises KeyError for a name that is not there.
 
-    `fingerprints`: gives a credential's keyed fingerprint by its name.
+    `fingerprints`: gives a credential's keyed fingerprint by its name. `unattended`: nobody is there who could unlock
+    the keyring, so a host whose key has its passphrase there refuses the login, as it does where the key is gone.
     """
     config = profile.environments[name]
+    passphrases = refusing(secrets) if unattended else secrets
 
     def make(host: str) -> Host:
-        return make_host(profile, profile.hosts[host], secrets, timing)
+        return make_host(profile, profile.hosts[host], passphrases, timing)
 
     hosts = Hosts(tuple(config.hosts), make, profile.hosts)
     return Environment(profile, config, hosts, secrets, timing, fingerprints)
+
+
+def refusing(secrets: Secrets) -> Secrets:
+    """The same for the passphrases of keys: one that is not to be had is a login that is refused (HostRefused)."""
+
+    def passphrase(name: str) -> str:
+        try:
+            return secrets(name)
+        except CredentialError as error:
+            from console.hosts.base import HostRefused
+
+            said = f"Nobody logs in there, since the passphrase of a key is not to be had. {error}"
+            raise HostRefused("", said) from error
+
+    return passphrase
 
 
 def host_config(profile: Profile, entry: HostEntry) -> HostConfig:

@@ -220,7 +220,9 @@ def execute(
         secret = only_its_own(profile, view.environment, keys.get)
         fingerprints = only_its_own(profile, view.environment, keys.fingerprint)
         reached = ahead.take(kept_as, view.environment, secret, fingerprints) if ahead is not None else None
-        environment = reached or bind(profile, view.environment, secrets=secret, fingerprints=fingerprints)
+        environment = reached or bind(
+            profile, view.environment, secrets=secret, fingerprints=fingerprints, unattended=True
+        )
         spool = Spool(where.spool(run), redactor)
         try:
             keyring = Labelled(keys.credentials, redactor.add, rotated(profile, view.environment))

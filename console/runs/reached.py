@@ -74,7 +74,9 @@ class Ahead:
         self._key = likely.profile
         self._secrets, self._fingerprints = Late(), Late()
         profile = Profile.model_validate(records.remembered(likely.profile))
-        self._environment = bind(profile, likely.environment, secrets=self._secrets, fingerprints=self._fingerprints)
+        self._environment = bind(
+            profile, likely.environment, secrets=self._secrets, fingerprints=self._fingerprints, unattended=True
+        )
         self._reaching = Reaching(self._environment)
 
     def take(self, profile: str, environment: str, secrets: Secrets, fingerprints: Secrets) -> Environment | None:

@@ -12,6 +12,7 @@ import pytest
 
 from console.credentials.errors import KeyringLocked
 from console.environment import bind
+from console.hosts.base import LoginRefused
 from console.runs.reached import Ahead, Likely, Reaching
 from console.runs.waiting import WaitingRunner
 from tests.console.hosts.sshd import Sshd, poll, running
@@ -104,6 +105,22 @@ def test_before_its_run_is_known_a_runner_has_no_credential(far: World) -> None:
     with pytest.raises(KeyringLocked, match="does not know its run"):
         ahead._environment.secret("x")
     ahead.close()
+
+
+def test_a_key_whose_passphrase_is_in_a_locked_keyring_is_a_login_that_is_refused(far: World, server: Sshd) -> None:
+    """A runner has nobody to ask: it stops, or waits, as where a key is gone."""
+    body = far.profile.model_dump(mode="json")
+    body["hosts"]["one"] = {**entry(server), "passphrase": {"secret": "door"}}
+    body["credentials"] = {"door": {"kind": "ssh"}}
+
+    def locked(name: str) -> str:
+        raise KeyringLocked(f"The keyring is locked: {name}.")
+
+    environment = bind(type(far.profile).model_validate(body), "here", secrets=locked, unattended=True)
+    with pytest.raises(LoginRefused, match=r"not to be had\. The keyring is locked: door") as refused:
+        environment.hosts["one"].connect()
+    assert refused.value.host == "one"
+    environment.close()
 
 
 def test_a_key_whose_passphrase_is_in_the_keyring_waits_for_whoever_opens_it(far: World, server: Sshd) -> None:
