@@ -81,10 +81,13 @@ def smoke(ctx: OpContext, args: Mapping[str, Any]) -> Outcome:
     """`http.smoke@1`: {steps: smoke steps as in the profile, variables: {name: text}}."""
     steps = [SmokeStep.model_validate(body) for body in args["steps"]]
     clients: dict[tuple[str | None, str | None], httpx.Client] = {}
+    instead: list[str] = []
 
     def client(via: str | None, ca: str | None) -> httpx.Client:
         if via in ctx.environment.left_out:  # since it was planned: every host runs the same services
-            via = ctx.environment.config.hosts[0]
+            other = ctx.environment.config.hosts[0]
+            instead.append(f"asked through {other}, since {via} is left out")
+            via = other
         if (via, ca) not in clients:
             host = ctx.environment.hosts[via] if via is not None else None
             clients[via, ca] = http_client(host, ca_file=ca)
@@ -106,8 +109,10 @@ def smoke(ctx: OpContext, args: Mapping[str, Any]) -> Outcome:
             one.close()
     last = results[-1] if results else None
     if last is None or last.verdict == "yes":
-        return Outcome(verdict="yes", evidence=f"{len(results)} smoke steps passed")
-    return Outcome(verdict=last.verdict, evidence=f"smoke step {last.name}: {last.evidence}")
+        verdict, said = "yes", f"{len(results)} smoke steps passed"
+    else:
+        verdict, said = last.verdict, f"smoke step {last.name}: {last.evidence}"
+    return Outcome(verdict=verdict, evidence="\n".join((said, *dict.fromkeys(instead))))
 
 
 HANDLERS: Mapping[str, OpHandler] = {
