@@ -287,7 +287,7 @@ class Executor:
             )
         context = OpRun(self, effect, label, host, attempt, cancel or threading.Event())
         while True:
-            lines = self._lines()
+            lines = {} if effect.writes else self._lines()
             outcome = self._handled(handler, effect, context, label, attempt)
             over = self.hurried.is_set() or context.cancelled.is_set() or context.deadline_s <= 0
             if effect.writes or outcome.verdict == "yes" or over or self._held(lines):
@@ -296,7 +296,7 @@ class Executor:
             context.sleep(min(1.0, self.environment.timing.heartbeat_s))
 
     def _lines(self) -> dict[str, object | None]:
-        """What connects us to the hosts of the run."""
+        """What connects us to the hosts of the run: an Op may look through any of them, whichever its step is on."""
         return {name: self.environment.hosts[name].line() for name in self.fences}
 
     def _held(self, lines: Mapping[str, object | None]) -> bool:

@@ -266,6 +266,31 @@ def test_an_op_that_only_looks_gives_its_own_no_where_no_connection_broke(pair: 
     assert (pair.app / "seen").read_text() == "s2\n"
 
 
+def test_an_op_that_changes_something_asks_no_connection_how_it_is(
+    pair: PairWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A host that is silent takes seconds to tell, and what changes something is not done again anyway."""
+    run = pair.create("op", "op")
+    asked: list[ScriptedHost] = []
+    monkeypatch.setattr(ScriptedHost, "line", asked.append)
+    assert pair.execute(run) == 0 and asked == []
+
+
+def test_old_runs_are_let_go_of_once_nobody_waits_for_the_runner(
+    pair: PairWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = pair.create("do")
+    holders: list[object] = []
+    prune = locks.prune
+
+    def seen(*args: Any) -> int:
+        holders.append(pair.runs.leases.holder(run))
+        return prune(*args)
+
+    monkeypatch.setattr(locks, "prune", seen)
+    assert pair.execute(run) == 0 and holders == [None, None]
+
+
 def test_a_host_that_is_lost_for_good_is_a_doubt_for_a_person(pair: PairWorld) -> None:
     pair.pair.scripted["two"].on("sh", kind="guarded", lose="after", times=1)
     run = pair.create("do", "wait", "do", cancel="now")
