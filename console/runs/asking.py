@@ -29,10 +29,8 @@ def ask(engine: Engine, way: Way) -> bool:
         text = f"It failed, and is not undone by itself: {what}. Try that again, undo what was done{back}, or leave it?"
         return question(engine, text + ways, ("resume", "undo", "leave"))
     if any(isinstance(step.run, Park) and engine.journal.view.steps[step.id].failure for step in engine.plan.steps):
-        text = (
-            f"While the run was parked something changed: {what}. Undo the run, leave it, or go on once that is as it "
-        )
-        text += "was (it is looked at again)?"
+        text = f"While the run was parked something changed: {what}. Undo the run, leave it, or go on once that is as "
+        text += "it was (it is looked at again)?"
         return question(engine, text + ways, ("undo", "resume", "leave"))
     text = f"It is not known whether this happened: {what}. Undo it, go on (it is checked again), or leave it?"
     return question(engine, text + ways, ("undo", "resume", "leave"))

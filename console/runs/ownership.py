@@ -79,8 +79,8 @@ class Ownership:
     ) -> None:
         """Take the locks in sorted host order, and end what earlier owners left running there.
 
-        `over`: whether the run that a lock names does not need it any more. On failure what was
-        newly taken is given back. Raises LockHeld, StillRunning, HostError.
+        `over`: whether the run that a lock names does not need it any more. On failure what was newly taken is given
+        back. Raises LockHeld, StillRunning, HostError.
         """
         environment = self._environment
         owner = locks.Owner(
@@ -115,16 +115,15 @@ class Ownership:
 
     def _take(self, host: Host, owner: locks.Owner, over: Callable[[locks.Held], bool]) -> locks.Taken:
         """One lock; a run that has ended, and whose runner could not reach this host any more, does not keep it."""
-        environment = self._environment
-        where = {"environment": environment.name}
+        directory, timing, name = self._environment.directory, self._environment.timing, self._environment.name
         try:
-            return locks.take(host, environment.directory, owner, environment.timing, **where)
+            return locks.take(host, directory, owner, timing, environment=name)
         except locks.LockHeld as error:
-            if error.held.owner.kind == "person" or not over(error.held):
+            if not over(error.held):
                 raise
             whose = f"the run {error.held.owner.run}, which has ended, or waits without it"
             self._say(f"the lock on {host.name} was left there by {whose}")
-            return locks.seize(host, environment.directory, owner, error.held, environment.timing, **where)
+            return locks.seize(host, directory, owner, error.held, timing, environment=name)
 
     def give_back(
         self, hosts: Sequence[str] | None = None, last: Callable[[str], Sequence[str]] = lambda _: ()
