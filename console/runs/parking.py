@@ -19,6 +19,7 @@ from console.runs.claims import of_environments
 from console.runs.forward import EVIDENCE_LIMIT, MET, Way
 from console.runs.journal import Forgotten
 from console.runs.lease import ClaimHeld, boot_id, claim_in, unclaim_in
+from console.runs.left_out import later_way_out
 from console.runs.locks import LockHeld, look
 from console.runs.model import DONE, PARKED, SKIPPED, UNFINISHED_CODE, UNKNOWN, UNLOCKED, waits_key
 from console.runs.ownership import OwnershipLost
@@ -74,6 +75,8 @@ def rest(engine: Engine) -> int | None:
         elif not engine.stopping.is_set():
             try:
                 if engine.owned.fences or _take(engine):
+                    if engine.journal.view.state != "closed":
+                        engine.audited("run.unparked", {})
                     return None
                 refused_since = 0.0
             except LoginRefused as error:
@@ -101,9 +104,9 @@ def over(engine: Engine, step: Step) -> Way:
     if view.decided or (view.parked is not None and left_s(view.parked) > 0):
         return "done"
     gone = _not_as_left(engine, step.run)
-    skipped = engine.journal.last(lambda record: record.kind == SKIPPED)
+    skipped = engine.journal.last(lambda record: record.kind in (PARKED, SKIPPED))  # of this wait, not of one before
     how = "the wait is over"
-    if skipped is not None and skipped.body is not None:
+    if skipped is not None and skipped.kind == SKIPPED and skipped.body is not None:
         how = f"the rest of the wait was skipped by {skipped.body.get('who')}: {skipped.body.get('reason')}"
     evidence = "\n".join(gone) or how
     body = {"step": step.id, "attempt": 0, "evidence": evidence[:EVIDENCE_LIMIT], "outputs": {}}
@@ -117,8 +120,8 @@ def _not_as_left(engine: Engine, wait: Park) -> tuple[str, ...]:
     said = []
     for id_ in wait.still:
         step = engine.steps[id_]
-        if engine.journal.view.steps[id_].state == "left":
-            continue  # on a host that was left out since
+        if step.host in engine.journal.view.left_out:
+            continue  # also where it was done before: it may have burnt down
         assert step.check is not None  # the plan was looked at
         seen = engine.executor.execute(step.check, label=f"{id_}.CHECK", host=step.host, attempt=None)
         if seen.verdict != "yes":
@@ -212,16 +215,13 @@ def _look_first(engine: Engine) -> None:
 def _take(engine: Engine) -> bool:
     """Take the environment again; whether that was possible. Why it was not is kept. Raises LoginRefused, Elsewhere."""
     try:
-        _look_first(engine)
-        with engine.tools.records.database.writing() as connection:
-            claim_in(connection, engine.run_id, engine.plan.claims)
         try:
+            _look_first(engine)
+            with engine.tools.records.database.writing() as connection:
+                claim_in(connection, engine.run_id, engine.plan.claims)
             take(engine)
-        except (LockHeld, HostError, ChainBroken, Forgotten):
-            with suppress(OwnershipLost):
-                engine.owned.give_back(engine.owned.new)  # what was this run's before stays: it may have gone on there
-            engine.owned.fences.clear()
-            _unclaim(engine)
+        except (LockHeld, ClaimHeld, HostError, ChainBroken, Forgotten):
+            _give_up(engine)
             raise
     except LockHeld as error:
         owner = error.held.owner
@@ -233,15 +233,26 @@ def _take(engine: Engine) -> bool:
         _waits(engine, error.run, f"waiting for the environment: {error}")
         return False
     except HostError as error:
-        _waits(engine, f"{type(error).__name__} {error.host}", str(error))
+        way = later_way_out(engine.run_id, engine.hosts, error.host)
+        _waits(engine, f"{type(error).__name__} {error.host}", f"{error} {way}".rstrip())
         if isinstance(error, LoginRefused):
             raise
         return False
     _waits(engine, "", "")
     engine.owned.keep()
-    if engine.journal.view.state != "closed":
-        engine.audited("run.unparked", {})
     return True
+
+
+def _give_up(engine: Engine) -> None:
+    """Give back what was taken, and the claim also where a runner before this one left it.
+
+    A lock that was this run's before stays: it may have gone on there, from another store.
+    """
+    new = [name for name in engine.owned.new if name in engine.owned.fences]
+    with suppress(OwnershipLost):
+        engine.owned.give_back(new)
+    engine.owned.fences.clear()
+    _unclaim(engine)
 
 
 def _waits(engine: Engine, whom: str, why: str) -> None:

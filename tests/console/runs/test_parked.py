@@ -10,7 +10,7 @@ import pytest
 
 from console.runs import locks
 from console.runs.create import decide, skip
-from console.runs.lease import ClaimHeld, boot_id
+from console.runs.lease import ClaimHeld, boot_id, claim_in
 from console.runs.model import EXIT_CODES, waits_key
 from console.runs.seen import Seen
 from console.runs.unattended import Left, verdict
@@ -279,6 +279,44 @@ def test_it_may_park_twice(world: World) -> None:
     run = world.create("do", "park", "do", "park", "do", park_s=0.5)
     assert world.carry(run) == 0, world.log(run)
     assert world.kinds(run).count("run.parked") == 2 and world.effects() == ["do s1", "do s3", "do s5"]
+
+
+def test_that_the_rest_of_a_wait_was_skipped_is_not_said_of_the_next_one(world: World) -> None:
+    run = world.create("do", "park", "do", "park", "do", park_s=4)
+    child = parked(world, run)
+    skip(world.records, run, "me", "it leaked")
+    assert child.wait(60) == 0, world.log(run)
+    steps = world.view(run).steps
+    assert steps["s2"].evidence == "the rest of the wait was skipped by me: it leaked"
+    assert steps["s4"].evidence == "the wait is over"
+
+
+def test_a_claim_that_a_killed_runner_left_is_given_back_by_one_that_has_to_wait(world: World) -> None:
+    """Killed after the claim and before the first lock, which somebody else takes then."""
+    run = world.create(*KINDS)
+    end(parked(world, run))
+    owner = held_by_a_person(world)
+    with world.records.database.writing() as connection:
+        claim_in(connection, run, ["environment:here"])
+    time_passes(world, run)
+    child = world.runner(run)
+    until(lambda: "anna@desk" in world.runs.seen(run).waits, "its words")
+    assert not world.runs.seen(run).claimed and world.create("do")
+    given_back(world, owner)
+    end(child)
+
+
+def test_the_audit_says_that_a_run_goes_on_when_it_does(world: World) -> None:
+    run = world.create(*KINDS)
+    assert world.carry(run, "--die", "after", "run.parked") == -signal.SIGKILL
+    child = parked(world, run)  # which took the environment over, to give it back
+
+    def audited() -> list[str]:
+        return [record.kind for record in world.records.read("audit") if record.kind.endswith("parked")]
+
+    assert "run.unparked" not in audited()
+    time_passes(world, run)
+    assert child.wait(60) == 0 and audited()[-1] == "run.unparked"
 
 
 def test_a_failure_after_the_wait_is_a_persons_also_for_wake(world: World) -> None:

@@ -219,6 +219,18 @@ def test_a_host_whose_step_was_set_aside_does_not_keep_the_run_from_parking(pair
     assert {step.state for step in pair.view(run).steps.values()} == {"done", "left"} and locked(pair) == ["two"]
 
 
+def test_what_was_done_on_a_host_that_burnt_down_meanwhile_is_not_looked_at(pair: PairWorld) -> None:
+    run = pair.create("do", "do", "park", "do", "do", own=True, still=True)
+    going = parked_at_once(pair, run)
+    pair.pair.scripted["two"].down = True
+    time_passes(pair, run)
+    until(lambda: f"runs resume|undo|leave {run} --without two" in pair.runs.seen(run).waits, "its words")
+    decide(pair.records, run, "resume", "me", without=["two"])
+    until(lambda: bool(going.codes or pair.view(run).question), "its end", 60)
+    assert going.codes == [0], pair.view(run).question
+    assert pair.effects() == ["do s1.one", "do s2.two", "do s5.one"]
+
+
 def test_while_a_host_is_away_nothing_is_taken_on_the_others(pair: PairWorld) -> None:
     run = pair.create(*KINDS)
     going = parked(pair, run)
