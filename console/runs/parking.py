@@ -17,7 +17,7 @@ from console.hosts.base import HostError, LoginRefused
 from console.runs.api import Park, Step
 from console.runs.claims import of_environments
 from console.runs.forward import EVIDENCE_LIMIT, MET, Way
-from console.runs.journal import Forgotten
+from console.runs.journal import Forgotten, known_of
 from console.runs.lease import ClaimHeld, boot_id, claim_in, unclaim_in
 from console.runs.left_out import later_way_out
 from console.runs.locks import LockHeld, look
@@ -246,13 +246,26 @@ def _take(engine: Engine) -> bool:
 def _give_up(engine: Engine) -> None:
     """Give back what was taken, and the claim also where a runner before this one left it.
 
-    A lock that was this run's before stays: it may have gone on there, from another store.
+    A lock that was this run's before stays where it went on meanwhile, from another store: what was begun there is not
+    to be anybody's ground.
     """
-    new = [name for name in engine.owned.new if name in engine.owned.fences]
+    names = list(engine.owned.fences)
+    before = [name for name in names if name not in engine.owned.new]
+    if before and not _parked_there(engine, before):
+        names = [name for name in names if name in engine.owned.new]
     with suppress(OwnershipLost):
-        engine.owned.give_back(new)
+        engine.owned.give_back(names)
     engine.owned.fences.clear()
     _unclaim(engine)
+
+
+def _parked_there(engine: Engine, names: list[str]) -> bool:
+    """Whether the run is parked as these hosts know it too; no, where that cannot be seen."""
+    try:
+        view = known_of(engine.tools.records, engine.run_id, engine.tools.environment, names)
+    except (HostError, ChainBroken):
+        return False
+    return view.parked is not None
 
 
 def _waits(engine: Engine, whom: str, why: str) -> None:

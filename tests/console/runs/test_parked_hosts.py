@@ -14,9 +14,9 @@ import pytest
 from console.hosts.base import Host, HostUnreachable
 from console.runs import locks
 from console.runs.create import decide, skip
-from console.store.records import Record, parse_lines
+from console.store.records import Record, made, parse_lines
 from tests.console.runs.test_hosts import PairWorld
-from tests.console.runs.world import PATIENT, until
+from tests.console.runs.world import PATIENT, fetch, until
 
 KINDS = ("wait", "park", "do", "do")
 """`s1` on one, `s3` on one, `s4` on two."""
@@ -244,16 +244,28 @@ def test_while_a_host_is_away_nothing_is_taken_on_the_others(pair: PairWorld) ->
     assert going.code() == 0, pair.view(run).text
 
 
-def test_a_lock_of_the_run_itself_is_not_given_back_where_another_cannot_be_taken(
-    pair: PairWorld, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("went_on", [True, False])
+def test_a_lock_of_the_run_itself_stays_where_it_went_on_and_another_cannot_be_taken(
+    pair: PairWorld, monkeypatch: pytest.MonkeyPatch, went_on: bool
 ) -> None:
-    """A colleague went on with it and died on the way: what he left half done is not to be anybody's ground."""
+    """A colleague died on the way: what he left half done is not to be anybody's ground, what is parked is."""
     run = pair.create("do", "park", "do", "do")
     going = parked_at_once(pair, run)
     going.engine.stopping.set()
     assert going.code() == 6
     owner = locks.Owner(run=run, who="anna@away", pid=1, reason="", since=1.0, machine="away")
-    locks.take(pair.pair["one"], str(pair.app), owner, pair.timing, environment="here")
+    fence = locks.take(pair.pair["one"], str(pair.app), owner, pair.timing, environment="here").fence
+    if went_on:
+        last, lines = there(pair, run, "one")[-1], []
+        for kind, body in (
+            ("run.leased", {}),
+            ("locks.taken", {"fences": {"one": fence}}),
+            ("step.done", {"step": "s2", "attempt": 0}),
+            ("step.intent", {"step": "s3", "attempt": 1, "host": "one", "fence": fence}),
+        ):
+            last = made(run, last.seq + 1, time.time(), kind, body, last.hash)
+            lines.append(last.line())
+        locks.append_records(pair.pair["one"], str(pair.app), run, fence, lines)
     pair.pair["one"].script('touch -d "1 hour ago" -- "$1/.quarterdeck/lock/beat"', str(pair.app))
     take = locks.take
 
@@ -267,6 +279,25 @@ def test_a_lock_of_the_run_itself_is_not_given_back_where_another_cannot_be_take
         patched.setattr(locks, "take", lost)
         going = Going(pair, run)
         until(lambda: "two was lost" in pair.runs.seen(run).waits, "its words")
-        assert locked(pair) == ["one"]
+        assert locked(pair) == (["one"] if went_on else [])
     assert going.code() == 0, pair.view(run).text
-    assert locked(pair) == []
+    assert locked(pair) == [] and pair.effects() == ["do s1", "do s3", "do s4"]
+
+
+def test_a_colleague_went_on_without_a_host_and_the_runner_that_waits_for_it_here_is_told(pair: PairWorld) -> None:
+    run = pair.create(*KINDS)
+    going = parked(pair, run)
+    colleague = PairWorld(pair.folder, state="other", timing=PATIENT)
+    colleague.pair = pair.pair
+    fetch(colleague.records, run, colleague.bound(), ["one", "two"])
+    pair.pair.scripted["two"].down = True
+    decide(colleague.records, run, "resume", "anna", without=["two"])
+    time_passes(colleague, run)
+    assert colleague.execute(run) == 0, colleague.view(run).text
+    before = pair.effects()
+    time_passes(pair, run)
+    until(lambda: "--without two" in pair.runs.seen(run).waits, "its words")
+    decide(pair.records, run, "resume", "me", without=["two"])
+    assert going.code() == 0 and pair.effects() == before == ["begin s1", "do s1", "do s3"]
+    assert pair.view(run).ending == "succeeded"
+    colleague.records.database.close()
