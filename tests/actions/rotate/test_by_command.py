@@ -214,3 +214,25 @@ def test_nothing_of_a_value_is_in_the_plan(bench: Bench) -> None:
     assert OLD not in text
     shown = re.search(r'"rows":\[\["old","([0-9a-f]{12})"\]', text)
     assert shown and shown[1] == bench.keys.fingerprint("door")
+
+
+def test_an_undo_that_leaves_the_new_value_accepted_calls_a_person(bench: Bench) -> None:
+    """The old one is accepted all the while: that says nothing of whether the new one is taken away."""
+    run = bench.create(credential="door", ask=False)
+    assert bench.carry(run, "--die", "before", "step.done", "accept") == KILLED
+    (bench.folder / "deaf").touch()
+    bench.answer(run, "undo")
+    assert bench.carry(run) == 3, bench.said(run)
+    assert "pending is accepted" in bench.said(run)
+    assert len(accepted(bench.folder)) == 2
+
+
+def test_a_pending_value_of_before_outlives_the_undo(bench: Bench) -> None:
+    left = "a-value-that-an-earlier-run-left-77"
+    bench.put("door", left, "pending")
+    run = bench.create(credential="door", ask=False)
+    assert bench.carry(run, "--die", "before", "step.done", "accept") == KILLED
+    bench.answer(run, "undo")
+    assert bench.carry(run) == 0, bench.said(run)
+    as_before_but = {"current": bench.value("door"), "pending": bench.value("door", "pending")}
+    assert as_before_but == {"current": OLD, "pending": left} and accepted(bench.folder) == [OLD]
