@@ -12,10 +12,14 @@ from typing import Any
 
 import pytest
 
+from console.assembly import op_handlers
+from console.credentials.labelled import Labelled
+from console.environment import bind
 from console.runs.api import Plan
 from console.runs.create import reopen_to_undo
+from console.runs.undoable import not_as_left
 from tests.actions.rotate.bench import KNOCK, Bench, accepted, door, runners
-from tests.console.runs.world import Server, until
+from tests.console.runs.world import FAST, Server, until
 
 OLD = "old-value-of-the-door-5d1f"
 KILLED = -signal.SIGKILL
@@ -163,9 +167,28 @@ def test_undone_from_every_step(bench: Bench) -> None:
         as_before(bench, run)
 
 
+def not_as_left_by(bench: Bench, run: str) -> str:
+    """What `runs undo` is refused with, once the run has ended."""
+    keys = bench.keys
+    keyring = Labelled(keys.credentials, bench.redactor.add, {"door"})
+    bound = bind(bench.profile, "here", secrets=keys.get, timing=FAST, fingerprints=keys.fingerprint)
+    try:
+        return not_as_left(bench.view(run), bound, op_handlers(), keys.get, keyring=keyring)
+    finally:
+        bound.close()
+
+
+def test_not_undone_where_the_keyring_was_changed_since(bench: Bench) -> None:
+    run = bench.create(credential="door", ask=False)
+    assert bench.carry(run) == 0
+    bench.put("door", "a-value-of-somebody-else", "retired")
+    assert "is not what this run left" in not_as_left_by(bench, run)
+
+
 def test_undone_after_it_succeeded(bench: Bench) -> None:
     run = bench.create(credential="door", ask=False)
     assert bench.carry(run) == 0
+    assert not_as_left_by(bench, run) == ""
     reopen_to_undo(bench.records, run, bench.claims(run), "me")
     assert bench.carry(run) == 0, bench.said(run)
     as_before(bench, run)
