@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from actions.proof import waited_for
 from actions.rotate import github
 from actions.rotate.facts import RotateFacts
 from actions.rotate.files import BEFORE_ALL, ONLY_NEW, Phase, as_in, others_in
 from actions.rotate.looks import SETTLE_S
 from actions.rotate.parts import command, look_json, proof
 from actions.rotate.roles import BEFORE, line_of
-from actions.site import health_of
 from console.runs.api import Command, Op, Refusal, Step
 from console.stacks import envfiles
 from console.stacks.base import SWITCH_S
@@ -286,10 +286,7 @@ def _on_host(
 ) -> Step:
     names = reloads(facts, consumer, host)
     later = [name for name in wanted(facts, consumer, host) if name not in names]
-    spec = facts.site.spec if facts.site is not None else None
-    services = {one.name: health_of(one) for one in spec.services if one.name in names} if spec is not None else {}
-    lines = {one.name: one.ready for one in spec.services if one.name in names and one.ready} if spec else {}
-    wait_s = max((one.start_s for one in spec.services if one.name in names), default=0.0) if spec is not None else 0.0
+    services, lines, wait_s = waited_for(facts.site.spec, names) if facts.site is not None and names else ({}, {}, 0.0)
     paths = [file.path for file in files_of(facts, consumer) if file.on(host)]
     anew = {"services": services, "lines": lines, "paths": paths, "become": _become(facts, host)}
     deadline_s = sum(one.deadline_s for one, _ in commands) + (SWITCH_S + 2 * wait_s if names else 0.0) + 60.0
