@@ -21,6 +21,7 @@ from collections.abc import Mapping, Sequence
 from pydantic import JsonValue
 
 from actions.envfiles import NONE, Settings, add_steps, forget, put_back
+from actions.proof import proof_steps
 from actions.site import Site, health_of
 from console.runs.api import Command, Gate, Op, Step
 from console.stacks.base import Ground, ProcessSpec
@@ -332,32 +333,8 @@ class Change:
             ground,
             needs,
         )
-        services = {one.name: health_of(one) for one in site.spec.services if one.name in names}
-        wait = max((one.start_s for one in site.spec.services if one.name in names), default=120.0)
-        self.add(
-            Step(
-                id=site.step("healthy", ground),
-                title=site.title("wait until every service is healthy", ground),
-                host=ground.host,
-                run=Op(name="stack.healthy@1", args={"services": services, "release": None}, deadline_s=wait),
-                cancel="now",
-            ),
-            ground,
-        )
-        lines: dict[str, JsonValue] = {
-            one.name: one.ready for one in site.spec.services if one.ready and one.name in names
-        }
-        if lines:
-            self.add(
-                Step(
-                    id=site.step("ready", ground),
-                    title=site.title(f"wait for the ready line of {', '.join(lines)}", ground),
-                    host=ground.host,
-                    run=Op(name="log.ready@1", args={"lines": lines, "release": None}, deadline_s=wait),
-                    cancel="now",
-                ),
-                ground,
-            )
+        for step in proof_steps(site, ground, names, "every service"):
+            self.add(step, ground)
         return (self.last[ground.host],)
 
     def _same_process(self, ground: Ground, release: Release) -> list[str]:

@@ -16,14 +16,14 @@ from actions.deploy.facts import read_uploads
 from actions.envfiles import Settings, add_steps, env_blocks, forget, put_back, read_settings
 from actions.fallback import fallback_of
 from actions.ops import OPS
+from actions.proof import proof_steps
 from actions.shown import behind_blocks, finished
-from actions.site import Site, health_of, problems, read_site
+from actions.site import Site, problems, read_site
 from console.runs.api import (
     Action,
     Block,
     FactsContext,
     Frozen,
-    Op,
     OpHandler,
     Params,
     Plan,
@@ -147,30 +147,8 @@ def _host(change: Change, ground: Ground, names: tuple[str, ...]) -> None:
         ),
         ground,
     )
-    services = {one.name: health_of(one) for one in site.spec.services if one.name in names}
-    wait = max((one.start_s for one in site.spec.services if one.name in names), default=120.0)
-    change.add(
-        Step(
-            id=site.step("healthy", ground),
-            title=site.title(f"wait until {', '.join(names)} is healthy", ground),
-            host=ground.host,
-            run=Op(name="stack.healthy@1", args={"services": dict(services), "release": None}, deadline_s=wait),
-            cancel="now",
-        ),
-        ground,
-    )
-    lines = {one.name: one.ready for one in site.spec.services if one.ready and one.name in names}
-    if lines:
-        change.add(
-            Step(
-                id=site.step("ready", ground),
-                title=site.title(f"wait for the ready line of {', '.join(lines)}", ground),
-                host=ground.host,
-                run=Op(name="log.ready@1", args={"lines": dict(lines), "release": None}, deadline_s=wait),
-                cancel="now",
-            ),
-            ground,
-        )
+    for step in proof_steps(site, ground, names, ", ".join(names)):
+        change.add(step, ground)
     # The next host begins where this one is proved.
     for other in site.hosts:
         change.last[other] = change.last[ground.host]

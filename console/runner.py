@@ -46,7 +46,10 @@ LATE: tuple[str, ...] = (
     "console.stacks.binding",
     "console.stacks.compose",
     "console.stacks.process",
+    "cryptography.hazmat.primitives.asymmetric.ed25519",
+    "cryptography.hazmat.primitives.serialization",
     "difflib",
+    "nacl.public",
 )
 """Modules that are imported late elsewhere."""
 

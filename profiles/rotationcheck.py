@@ -61,6 +61,9 @@ def _consumer(
         yield from unknown((*at, "files", number), file, files, "environment file", where)
     for number, service in enumerate(items(consumer, "reload")):
         yield from unknown((*at, "reload", number), service, services, "service", "Services of this stack")
+    if mapping(consumer, "give").get("host") is not None:
+        wrong = "A consumer's `give` runs on each of the consumer's own hosts, so a host here would not be read."
+        yield Finding((*at, "give", "host"), wrong, "Name the hosts beside `give`: hosts: [NAME].", key=True)
     for key in ("give", "works"):
         yield from _spoken((*at, key), consumer.get(key), mine)
     yield from unknown((*at, "github", "via"), mapping(consumer, "github").get("via"), hosts, "host", OF_PROFILE)

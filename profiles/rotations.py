@@ -77,7 +77,7 @@ class Consumer(Shape):
         default=(), description="Hosts it is on, one after the other. Default: all of the environment."
     )
     files: tuple[Name, ...] = Field(
-        default=(), description="Environment files of this environment (`env_files`) that hold the value."
+        default=(), description="Environment files of this environment (`files`) that hold the value."
     )
     give: Spoken | None = Field(
         default=None, description="Command that is given the value on standard input and puts it where it is used."
@@ -214,7 +214,7 @@ class SshKeyRotation(_Rotation):
         default=(), description="Hosts that let the key in. Default: all of the environment."
     )
     user: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$")] | None = Field(
-        default=None, description="Account that it logs in as. Default: that of the host."
+        default=None, description="Account that it logs in as; wants `authorized_keys`. Default: that of the host."
     )
     authorized_keys: HostPath | None = Field(
         default=None, description="The account's file of keys. Default: .ssh/authorized_keys in the home directory."
@@ -222,6 +222,12 @@ class SshKeyRotation(_Rotation):
     comment: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.@-]{1,100}$")] = Field(
         default="quarterdeck", description="Comment of a new key."
     )
+
+    @model_validator(mode="after")
+    def _whose(self) -> SshKeyRotation:
+        if self.user is not None and self.authorized_keys is None:
+            raise ValueError("`user` needs `authorized_keys`: the file of keys of that account, not of the one in use")
+        return self
 
 
 class GrafanaRotation(_Rotation):
@@ -258,9 +264,6 @@ class WebhookRotation(_Rotation):
         description="JSON that is posted to prove an address.",
     )
     accepted: tuple[Status, ...] = Field(default=WEBHOOK_ACCEPTED, description="Statuses of an address that works.")
-    revoke_within: Seconds = Field(
-        default=900.0, description="How long the run waits for a person to revoke the old address."
-    )
 
 
 Rotation = Annotated[

@@ -55,7 +55,10 @@ def parts(facts: RotateFacts, rotation: CommandRotation, params: RotateParams) -
             run=accepting(*BEFORE),
             check=accepts_op(look, name, BEFORE.new, each_s=each_s),
             undo=refusing(BEFORE.new) if refuse is not None else accepting(BEFORE.old, BEFORE.new),
-            undo_check=accepts_op(look, name, BEFORE.old, each_s=each_s),
+            # Where both are accepted, that the old one is says nothing: the new one must not be any more.
+            undo_check=accepts_op(look, name, BEFORE.new, wanted="refused", each_s=each_s)
+            if refuse is not None
+            else accepts_op(look, name, BEFORE.old, each_s=each_s),
             attempts=2,
             cancel="ask",
         )

@@ -53,7 +53,10 @@ def parts(facts: RotateFacts, rotation: DatabaseRotation, params: RotateParams) 
             run=set_op(how, name, BEFORE.new),
             check=accepts_op(look, name, BEFORE.new, each_s=EACH_S),
             undo=login_op(how, other, login=False, forget=True) if two else set_op(how, name, BEFORE.old),
-            undo_check=accepts_op(look, name, BEFORE.old, each_s=EACH_S),
+            # Where two roles take turns, that the old one logs in says nothing: the other one must not any more.
+            undo_check=accepts_op(look, name, BEFORE.new, wanted="refused", each_s=EACH_S)
+            if two
+            else accepts_op(look, name, BEFORE.old, each_s=EACH_S),
             attempts=2,
         )
     ]

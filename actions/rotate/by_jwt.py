@@ -6,7 +6,8 @@
     without   each host in turn: the new one alone
 
 A service that can verify with one secret only has no second place in its environment file; then there is one round,
-and whoever is logged in has to log in again. The plan says so.
+and whoever is logged in has to log in again. The plan says so. Whoever gets the value in another way (a command, a file
+here, a secret of GitHub) holds one value: the new one, once every host signs with it.
 """
 
 from __future__ import annotations
@@ -34,6 +35,13 @@ def parts(facts: RotateFacts, rotation: JwtRotation, params: RotateParams) -> Pa
             reason=f"No consumer of {facts.name} has it in an environment file, so nothing could be made to verify "
             "with two secrets.",
             ways_out=("name the environment file under `consumers: NAME: files`", "rotate it by `kind: command`"),
+        )
+    twice = next((one for one in holding if one.give is not None), None)
+    if twice is not None:
+        return Refusal(
+            reason=f"The consumer {twice.name} of {facts.name} gets it by an environment file and by a command. Its "
+            "file is written in rounds, of which a command knows nothing: it takes one value.",
+            ways_out=(f"make two consumers of {twice.name}: one with `files`, one with `give`",),
         )
     labels = {label for one in holding for file in consumers.files_of(facts, one) for label in labels_in(file, name)}
     if "current" not in labels:
@@ -66,13 +74,15 @@ def parts(facts: RotateFacts, rotation: JwtRotation, params: RotateParams) -> Pa
             facts, rotation, "verify", "signs with the old secret, verifies with both",
             to=VERIFY, back=BEFORE_ALL,
             looks=looks((BEFORE.new, "accepted"), (BEFORE.old, "accepted")),
-            looks_back=looks((BEFORE.old, "accepted")),
+            looks_back=looks((BEFORE.old, "accepted"), (BEFORE.new, "refused")),
+            uses=BEFORE.old, used=BEFORE.old,
         )  # fmt: skip
         made.give = consumers.rounds(
             facts, rotation, "sign", "signs with the new secret, verifies with both",
             to=SIGN, back=VERIFY,
             looks=looks((BEFORE.new, "accepted"), (BEFORE.old, "accepted")),
-            looks_back=looks((BEFORE.old, "accepted")),
+            looks_back=looks((BEFORE.new, "accepted"), (BEFORE.old, "accepted")),
+            uses=BEFORE.new, used=BEFORE.old,
         )  # fmt: skip
         made.prove = [
             proof(f"both-work.{host}.{label}", f"{host} accepts a token signed with the {word} secret",
@@ -84,6 +94,7 @@ def parts(facts: RotateFacts, rotation: JwtRotation, params: RotateParams) -> Pa
             to=WITHOUT_OLD, back=BOTH,
             looks=looks((AFTER.new, "accepted"), (AFTER.old, "refused")),
             looks_back=looks((AFTER.old, "accepted")),
+            uses=AFTER.new, used=AFTER.new,
         )  # fmt: skip
         made.question = (
             f"Every host signs and verifies with the new value of {name}. From here on tokens that were signed with "
@@ -100,6 +111,7 @@ def parts(facts: RotateFacts, rotation: JwtRotation, params: RotateParams) -> Pa
             to=ONLY_NEW, back=BEFORE_ALL,
             looks=looks((BEFORE.new, "accepted")),
             looks_back=looks((BEFORE.old, "accepted")),
+            uses=BEFORE.new, used=BEFORE.old,
         )  # fmt: skip
         made.prove = [
             proof(f"new-works.{host}", f"{host} accepts a token signed with the new secret",
@@ -112,6 +124,7 @@ def parts(facts: RotateFacts, rotation: JwtRotation, params: RotateParams) -> Pa
                 "whoever is logged in has to log in again, and while one host has the new secret and another the old "
                 "one, each refuses the other's tokens."
             )
+    made.give += consumers.beside(facts, rotation)
     made.dead = [
         step
         for host in hosts

@@ -16,7 +16,7 @@ from actions.rotate.looks import accepts_op, guard_op
 from actions.rotate.params import RotateParams
 from actions.rotate.parts import Parts, known_labels, look_json, proof
 from actions.rotate.roles import AFTER, BEFORE
-from actions.rotate.ssh_key import EACH_S, change_op
+from actions.rotate.ssh_key import AGENT, EACH_S, change_op
 from actions.rotate.values import Form
 from console.runs.api import Op, Refusal, Step
 from console.text.secret import Label
@@ -26,7 +26,7 @@ from profiles.models import SshKeyRotation
 def parts(facts: RotateFacts, rotation: SshKeyRotation, params: RotateParams) -> Parts | Refusal:
     """Its steps."""
     hosts = tuple(host for host in rotation.hosts or facts.hosts if host in facts.hosts)
-    missing = [host for host in rotation.hosts if host not in facts.hosts] or list(facts.left_out)
+    missing = [host for host in rotation.hosts if host not in facts.hosts] if rotation.hosts else list(facts.left_out)
     if missing:
         return Refusal(
             reason=f"{', '.join(missing)} takes no part: the old key would stay there, and the new one not get in.",
@@ -96,13 +96,13 @@ def parts(facts: RotateFacts, rotation: SshKeyRotation, params: RotateParams) ->
 
 
 def _own(facts: RotateFacts, rotation: SshKeyRotation) -> Refusal | None:
-    own = cast(list[Any], facts.read.get("identities", []))
-    given = {consumer.file for consumer in rotation.consumers.values() if consumer.file is not None}
-    left = sorted({str(file) for file in own} - given)
+    left = [str(place) for place in cast(list[Any], facts.read.get("identities", []))]
     if not left:
         return None
+    files = [place for place in left if place != AGENT]
+    way = "let the console log in with another key: `identity` of the host in the profile"
     return Refusal(
         reason=f"The console itself logs in with this key, from {', '.join(left)}: once the old one is taken away it "
         "could not log in any more.",
-        ways_out=(f"add a consumer to {facts.name}: {{file: {left[0]}}}",),
+        ways_out=(*(f"add a consumer to {facts.name}: {{file: {file}}}" for file in files[:1]), way),
     )

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from actions.proof import waited_for
 from actions.rotate import github
 from actions.rotate.facts import RotateFacts
 from actions.rotate.files import BEFORE_ALL, ONLY_NEW, Phase, as_in, others_in
-from actions.rotate.parts import command, look_json
+from actions.rotate.looks import SETTLE_S
+from actions.rotate.parts import command, look_json, proof
 from actions.rotate.roles import BEFORE, line_of
-from actions.site import health_of
 from console.runs.api import Command, Op, Refusal, Step
 from console.stacks import envfiles
 from console.stacks.base import SWITCH_S
@@ -22,6 +23,8 @@ from console.stacks.envfiles import FileTemplate
 from console.text.secret import Label
 from profiles.models import Consumer, Rotation
 
+STOPPED = ("absent", "exited", "dead", "created")
+"""States of a service that reads what it is to use when somebody starts it."""
 Looks = Mapping[str, Sequence[Mapping[str, Any]]]
 """Host to what must be accepted or refused there: arguments of `rotate.accepts@1`."""
 
@@ -58,9 +61,9 @@ def _stack_problems(facts: RotateFacts, rotation: Rotation) -> Refusal | None:
     """Services can only be made anew where what runs is known, so that it is the same again afterwards."""
     site = facts.site
     for consumer in rotation.consumers.values():
-        if site is None or not reloads(facts, consumer):
-            continue
         for host in places(facts, consumer):
+            if site is None or not reloads(facts, consumer, host):
+                continue
             ground = site.ground(host)
             if ground.problems:
                 return Refusal(
@@ -76,9 +79,16 @@ def _stack_problems(facts: RotateFacts, rotation: Rotation) -> Refusal | None:
     return None
 
 
-def reloads(facts: RotateFacts, consumer: Consumer) -> tuple[str, ...]:
-    """Services that are made anew: those that the consumer names, and those that read its files."""
-    reading = (service for file in files_of(facts, consumer) for service in file.services)
+def reloads(facts: RotateFacts, consumer: Consumer, host: str) -> tuple[str, ...]:
+    """Services that are made anew on a host: of those that `wanted` names, the ones that run there."""
+    live = facts.site.ground(host).live if facts.site is not None else None
+    running = {one.service for one in live.services if one.state not in STOPPED} if live is not None else set()
+    return tuple(name for name in wanted(facts, consumer, host) if name in running)
+
+
+def wanted(facts: RotateFacts, consumer: Consumer, host: str) -> tuple[str, ...]:
+    """Services that use the value on a host: those that the consumer names, and those that read its files there."""
+    reading = (service for file in files_of(facts, consumer) if file.on(host) for service in file.services)
     return tuple(dict.fromkeys((*consumer.reload, *reading)))
 
 
@@ -136,6 +146,15 @@ def give(facts: RotateFacts, rotation: Rotation) -> list[Step]:
     return [step for consumer in rotation.consumers.values() for step in _given(facts, consumer)]
 
 
+def beside(facts: RotateFacts, rotation: Rotation) -> list[Step]:
+    """What rounds over environment files leave out: consumers that get the value in another way, and other copies."""
+    return [
+        step
+        for consumer in rotation.consumers.values()
+        for step in (_copies(facts, consumer) if consumer.files else _given(facts, consumer))
+    ]
+
+
 def rounds(
     facts: RotateFacts,
     rotation: Rotation,
@@ -146,11 +165,18 @@ def rounds(
     back: Phase,
     looks: Looks,
     looks_back: Looks,
+    uses: Label,
+    used: Label,
 ) -> list[Step]:
-    """One round over the hosts: the consumers' files for a phase, their services anew, and what must hold then."""
+    """One round over the hosts: the consumers' files for a phase, their services anew, and what must hold then.
+
+    `uses`, `used`: the value that a consumer signs with then, and after the undo; its `works` is asked about that one.
+    """
     found = []
     for consumer in rotation.consumers.values():
-        for host in places(facts, consumer) if consumer.files else ():
+        for host in places(facts, consumer):
+            if not (consumer.files and _somewhere(facts, consumer, host)):
+                continue
             found.append(
                 _on_host(
                     facts,
@@ -160,18 +186,20 @@ def rounds(
                     title=f"{consumer.title or consumer.name} on {host} {title}",
                     commands=_writes(facts, consumer, host, to),
                     back=_writes(facts, consumer, host, back),
-                    looks=looks.get(host, ()),
-                    looks_back=looks_back.get(host, ()),
+                    looks=(*looks.get(host, ()), *_works(facts, consumer, host, uses)),
+                    looks_back=(*looks_back.get(host, ()), *_works(facts, consumer, host, used)),
                 )
             )
     return found
 
 
 def _given(facts: RotateFacts, consumer: Consumer) -> Iterator[Step]:
-    name = facts.credential
     shown = consumer.title or consumer.name
-    if consumer.give is not None or consumer.files or consumer.reload:
+    on_hosts = consumer.give is not None or consumer.files or consumer.reload
+    if on_hosts:
         for host in places(facts, consumer):
+            if not _somewhere(facts, consumer, host):
+                continue
             yield _on_host(
                 facts,
                 consumer,
@@ -183,6 +211,24 @@ def _given(facts: RotateFacts, consumer: Consumer) -> Iterator[Step]:
                 looks=_works(facts, consumer, host, BEFORE.new),
                 looks_back=_works(facts, consumer, host, BEFORE.old),
             )
+    yield from _copies(facts, consumer)
+    if consumer.works is not None and not on_hosts:
+        for host in (consumer.works.host,) if consumer.works.host else places(facts, consumer):
+            (asked,) = _works(facts, consumer, host, BEFORE.new)
+            title, each_s = f"{shown} uses the new value, seen from {host}", consumer.works.deadline
+            id_ = f"works.{consumer.name}.{host}"
+            yield proof(id_, title, asked["look"], facts.credential, BEFORE.new, each_s=each_s)
+
+
+def _somewhere(facts: RotateFacts, consumer: Consumer, host: str) -> bool:
+    """Whether anything of the consumer is on this host: a file may be on some of them only."""
+    there = any(file.on(host) for file in files_of(facts, consumer))
+    return there or consumer.give is not None or bool(reloads(facts, consumer, host))
+
+
+def _copies(facts: RotateFacts, consumer: Consumer) -> Iterator[Step]:
+    """Its file on this machine, and its secret of GitHub."""
+    name, shown = facts.credential, consumer.title or consumer.name
     if consumer.file is not None:
         args = {"name": name, "path": consumer.file}
         yield Step(
@@ -238,13 +284,11 @@ def _on_host(
     looks: Sequence[Mapping[str, Any]],
     looks_back: Sequence[Mapping[str, Any]],
 ) -> Step:
-    names = reloads(facts, consumer)
-    spec = facts.site.spec if facts.site is not None else None
-    services = {one.name: health_of(one) for one in spec.services if one.name in names} if spec is not None else {}
-    lines = {one.name: one.ready for one in spec.services if one.name in names and one.ready} if spec else {}
-    wait_s = max((one.start_s for one in spec.services if one.name in names), default=0.0) if spec is not None else 0.0
+    names = reloads(facts, consumer, host)
+    later = [name for name in wanted(facts, consumer, host) if name not in names]
+    services, lines, wait_s = waited_for(facts.site.spec, names) if facts.site is not None and names else ({}, {}, 0.0)
     paths = [file.path for file in files_of(facts, consumer) if file.on(host)]
-    anew = {"services": services, "lines": lines, "wait_s": wait_s, "paths": paths}
+    anew = {"services": services, "lines": lines, "paths": paths, "become": _become(facts, host)}
     deadline_s = sum(one.deadline_s for one, _ in commands) + (SWITCH_S + 2 * wait_s if names else 0.0) + 60.0
 
     def doing(which: Sequence[tuple[Command, Command | None]], looked: Sequence[Mapping[str, Any]]) -> Op:
@@ -253,9 +297,10 @@ def _on_host(
 
     def looking(which: Sequence[tuple[Command, Command | None]], looked: Sequence[Mapping[str, Any]]) -> Op | None:
         args = _said(which, looked)
-        if not args["written"] and not looked:
-            return None
-        return Op(name="rotate.given@1", args={**args, "anew": anew}, deadline_s=120.0 + 60.0 * len(looked))
+        if not looked and not (which and all(look is not None for _, look in which)):
+            return None  # whether a command of the profile did its work shows in nothing else
+        within_s = 60.0 * len(which) + wait_s + 60.0 + sum(_look_s(one) for one in looked)
+        return Op(name="rotate.given@1", args={**args, "anew": anew}, deadline_s=within_s)
 
     return Step(
         id=id_,
@@ -270,8 +315,14 @@ def _on_host(
         shown="; ".join(
             [one.shown() for one, _ in commands]
             + ([f"then {', '.join(names)} anew: down from its stop until it is healthy"] if names else [])
+            + ([f"{', '.join(later)} does not run there: it uses the new value when it starts"] if later else [])
         ),
     )
+
+
+def _look_s(asked: Mapping[str, Any]) -> float:
+    """How long one look may take, and wait for a change to show."""
+    return float(asked["look"].get("command", {}).get("deadline_s", 30.0)) + SETTLE_S
 
 
 def _said(which: Sequence[tuple[Command, Command | None]], looked: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -136,6 +136,7 @@ def prove(ctx: OpContext, args: Mapping[str, Any]) -> Outcome:
     import httpx
 
     how, workflow = args["github"], quote(args["workflow"])
+    branch = args["ref"].removeprefix("refs/heads/").removeprefix("refs/tags/")
     path = f"/repos/{how['repository']}/actions/workflows/{workflow}"
     try:
         with opened(ctx, how) as asking:
@@ -146,7 +147,13 @@ def prove(ctx: OpContext, args: Mapping[str, Any]) -> Outcome:
             while ctx.deadline_s > 1 and not ctx.cancelled.is_set():
                 ctx.sleep(10 * ctx.environment.timing.poll_s)
                 runs = _runs(_asked(asking, ctx, how, "GET", f"{path}/runs?event=workflow_dispatch&per_page=20"))
-                ours = [run for id_, run in runs.items() if id_ not in before]
+                ours = [run for id_, run in runs.items() if id_ not in before and run.get("head_branch") == branch]
+                if len(ours) > 1:
+                    return Outcome(
+                        verdict="unknown",
+                        evidence=f"{len(ours)} runs of {args['workflow']} were started on {branch} meanwhile: GitHub "
+                        "does not say which one is ours",
+                    )
                 if ours and ours[0].get("status") == "completed":
                     how_ended = str(ours[0].get("conclusion"))
                     verdict: Any = "yes" if how_ended == "success" else "no"

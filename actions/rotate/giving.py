@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from actions.rotate.ssh_key import public
 from console.runs.api import Command, OpContext, OpHandler, Outcome
 from console.text.sanitise import clean
 from console.text.secret import labelled
@@ -21,8 +22,10 @@ def _give(accepts: Accepts, ctx: OpContext, args: Mapping[str, Any]) -> Outcome:
     """`rotate.give@1`: {commands, written, looks, anew}. Each command in turn, then the services are made anew.
 
     Where all of it is so already (this is the second attempt, say) nothing is done, and no service is stopped for it.
+    A command of the profile has no such look: whether it was done before is not known, so it is done again.
     """
-    if args["written"] and _stands(ctx, args).verdict == "yes":
+    seen = len(args["written"]) == len(args["commands"])
+    if args["written"] and seen and _stands(ctx, args).verdict == "yes":
         return Outcome(verdict="yes", evidence="it is so already")
     evidence: list[str] = []
     for body in args["commands"]:
@@ -69,7 +72,7 @@ def _healthy(ctx: OpContext, anew: Mapping[str, Any]) -> Outcome:
 
 
 def _given(accepts: Accepts, ctx: OpContext, args: Mapping[str, Any]) -> Outcome:
-    """`rotate.given@1`: the same arguments. Is it written, were the services started since, and does what must work?"""
+    """`rotate.given@1`: the same arguments. Is it written, services made anew since, and does what must work?"""
     standing = _stands(ctx, args)
     if standing.verdict != "yes":
         return standing
@@ -87,7 +90,7 @@ def _given(accepts: Accepts, ctx: OpContext, args: Mapping[str, Any]) -> Outcome
 
 
 def _stands(ctx: OpContext, args: Mapping[str, Any]) -> Outcome:
-    """Are the files as they are to be, and the services younger than they?"""
+    """Are the files as they are to be, and the services' containers made since?"""
     host, anew = ctx.host(), args["anew"]
     for body in args["written"]:
         look = Command.model_validate(body)
@@ -97,7 +100,8 @@ def _stands(ctx: OpContext, args: Mapping[str, Any]) -> Outcome:
             return Outcome(verdict="no" if result.rc == 1 else "unknown", evidence=said or f"exit code {result.rc}")
     if not anew["services"] or not anew["paths"]:
         return Outcome(verdict="yes", evidence="it is written" if args["written"] else "")
-    result = host.run(Command(argv=("stat", "-c", "%Y", "--", *anew["paths"]), deadline_s=20.0))
+    become = anew.get("become", "none")
+    result = host.run(Command(argv=("stat", "-c", "%Y", "--", *anew["paths"]), become=become, deadline_s=20.0))
     if result.rc != 0:
         return Outcome(verdict="no", evidence=clean(result.err.decode("utf-8", "replace").strip()[-400:]))
     newest = max(float(line) for line in result.text().split())
@@ -106,29 +110,52 @@ def _stands(ctx: OpContext, args: Mapping[str, Any]) -> Outcome:
         service = live.service(name)
         if service is None or service.state != "running":
             return Outcome(verdict="no", evidence=f"{name} does not run")
-        if not service.since or datetime.fromisoformat(service.since.replace("Z", "+00:00")).timestamp() < newest:
-            return Outcome(verdict="no", evidence=f"{name} was started before its environment file was written")
-    return Outcome(verdict="yes", evidence=f"written, and {', '.join(anew['services'])} started since")
+        if not service.made or datetime.fromisoformat(service.made.replace("Z", "+00:00")).timestamp() < newest:
+            return Outcome(verdict="no", evidence=f"{name} was made before its environment file was written")
+    return Outcome(verdict="yes", evidence=f"written, and {', '.join(anew['services'])} made anew since")
 
 
 def file(ctx: OpContext, args: Mapping[str, Any]) -> Outcome:
-    """`rotate.file@1`: {name, label, path}. The value alone, 0600, by a temporary file and a rename."""
+    """`rotate.file@1`: {name, label, path}. The value alone, 0600, by a temporary file and a rename.
+
+    A KEY.pub that lies beside a private key is renewed as well: by one of before, a client would offer the old key.
+    """
     path = Path(args["path"])
-    text = _content(ctx, args)
-    aside = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
     try:
-        descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as written:
-                written.write(text)
-                written.flush()
-                os.fsync(written.fileno())
-            aside.replace(path)
-        finally:
-            aside.unlink(missing_ok=True)
+        _put(path, _content(ctx, args), 0o600)
+        if line := _public_line(ctx, args):
+            _put(_pub(path), line + "\n", 0o644)
     except OSError as error:
         return Outcome(verdict="no", evidence=f"{path} cannot be written: {error.strerror}.")
     return file_is(ctx, args)
+
+
+def _put(path: Path, text: str, mode: int) -> None:
+    """Raises OSError."""
+    aside = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
+    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as written:
+            written.write(text)
+            written.flush()
+            os.fsync(written.fileno())
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def _pub(path: Path) -> Path:
+    return path.with_name(path.name + ".pub")
+
+
+def _public_line(ctx: OpContext, args: Mapping[str, Any]) -> str:
+    """What KEY.pub has to say; "" where there is none, or the value is no private key."""
+    if not _pub(Path(args["path"])).exists():
+        return ""
+    try:
+        return public(ctx.secret(labelled(args["name"], args["label"])))
+    except ValueError:
+        return ""
 
 
 def file_is(ctx: OpContext, args: Mapping[str, Any]) -> Outcome:
@@ -137,12 +164,16 @@ def file_is(ctx: OpContext, args: Mapping[str, Any]) -> Outcome:
     try:
         found = path.read_text("utf-8")
         mode = path.stat().st_mode & 0o777
+        line = _public_line(ctx, args)
+        other = line and not _pub(path).read_text("utf-8").startswith(line)
     except FileNotFoundError:
         return Outcome(verdict="no", evidence=f"{path} is not there")
     except (OSError, UnicodeDecodeError) as error:
         return Outcome(verdict="unknown", evidence=f"{path} cannot be read: {error}")
     if found.rstrip("\n") != ctx.secret(word):
         return Outcome(verdict="no", evidence=f"{path} does not hold {word}")
+    if other:
+        return Outcome(verdict="no", evidence=f"{_pub(path)} is not of the key {word}")
     if mode & 0o077:
         return Outcome(verdict="no", evidence=f"{path} can be read by others ({mode:o})")
     return Outcome(verdict="yes", evidence=f"{path} holds {word}")

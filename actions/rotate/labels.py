@@ -27,7 +27,7 @@ def mint_step(name: str, form: Mapping[str, Any], *, old: str, pending: str, dis
         title=f"use the pending value of {name} ({pending})" if guided else title,
         run=Op(name="rotate.mint@1", args=args, writes=True, deadline_s=HERE_S),
         check=Op(name="rotate.minted@1", args=args, deadline_s=HERE_S),
-        undo=Op(name="rotate.discard@1", args={**args, "keep": guided}, writes=True, deadline_s=HERE_S),
+        undo=Op(name="rotate.discard@1", args={**args, "keep": guided or kept}, writes=True, deadline_s=HERE_S),
     )
 
 
@@ -43,9 +43,9 @@ def promote_step(name: str, old: str) -> Step:
     )
 
 
-def retire_step(name: str, old: str) -> Step:
-    """previous becomes retired."""
-    args = {"name": name, "old": old}
+def retire_step(name: str, old: str, *, proved: bool) -> Step:
+    """previous becomes retired. `proved`: steps before it have seen the new value work."""
+    args = {"name": name, "old": old, "proved": proved}
     return Step(
         id="retired",
         title=f"in the keyring: the old value of {name} is retired",
@@ -88,9 +88,9 @@ def minted(ctx: OpContext, args: Mapping[str, Any]) -> Outcome:
 
 
 def discard(ctx: OpContext, args: Mapping[str, Any]) -> Outcome:
-    """`rotate.discard@1`: the undo of minting. With `keep`, a value that a person made stays pending."""
+    """`rotate.discard@1`: the undo of minting. With `keep`, a value that was pending before the run stays so."""
     if args.get("keep"):
-        return _yes("the pending value stays: a person made it")
+        return _yes("the pending value stays: it was there before")
     ctx.keyring.drop(args["name"], "pending")
     return _yes("the pending value is gone")
 
@@ -142,7 +142,7 @@ def demote(ctx: OpContext, args: Mapping[str, Any]) -> Outcome:
 
 
 def retire(ctx: OpContext, args: Mapping[str, Any]) -> Outcome:
-    """`rotate.retire@1`: {name, old}. It stays in the keyring, so that the rotation can be undone by value."""
+    """`rotate.retire@1`: {name, old, proved}. It stays in the keyring, so that the rotation can be undone by value."""
     keyring, name, old = ctx.keyring, args["name"], args["old"]
     found = keyring.fingerprints(name)
     if _stands(found, old, "previous"):
@@ -150,7 +150,8 @@ def retire(ctx: OpContext, args: Mapping[str, Any]) -> Outcome:
         keyring.drop(name, "previous")
     elif not _stands(found, old, "retired"):
         return _changed(name, old, found)
-    keyring.verified(name)  # every proof has been made by now
+    if args.get("proved", True):  # a plan of before it was said has its proofs before this step
+        keyring.verified(name)
     return _yes(f"{old} is retired")
 
 

@@ -45,13 +45,22 @@ def by_command(ctx: OpContext, how: Mapping[str, Any], value: str) -> Seen:
     """`{host, command}`: it gets the value and a line feed. Exit code 0 accepted, 1 refused, anything else unknown."""
     command = Command.model_validate(how["command"])
     result = ctx.environment.hosts[how["host"]].run(command, stdin=f"{value}\n".encode())
-    said = (result.err or result.out).decode("utf-8", "replace").strip()[-400:]
+    said = _masked(value, (result.err or result.out).decode("utf-8", "replace").strip())[-400:]
     if result.ended != "exited" or result.rc is None:
         return Seen("unknown", f"not done within {command.deadline_s:g} s")
     words = {0: "accepted", 1: "refused"}
     if result.rc not in words:
         return Seen("unknown", f"exit code {result.rc}. {said}".strip())
     return Seen("accepted" if result.rc == 0 else "refused", said)
+
+
+def _masked(value: str, text: str) -> str:
+    """What a command said, without the value that it was given. Before it is cut: half a value is found by nobody."""
+    from console.probes.request import Masked
+
+    masking = Masked(lambda name, field: value)
+    masking.secret("value", None)
+    return masking.masked(text)
 
 
 def accepts_op(
@@ -84,7 +93,8 @@ def _accepts(looks: Mapping[str, Look], ctx: OpContext, args: Mapping[str, Any])
         if seen.verdict == args["wanted"]:
             return Outcome(verdict="yes", evidence=f"{word} is {seen.verdict}. {seen.evidence}".strip())
         left = timing.settle_s - (starts - ctx.deadline_s)
-        if left <= 0 or ctx.cancelled.is_set():
+        # At the deadline nothing sleeps any more: to go on would be to ask without a pause.
+        if left <= 0 or ctx.deadline_s <= 0 or ctx.cancelled.is_set():
             break
         ctx.sleep(min(args["look"].get("every_s", 1.0) * 2 * timing.poll_s, left))
     if seen.verdict == "unknown":

@@ -105,7 +105,8 @@ def _steps(facts: RotateFacts, params: RotateParams, rotation: Rotation, parts: 
     last = [step for step in parts.retire if not (params.emergency and step.id in parts.patient)]
     if last and (params.ask or parts.always_asks):
         last[0] = last[0].model_copy(update={"asks": parts.question or _question(facts, rotation)})
-    return in_a_row([*first, *last, *parts.dead, retire_step(name, old)]), overlap
+    proved = bool(parts.prove or parts.dead or any(step.id.startswith(("works.", "workflow.")) for step in given))
+    return in_a_row([*first, *last, *parts.dead, retire_step(name, old, proved=proved)]), overlap
 
 
 def _version(facts: RotateFacts) -> str | None:

@@ -23,7 +23,6 @@ from console.text.secret import labelled
 from profiles.models import DatabaseRotation
 
 EACH_S = 30.0
-CONNECT_S = 10
 
 PSQL = r"""
 set -eu
@@ -250,11 +249,15 @@ def read_roles(ctx: FactsContext, rotation: DatabaseRotation) -> dict[str, JsonV
         )
     rows = [line.split(" ") for line in out.splitlines() if line]
     using, _ = login_of(how, ctx.secret(rotation.credential.secret))
+
+    def drawn(role: str, count: int) -> JsonValue:
+        return ctx.draw(f"sessions {role}", lambda: count)
+
     return {
         "host": host,
         "using": using,
         "login": {row[0]: row[1] == "true" for row in rows},
-        "sessions": {row[0]: ctx.draw(f"sessions {row[0]}", lambda row=row: int(row[2])) for row in rows},  # type: ignore[misc]
+        "sessions": {row[0]: drawn(row[0], int(row[2])) for row in rows},
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from console.runs.api import InputSecret, InputTemplate, InputText, Label, TemplateSecret
+from console.runs.api import InputTemplate, InputText, Label, TemplateSecret
 from console.text.secret import labelled
 
 
@@ -19,8 +19,6 @@ BEFORE = Roles("pending", "current")
 """From the moment at which the new value is stored."""
 AFTER = Roles("current", "previous")
 """Once the new value is used everywhere and the keyring says so."""
-OVER = Roles("current", "retired")
-"""Once the old one is worthless."""
 
 
 def made(name: str) -> tuple[str, ...]:
@@ -34,8 +32,3 @@ def line_of(name: str, *labels: Label) -> InputTemplate:
     for label in labels:
         parts += [TemplateSecret(name=name, label=label), InputText(text="\n")]
     return InputTemplate(parts=tuple(parts))
-
-
-def whole(name: str, label: Label) -> InputSecret:
-    """Standard input: the value as it is."""
-    return InputSecret(name=name, label=label)

@@ -6,19 +6,21 @@ meant. A key goes over on standard input, though it is no secret: so its line is
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from actions.rotate.looks import Look, Seen
 from actions.rotate.values import ssh_key
-from console.hosts.try_key import try_key
+from console.hosts.try_key import offered_here, try_key
 from console.runs.api import Command, FactsContext, Op, OpContext, OpHandler, Outcome
+from console.text.sanitise import clean
 from console.text.secret import Label, labelled
 from profiles.models import SshKeyRotation
 
 EACH_S = 45.0
+AGENT = "an SSH agent"
+"""Stands for the file that a key comes from."""
 
 _FIND = r"""
 set -u
@@ -29,6 +31,10 @@ file=$1
 IFS= read -r key || exit 64
 kind=${key%% *} blob=${key#* }
 blob=${blob%% *}
+# What cannot be read is not taken for a file without the key.
+unreadable() { echo "$1 cannot be read by this account" >&2; exit 66; }
+if [ -d "${file%/*}" ] && ! [ -x "${file%/*}" ]; then unreadable "${file%/*}"; fi
+if [ -e "$file" ] && ! [ -r "$file" ]; then unreadable "$file"; fi
 # Lines of exactly this key, whatever options or comment stand around it.
 count() {
   awk -v k="$kind" -v b="$blob" '
@@ -97,18 +103,26 @@ def public(value: str, comment: str = "") -> str:
 
 
 def own_identities(ctx: FactsContext, rotation: SshKeyRotation) -> tuple[str, ...]:
-    """Key files here with which the console logs in to the hosts of a rotation, and which hold the key that is rotated.
+    """From where the console's own logins to the hosts take the key that is rotated, where no consumer renews it.
 
-    Raises CredentialError.
+    Key files, as the profile and the ssh configuration name them, and AGENT. Raises CredentialError, HostRefused.
     """
-    value = ctx.secret(rotation.credential.secret).strip()
-    found = []
-    for name in rotation.hosts or ctx.environment.hosts:
-        file = ctx.environment.profile.hosts[name].identity
-        with contextlib.suppress(OSError, UnicodeDecodeError):
-            if file is not None and Path(file).read_text("utf-8").strip() == value:
-                found.append(file)
+    environment, value = ctx.environment, ctx.secret(rotation.credential.secret)
+    given = [Path(consumer.file) for consumer in rotation.consumers.values() if consumer.file is not None]
+    found: list[str] = []
+    for name in rotation.hosts or environment.hosts:
+        config = environment.host_config(name)
+        files, agent = ((), False) if config.local else offered_here(config, value, timing=environment.timing)
+        if not any(_same(Path(file).expanduser(), one) for file in files for one in given):
+            found += files or ((AGENT,) if agent else ())
     return tuple(dict.fromkeys(found))
+
+
+def _same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False
 
 
 def change_op(name: str, label: Label, file: str, comment: str, *, add: bool) -> Op:
@@ -133,8 +147,12 @@ def is_there(ctx: OpContext, args: Mapping[str, Any]) -> Outcome:
     if not line:
         return Outcome(verdict="unknown", evidence=sentence)
     look = Command(argv=("sh", "-c", HAS, "quarterdeck-authorized", args["file"]), deadline_s=20.0)
-    there = ctx.host().run(look, stdin=line.encode()).rc == 0
+    result = ctx.host().run(look, stdin=line.encode())
     where = args["file"] or "authorized_keys"
+    if result.rc not in (0, 1):
+        said = clean(result.err.decode("utf-8", "replace").strip()[-400:]) or f"exit code {result.rc}"
+        return Outcome(verdict="unknown", evidence=f"whether the key is in {where} cannot be seen: {said}")
+    there = result.rc == 0
     said = f"the key is {'' if there else 'not '}in {where}"
     return Outcome(verdict="yes" if there == args["add"] else "no", evidence=said)
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 MAX_OFFERS = 6
 """sshd's MaxAuthTries: it hangs up at the next one."""
+_OPENSSH = "-----BEGIN OPENSSH PRIVATE KEY-----"
+_MAGIC = b"openssh-key-v1\0"
 
 
 @dataclass
@@ -175,12 +177,59 @@ def _socket(hop: HopSettings) -> str | None:
     return os.environ.get("SSH_AUTH_SOCK") if hop.agent == "SSH_AUTH_SOCK" else hop.agent
 
 
+def offered_from(hop: HopSettings, public: bytes, timing: Timing) -> tuple[tuple[str, ...], bool]:
+    """From which key files a key would be offered to a hop, by its public half, and whether by the agent."""
+    files = tuple(path for path in hop.identities if _blob_of(Path(path).expanduser()) == public)
+    with contextlib.ExitStack() as stack:
+        held = any(key.asbytes() == public for key in _agent_keys(hop, timing, _Notes(), stack))
+    return files, held and (bool(files) or not hop.identities_only)
+
+
+def _blob_of(file: Path) -> bytes | None:
+    """The public half of a key file, also of one that only says it once it is opened."""
+    import paramiko
+    from paramiko.pkey import UnknownKeyType
+
+    found = _public_blob(file)
+    if found is None:
+        with contextlib.suppress(TypeError, ValueError, OSError, paramiko.SSHException, UnknownKeyType):
+            found = paramiko.PKey.from_path(file).asbytes()
+    return found
+
+
 def _public_blob(file: Path) -> bytes | None:
+    """The public half as the file itself says it (OpenSSH's form does, also under a passphrase), else KEY.pub.
+
+    In this order, since a KEY.pub may be of a key that was there before.
+    """
+    if file.suffix != ".pub" and (own := _inside(file)) is not None:
+        return own
     path = file if file.suffix == ".pub" else file.with_name(file.name + ".pub")
     try:
         return base64.b64decode(path.read_text("utf-8", "replace").split()[1], validate=True)
     except (OSError, IndexError, binascii.Error, ValueError):
         return None
+
+
+def _inside(file: Path) -> bytes | None:
+    """The public half in a private key of OpenSSH's form (PROTOCOL.key): behind cipher, derivation and its options."""
+    try:
+        head, *lines, _ = file.read_text("ascii").strip().splitlines()
+        data = base64.b64decode("".join(lines), validate=True)
+    except (OSError, ValueError):
+        return None
+    if head != _OPENSSH or not data.startswith(_MAGIC):
+        return None
+    rest = data[len(_MAGIC) :]
+    for _ in range(3):
+        _, rest = _word(rest)
+    return _word(rest[4:])[0] or None  # behind the number of keys
+
+
+def _word(data: bytes) -> tuple[bytes, bytes]:
+    """A string of SSH's form at the beginning of `data`, and what comes after it."""
+    end = 4 + int.from_bytes(data[:4], "big")
+    return data[4:end], data[end:]
 
 
 def _agent_keys(hop: HopSettings, timing: Timing, notes: _Notes, stack: contextlib.ExitStack) -> list[PKey]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from console.hosts.base import HostError
 from console.hosts.config import HostConfig, PassphraseFor
 from console.hosts.connection import Connection
+from console.hosts.login import offered_from
 from console.hosts.settings import resolve
 from console.timing import DEFAULT, Timing
 
@@ -63,6 +64,16 @@ def try_key(
     finally:
         if connection is not None:
             connection.close("it was tried")
+
+
+def offered_here(config: HostConfig, private: str, *, timing: Timing = DEFAULT) -> tuple[tuple[str, ...], bool]:
+    """From which files logins to a host offer this very key, by its public half, and whether an agent does.
+
+    Raises HostRefused.
+    """
+    key = _key(private)
+    hop = resolve(config, None)[-1]
+    return offered_from(hop, key.asbytes(), timing) if key is not None else ((), False)
 
 
 def _key(private: str) -> PKey | None:

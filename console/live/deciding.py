@@ -78,9 +78,12 @@ def may_still_undo(ground: Ground, seen: Seen, environment: Environment | None, 
             )
     if environment is not None:
         from console.assembly import op_handlers
+        from console.credentials.labelled import Labelled
         from console.runs.undoable import not_as_left
 
-        differs = not_as_left(view, environment, op_handlers(), ground.keys.get, without)
+        names = {one.credential.secret for one in environment.config.rotations.values()}
+        keyring = Labelled(ground.keys.credentials, ground.redactor.add, names)
+        differs = not_as_left(view, environment, op_handlers(), ground.keys.get, without, keyring)
         if differs:
             raise AskFailed(
                 f"{differs} An undo would start from something that is not there.",

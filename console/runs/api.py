@@ -238,7 +238,10 @@ class Plan(Frozen):
     """All credentials that steps and undo read: the runner reads them before the first change. A value with another
     label than `current` is named with it: `jwt#previous`."""
     makes: tuple[str, ...] = ()
-    """Credentials that steps of this plan store before others read them (`jwt#pending`): not read beforehand."""
+    """Credentials that steps of this plan store before others read them (`jwt#pending`): not read beforehand.
+
+    Their labels move on from step to step: once it has ended, the check of the last step says how it was left.
+    """
     as_before: str = ""
     """What 'the system is as before' means here, shown when it was undone: 'release r1 (1.0.0) is live'."""
     on_failure: Literal["undo", "ask"] = "undo"

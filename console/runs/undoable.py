@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from console.runs.api import OpHandler, Plan
+from console.runs.api import Keyring, OpHandler, Plan
 from console.runs.effects import Executor
 from console.runs.model import RunView
 from console.runs.spool import Silent
@@ -24,16 +24,20 @@ def not_as_left(
     handlers: Mapping[str, OpHandler],
     secret: Callable[[str], str],
     without: Sequence[str] = (),
+    keyring: Keyring | None = None,
 ) -> str:
     """Which step's result is not there any more, or cannot be seen; empty where all of them are as the run left them.
 
     Only steps that would be undone are looked at, by their own checks; none on the hosts `without` which it is done.
+    A plan that stores values itself moves them on from label to label, and each check is about those of its moment: of
+    such a run the last step says how it was left.
     """
     plan = Plan.model_validate(view.body["plan"])
-    executor = Executor(environment, view.id, handlers, Silent(), Redactor(), secret)
+    executor = Executor(environment, view.id, handlers, Silent(), Redactor(), secret, keyring=keyring)
     executor.outputs.update({step.id: dict(step.outputs) for step in view.steps.values() if step.outputs})
-    for step in plan.steps:
-        if step.undo is None or step.check is None or step.check.writes or view.steps[step.id].state != "done":
+    done = [step for step in plan.steps if step.undo is not None and view.steps[step.id].state == "done"]
+    for step in done[-1:] if plan.makes else done:
+        if step.check is None or step.check.writes:
             continue
         if step.host in without or step.host in view.left_out:
             continue

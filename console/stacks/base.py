@@ -199,6 +199,9 @@ class LiveService(Frozen):
     """`none`: the image has no health check, so running is all that is known."""
     since: str = ""
     """When this start began, RFC 3339, by the host's clock."""
+    made: str = ""
+    """When its container was made, or its process started: what it read from environment files is from then. A
+    container that is only started again has not read them again."""
     restarts: int = 0
     release: str = ""
     """Our label on it, or "" if something else started it."""

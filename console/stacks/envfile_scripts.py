@@ -82,6 +82,8 @@ aside() { printf '%s' "${1%/*}/.${1##*/}.quarterdeck-new"; }
 # $1: the path whose file aside is whole, $2: mode, $3: owner or "", $4: what it was or ""
 put() {
   new=$(aside "$1") want=${3:-$4}
+  # Under sudo a new file is not root's, but of the account that deploys.
+  if [ -z "$want" ] && [ -n "${SUDO_UID:-}" ]; then want=$SUDO_UID:$SUDO_GID; fi
   if [ -n "$want" ] && ! chown -- "$want" "$new" 2>/dev/null; then
     rm -f -- "$new"
     fail "$1 belongs to $want, and this account cannot give a file to it. Nothing was changed there: write it as " \

@@ -18,7 +18,6 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from console.hosts.command import Command, Frozen, InputTemplate, InputText, TemplateSecret, TemplateValue
-from console.hosts.template import Fetch, value_of
 from console.stacks.envfile_scripts import (
     CHECK_SCRIPT,
     FORGET_SCRIPT,
@@ -29,7 +28,6 @@ from console.stacks.envfile_scripts import (
 )
 from console.stacks.scripts import sections
 from console.text.envfile import DEFAULT_READERS, Reader
-from console.text.secret import Label
 
 WRITE_S = 60.0
 """Deadline of a command that only writes a few small files."""
@@ -96,26 +94,6 @@ class FileTemplate(Frozen):
         """Every credential that it names, without labels."""
         return tuple(dict.fromkeys(one.name for line in self.lines for one in line.secrets))
 
-    def relabelled(self, labels: dict[str, Label]) -> FileTemplate:
-        """The same file with another value of some credentials: `{"jwt": "pending"}` takes the pending one.
-
-        Only where the template takes the current one; for rotations.
-        """
-        lines = tuple(
-            line.model_copy(
-                update={
-                    "parts": tuple(
-                        part.model_copy(update={"label": labels[part.name]})
-                        if isinstance(part, TemplateSecret) and part.label == "current" and part.name in labels
-                        else part
-                        for part in line.parts
-                    )
-                }
-            )
-            for line in self.lines
-        )
-        return self.model_copy(update={"lines": lines})
-
 
 class FileSeen(Frozen):
     """What a look found of one file on one host: names, never values."""
@@ -180,13 +158,6 @@ def seen(text: str) -> dict[str, FileSeen]:
 def digest_in(nonce: str, key: str, value: str) -> str:
     """What `look` prints for a setting with this value."""
     return hashlib.sha256(f"{nonce} {key}={value}".encode()).hexdigest()
-
-
-def digests(file: FileTemplate, host: str, nonce: str, fetch: Fetch) -> dict[str, str]:
-    """What `look` would print of the file if it were as the template has it now. Raises what `fetch` raises."""
-    return {
-        line.key: digest_in(nonce, line.key, value_of(line.value(host, file.readers), fetch)) for line in file.lines
-    }
 
 
 # --- changing ----------------------------------------------------------------------------------------------------

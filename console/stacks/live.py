@@ -122,6 +122,7 @@ def live_service(inspected: Mapping[str, Any], digest: str) -> LiveService:
             "state": status if status in STATES else "dead",
             "health": health_word if health_word in ("healthy", "starting", "unhealthy", "none") else "unknown",
             "since": "" if started == NEVER else started,
+            "made": str(inspected.get("Created", "")),
             "restarts": int(inspected.get("RestartCount", 0)),
             "release": str(labels.get(LABEL_RELEASE, "")),
             "container": str(inspected.get("Id", "")),

@@ -14,7 +14,6 @@ from typing import Final, Literal
 Reader = Literal["compose", "shell", "docker"]
 DEFAULT_READERS: Final[tuple[Reader, ...]] = ("compose", "shell")
 
-KEY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # Means itself to all three, unquoted. Not '~' (a shell expands it after '=' and ':'), not '#' (a comment in places).
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_./:@%+,=^-]*")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")

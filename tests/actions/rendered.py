@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from console.runs.api import Command, Effect, Park, Plan
 from console.stacks.known import fixed_scripts
@@ -19,11 +21,21 @@ SCRIPTS = fixed_scripts()
 WRITE = os.environ.get("WRITE_PLANS") == "1"
 
 
+def _short(value: Any) -> Any:
+    """Arguments of an Op, with fixed scripts left out of the commands in them."""
+    if isinstance(value, Mapping):
+        return {name: _short(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_short(inner) for inner in value]
+    return "{script}" if value in SCRIPTS else value
+
+
 def effect(what: Effect | Park) -> str:
     if isinstance(what, Park):
         return f"park {what.seconds:g} s; still {', '.join(what.still)}"
     if not isinstance(what, Command):
-        return f"{what.name} {json.dumps(what.args, sort_keys=True, ensure_ascii=False)} within {what.deadline_s:g} s"
+        args = json.dumps(_short(what.args), sort_keys=True, ensure_ascii=False)
+        return f"{what.name} {args} within {what.deadline_s:g} s"
     words = list(what.argv)
     if words[:2] == ["sh", "-c"] and words[3].startswith("quarterdeck-"):
         words = [words[3], *("{script}" if word in SCRIPTS else word for word in words[4:])]

@@ -66,6 +66,17 @@ JWT = {
 }
 
 
+BESIDE = {
+    "app": {"name": "app", "files": ["env"], "works": ["try"], "file": "/home/ci/jwt"},
+    "signer": {"name": "signer", "hosts": ["two"], "give": ["put"], "works": ["try"]},
+    "ci": {
+        "name": "ci",
+        "github": {"repository": "team/app", "name": "JWT", "token": {"secret": "github"}},
+        "works": {"argv": ["try"], "host": "one"},
+    },
+}
+
+
 def template(*, previous: bool = True) -> FileTemplate:
     lines = [Line(key="JWT", parts=(TemplateSecret(name="it"),)), Line(key="PLAIN", parts=(InputText(text="x"),))]
     if previous:
@@ -89,6 +100,7 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any], dict[str, Any]]] = [
     ("rotate-jwt", JWT, {}, {"site": two_nodes(), "holding": ("env",)}),
     ("rotate-jwt-one-place", JWT, {}, {"site": two_nodes(previous=False), "holding": ("env",)}),
     ("rotate-jwt-emergency", JWT, {"emergency": True}, {"site": two_nodes(), "holding": ("env",)}),
+    ("rotate-jwt-beside", {**JWT, "consumers": BESIDE}, {}, {"site": two_nodes(), "holding": ("env",)}),
     ("rotate-ssh-key", {"kind": "ssh-key", "consumers": {"ci": {"name": "ci", "file": "/home/ci/key"}}}, {}, {}),
     ("rotate-grafana", {"kind": "grafana", "url": "http://grafana:3000"}, {}, {}),
 ]
@@ -140,6 +152,12 @@ REFUSED: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any], str]] = [
     ({**DATABASE, "admin": "app_a"}, {}, {"read": ROLES}, "would change its own password"),
     (JWT, {}, {"site": two_nodes(recorded=False), "holding": ("env",)}, "is no release that is recorded there"),
     ({**JWT, "consumers": {}}, {}, {"site": two_nodes()}, "has it in an environment file"),
+    (
+        {**JWT, "consumers": {"app": {"name": "app", "files": ["env"], "give": ["put"]}}},
+        {},
+        {"site": two_nodes(), "holding": ("env",)},
+        "by an environment file and by a command",
+    ),
     ({"kind": "ssh-key"}, {}, {"read": {"identities": ["/root/key"]}}, "could not log in any more"),
     ({"kind": "webhook", "made_at": "there"}, {}, {}, "A person makes the new value"),
     ({"kind": "github"}, {}, {}, "is a secret of GitHub Actions"),
@@ -167,6 +185,95 @@ def test_what_a_person_is_told() -> None:
     assert "feedfeedfeed, kept from before" in kept
     discarded = said(COMMAND, {"discard": True}, fingerprints={**FINGERPRINTS, "pending": "feedfeedfeed"})
     assert "discarded: feedfeedfeed" in discarded
+
+
+def planned(rotation: dict[str, Any], **more: Any) -> Plan:
+    made = plan(facts(rotation, **more), RotateParams(credential="it"))
+    assert isinstance(made, Plan), made
+    return made
+
+
+def args(made: Plan, id_: str, which: str = "run") -> Any:
+    effect = getattr(next(step for step in made.steps if step.id == id_), which)
+    return effect.args if effect is not None else None
+
+
+def test_services_are_made_anew_only_where_the_file_is_and_they_run() -> None:
+    only = template().model_copy(update={"hosts": ("one",), "services": ("backend", "web")})
+    the_spec = spec().model_copy(update={"env_files": (only,)})
+    grounds = [ground("a", host=host, releases=(R1,), label="r1") for host in ("one", "two")]
+    stopped = tuple(
+        one.model_copy(update={"state": "exited"} if one.service == "web" else {}) for one in grounds[0].live.services
+    )
+    live = grounds[0].live.model_copy(update={"services": stopped})
+    grounds[0] = grounds[0].model_copy(update={"live": live})
+    made = planned(JWT, site=site(*grounds, the_spec=the_spec), holding=("env",))
+    changing = [step.id for step in made.steps if step.id.startswith(("verify.", "sign.", "without."))]
+    assert changing == ["verify.app.one", "sign.app.one", "without.app.one"]
+    assert list(args(made, "sign.app.one")["anew"]["services"]) == ["backend"]
+    said = next(step.shown for step in made.steps if step.id == "sign.app.one")
+    assert "web does not run there: it uses the new value when it starts" in said
+
+
+def test_a_look_has_the_time_that_its_services_and_commands_need() -> None:
+    consumers = {"app": {"name": "app", "give": ["put"], "works": {"argv": ["try"], "deadline": 300}}}
+    made = planned({**COMMAND, "consumers": consumers}, site=two_nodes())
+    check = next(step.check for step in made.steps if step.id == "give.app.one")
+    assert check is not None and check.deadline_s >= 330
+    both = planned(JWT, site=two_nodes(), holding=("env",))
+    (start_s,) = (one.start_s for one in spec().services if one.name == "backend")
+    check = next(step.check for step in both.steps if step.id == "sign.app.one")
+    assert check is not None and check.deadline_s > start_s + 2 * 45
+
+
+def test_whether_a_command_did_its_work_is_asked_only_where_something_can_tell() -> None:
+    """Without `works` nothing shows it: not that the file beside it is written."""
+    holding = {"site": two_nodes(), "holding": ("env",)}
+    for works, there in ((None, False), (["try"], True)):
+        consumers = {"app": {"name": "app", "files": ["env"], "give": ["put"], "works": works}}
+        made = planned({**COMMAND, "consumers": consumers}, **holding)
+        assert (args(made, "give.app.one", "check") is not None) == there
+        assert (args(made, "give.app.one", "undo_check") is not None) == there
+    made = planned({**COMMAND, "consumers": {"app": {"name": "app", "files": ["env"]}}}, **holding)
+    assert args(made, "give.app.one", "check") is not None
+
+
+def test_the_undo_is_judged_by_what_would_be_left_over() -> None:
+    def judged(made: Plan, id_: str = "accept") -> tuple[str, str]:
+        found = args(made, id_, "undo_check")
+        return found["label"], found["wanted"]
+
+    assert judged(planned(COMMAND)) == ("pending", "refused")
+    assert judged(planned({**COMMAND, "refuse": None})) == ("current", "accepted")
+    two = planned(DATABASE, read=ROLES, fields=("user", "password"))
+    assert judged(two) == ("pending", "refused") and judged(two, "no-login") == ("previous", "accepted")
+    assert judged(planned({**DATABASE, "roles": ["app_a"]}, read=ROLES)) == ("current", "accepted")
+
+
+def test_verified_is_only_what_was_seen_to_work() -> None:
+    github = {"repository": "team/app", "name": "IT", "token": {"secret": "github"}}
+    alone: Any = {"kind": "github", "consumers": {"ci": {"name": "ci", "github": github}}}
+    assert args(planned(COMMAND), "retired")["proved"] is True
+    assert args(planned(alone), "retired")["proved"] is False
+    alone["consumers"]["ci"]["github"]["workflow"] = "prove.yml"
+    assert args(planned(alone), "retired")["proved"] is True
+
+
+@pytest.mark.parametrize("params", [{}, {"discard": True}])
+def test_a_pending_value_that_was_there_before_stays_when_it_is_undone(params: dict[str, Any]) -> None:
+    there = {**FINGERPRINTS, "pending": "feedfeedfeed"}
+    made = plan(facts(COMMAND, fingerprints=there), RotateParams(credential="it", **params))
+    assert isinstance(made, Plan)
+    assert args(made, "mint", "undo")["keep"] == (not params)
+    assert args(planned(COMMAND), "mint", "undo")["keep"] is False
+
+
+def test_a_host_that_does_not_let_the_key_in_anyway_may_be_left_out() -> None:
+    consumers = {"ci": {"name": "ci", "file": "/home/ci/key"}}
+    without = {"hosts": ("one",), "left_out": ("two",)}
+    assert planned({"kind": "ssh-key", "hosts": ["one"], "consumers": consumers}, **without)
+    refused = plan(facts({"kind": "ssh-key", "consumers": consumers}, **without), RotateParams(credential="it"))
+    assert isinstance(refused, Refusal) and "two takes no part" in refused.reason
 
 
 def test_a_plan_of_before_steps_could_ask_keeps_its_digest() -> None:

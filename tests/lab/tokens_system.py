@@ -51,15 +51,18 @@ def build(lab: Lab) -> None:
         run(*_docker(host), "push", "-q", reference, env=env)
 
 
-def install(lab: Lab, secret: str, kid: str = "") -> None:
-    """Compose file and environment files on both nodes, as a team would have put them there, and 1.0.0 started."""
+def install(lab: Lab, secret: str, kid: str = "", more: str = "") -> None:
+    """Compose file and environment files on both nodes, as a team would have put them there, and 1.0.0 started.
+
+    `more`: further lines of the environment file.
+    """
     for number, name in enumerate(NODES):
         host = lab.host(name)
         text = (CONTEXT / "docker-compose.yml").read_text().replace("${REGISTRY}", lab.registry)
         _write(host, "docker-compose.yml", text, 0o644)
         ids = (f"JWT_KID={kid}\n", "JWT_KID_PREVIOUS=\n") if kid else ("", "")
         body = f"JWT_SECRET_KEY={secret}\n{ids[0]}JWT_SECRET_KEY_PREVIOUS=\n{ids[1]}"
-        _write(host, "tokens.env", body, 0o600)
+        _write(host, "tokens.env", body + more, 0o600)
         _write(host, "node.env", f"CLOCK_OFFSET={number * 5}\nTOKEN_LIFE={LIFE_S:g}\n", 0o644)
         host.deploy("docker", "compose", "up", "-d", "--wait", "--wait-timeout", "60", cwd=APP_DIRECTORY)
 

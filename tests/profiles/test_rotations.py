@@ -44,6 +44,7 @@ def test_a_sound_one(tmp_path: Path) -> None:
     ("old", "new", "said"),
     [
         ("host: web1\n", "host: web2\n", "There is no host `web2`. Did you mean `web1`?"),
+        ("{give: [put-it]", "{give: {argv: [put-it], host: web1}", "runs on each of the consumer's own hosts"),
         ("reload: [web]", "reload: [wob]", "There is no service `wob`. Did you mean `web`?"),
         ("{give: [put-it]", "{files: [env]", "There is no environment file `env`."),
         ("credential: {secret: registry}", "credential: {secret: smoke-user}", "is already rotated by `db`"),
@@ -62,3 +63,12 @@ def test_a_mistake(tmp_path: Path, old: str, new: str, said: str) -> None:
     found = mistakes(tmp_path, SAMPLE + GOOD.replace(old, new))
     assert found and any(said in one for one in found), found
     assert all(one.startswith("shop.yaml:") and "rotations" in one for one in found), found
+
+
+def test_the_file_of_keys_of_another_account_has_to_be_named(tmp_path: Path) -> None:
+    text = GOOD[: GOOD.index("      pull:")] + (
+        "      pull:\n        kind: ssh-key\n        credential: {secret: registry}\n        user: deploy\n"
+    )
+    (found,) = mistakes(tmp_path, SAMPLE + text)
+    assert "`user` needs `authorized_keys`: the file of keys of that account" in found
+    assert load_profile(written(tmp_path, SAMPLE + text + "        authorized_keys: /home/deploy/keys\n"))

@@ -1,7 +1,6 @@
-"""A real process that lets in whoever has an accepted value, and the client that the profile's commands are.
+"""A real process that lets in whoever has an accepted value.
 
-python door.py serve FOLDER FIRST_VALUE_FILE     prints its port; accepted values outlive it in FOLDER/accepted
-python door.py works|accept|refuse PORT          a value on standard input; exit code 0, 1 (refused), 3 (not seen)
+python door.py FOLDER     prints its port; accepted values outlive it in FOLDER/accepted. The client is knock.py.
 """
 
 from __future__ import annotations
@@ -13,7 +12,8 @@ from pathlib import Path
 
 
 class Door(http.server.ThreadingHTTPServer):
-    """Keeps what it accepts in a file, and a line of what was done to it in another."""
+    """Keeps what it accepts in a file. Files beside it make it another: `open` lets everybody in, `single` accepts one
+    value at a time, `deaf` does not take a value away, though it says so."""
 
     daemon_threads = True
     folder: Path
@@ -43,11 +43,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 accepted = [value]
             elif value not in accepted:
                 accepted.append(value)
-        elif self.path == "/refuse":
+        elif self.path == "/refuse" and not (self.server.folder / "deaf").exists():
             accepted = [one for one in accepted if one != value]
         kept.write_text(json.dumps(accepted))
-        with (self.server.folder / "seen").open("a") as out:
-            out.write(f"{self.path} {status}\n")
         self.send_response(status)
         self.send_header("Content-Length", "0")
         self.end_headers()

@@ -33,6 +33,8 @@ class StandIn(http.server.ThreadingHTTPServer):
         self.secrets: dict[str, str] = {}
         self.runs: list[dict[str, Any]] = []
         self.conclusion = "success"
+        self.others: tuple[str, ...] = ()
+        """Branches on which somebody else starts the workflow in the same moment."""
         self.hooks: set[str] = set()
         self.posted: list[tuple[str, Any]] = []
 
@@ -92,7 +94,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         at, body = self.server, self._body()
         if self.path.endswith("/dispatches"):
-            at.runs.append({"id": len(at.runs) + 1, "status": "queued", "conclusion": None})
+            for branch in (body["ref"], *at.others):
+                run = {"id": len(at.runs) + 1, "head_branch": branch, "status": "queued", "conclusion": None}
+                at.runs.append(run)
             return self._answer(204, None)
         if self.path in at.hooks:
             at.posted.append((self.path, body))

@@ -12,10 +12,14 @@ from typing import Any
 
 import pytest
 
+from console.assembly import op_handlers
+from console.credentials.labelled import Labelled
+from console.environment import bind
 from console.runs.api import Plan
 from console.runs.create import reopen_to_undo
+from console.runs.undoable import not_as_left
 from tests.actions.rotate.bench import KNOCK, Bench, accepted, door, runners
-from tests.console.runs.world import Server, until
+from tests.console.runs.world import FAST, Server, until
 
 OLD = "old-value-of-the-door-5d1f"
 KILLED = -signal.SIGKILL
@@ -163,9 +167,28 @@ def test_undone_from_every_step(bench: Bench) -> None:
         as_before(bench, run)
 
 
+def not_as_left_by(bench: Bench, run: str) -> str:
+    """What `runs undo` is refused with, once the run has ended."""
+    keys = bench.keys
+    keyring = Labelled(keys.credentials, bench.redactor.add, {"door"})
+    bound = bind(bench.profile, "here", secrets=keys.get, timing=FAST, fingerprints=keys.fingerprint)
+    try:
+        return not_as_left(bench.view(run), bound, op_handlers(), keys.get, keyring=keyring)
+    finally:
+        bound.close()
+
+
+def test_not_undone_where_the_keyring_was_changed_since(bench: Bench) -> None:
+    run = bench.create(credential="door", ask=False)
+    assert bench.carry(run) == 0
+    bench.put("door", "a-value-of-somebody-else", "retired")
+    assert "is not what this run left" in not_as_left_by(bench, run)
+
+
 def test_undone_after_it_succeeded(bench: Bench) -> None:
     run = bench.create(credential="door", ask=False)
     assert bench.carry(run) == 0
+    assert not_as_left_by(bench, run) == ""
     reopen_to_undo(bench.records, run, bench.claims(run), "me")
     assert bench.carry(run) == 0, bench.said(run)
     as_before(bench, run)
@@ -214,3 +237,25 @@ def test_nothing_of_a_value_is_in_the_plan(bench: Bench) -> None:
     assert OLD not in text
     shown = re.search(r'"rows":\[\["old","([0-9a-f]{12})"\]', text)
     assert shown and shown[1] == bench.keys.fingerprint("door")
+
+
+def test_an_undo_that_leaves_the_new_value_accepted_calls_a_person(bench: Bench) -> None:
+    """The old one is accepted all the while: that says nothing of whether the new one is taken away."""
+    run = bench.create(credential="door", ask=False)
+    assert bench.carry(run, "--die", "before", "step.done", "accept") == KILLED
+    (bench.folder / "deaf").touch()
+    bench.answer(run, "undo")
+    assert bench.carry(run) == 3, bench.said(run)
+    assert "pending is accepted" in bench.said(run)
+    assert len(accepted(bench.folder)) == 2
+
+
+def test_a_pending_value_of_before_outlives_the_undo(bench: Bench) -> None:
+    left = "a-value-that-an-earlier-run-left-77"
+    bench.put("door", left, "pending")
+    run = bench.create(credential="door", ask=False)
+    assert bench.carry(run, "--die", "before", "step.done", "accept") == KILLED
+    bench.answer(run, "undo")
+    assert bench.carry(run) == 0, bench.said(run)
+    as_before_but = {"current": bench.value("door"), "pending": bench.value("door", "pending")}
+    assert as_before_but == {"current": OLD, "pending": left} and accepted(bench.folder) == [OLD]

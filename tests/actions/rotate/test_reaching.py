@@ -100,6 +100,19 @@ def test_grafana_is_taken_back_where_the_workflow_fails(tmp_path: Path, there: S
     assert "workflow.ci" in one.view(run).steps and "ended: failure" in one.view(run).steps["workflow.ci"].failure
 
 
+def test_which_run_of_two_is_ours_is_not_guessed(tmp_path: Path, there: StandIn, server: Server) -> None:
+    one = grafana(tmp_path, there, server)
+    there.others = ("another-branch",)
+    assert one.carry(run := one.create(credential="grafana")) == 0, one.said(run)
+    there.others = ("main",)
+    run = one.create(credential="grafana")
+    one.begin(run)
+    until(lambda: bool(one.view(run).question) or one.view(run).state == "closed", "a question", 60)
+    assert "does not say which one is ours" in one.said(run)
+    one.answer(run, "undo")
+    one.end()
+
+
 def test_grafana_killed_between_the_change_and_its_record(tmp_path: Path, there: StandIn, server: Server) -> None:
     one = grafana(tmp_path, there, server)
     run = one.create(credential="grafana")

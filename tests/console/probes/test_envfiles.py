@@ -9,9 +9,9 @@ import pytest
 
 from console.credentials.errors import CredentialMissing, KeyringLocked
 from console.environment import Environment, bind
+from console.hosts.template import value_of
 from console.live.drift import drift_of
 from console.probes.envfiles import FileState, fingerprints_of, look_at, unusable
-from console.stacks import envfiles
 from console.watch.looks import environment_view
 from profiles.loader import load_profile
 
@@ -156,5 +156,4 @@ def test_what_may_be_missing_is_empty(bound: Callable[..., Environment]) -> None
     assert unusable(here, here.stack.spec.env_files) == ()
     (file,) = here.stack.spec.env_files
     assert file.credentials == () and fingerprints_of(here, (file,)) == {}
-    wanted = envfiles.digests(file, "one", "n", here.value)
-    assert wanted["OLD"] == envfiles.digest_in("n", "OLD", "")
+    assert value_of(file.lines[1].value("one", file.readers), here.value) == ""

@@ -2,7 +2,8 @@
 
 With JWT_KID (and JWT_KID_PREVIOUS) it is strict about the key's id: a token whose id it does not know is refused,
 whoever signed it. Its clock is off by CLOCK_OFFSET seconds, as a node's may be. During a stop /health is answered with
-503, so that who stands before it takes it out.
+503, so that who stands before it takes it out. With DATABASE_URL a login is one at that database, and 500 where that
+refuses it (not 503, which who stands before it would try again elsewhere).
 """
 
 import base64
@@ -65,6 +66,19 @@ def verified(token):
         return None
 
 
+def known():
+    """Whether the database lets us in."""
+    if "DATABASE_URL" not in os.environ:
+        return True
+    import psycopg
+
+    try:
+        psycopg.connect(os.environ["DATABASE_URL"], connect_timeout=3).close()
+    except psycopg.Error:
+        return False
+    return True
+
+
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
@@ -72,7 +86,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.path == "/health":
             return self.answer(503 if leaving.is_set() else 200, {"release": os.environ["RELEASE"]})
         if self.path == "/login":
-            return self.answer(200, {"token": sign("somebody")})
+            return self.answer(200, {"token": sign("somebody")}) if known() else self.answer(500, {})
         found = verified(self.headers.get("Authorization", "").removeprefix("Bearer "))
         return self.answer(200 if found else 401, found or {})
 
