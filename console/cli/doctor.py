@@ -154,8 +154,15 @@ def aged(session: LiveSession) -> Iterator[tuple[bool, str]]:
     for one in every:
         if one.late:
             yield False, f"{one.sentence()} Renew it, then: quarterdeck credentials set {one.name}"
-    if every and not any(one.late for one in every):
-        yield True, f"{len(every)} credentials, none of them due"
+    if any(one.standing == "unknown" for one in every):
+        yield (
+            False,
+            f"how old the {len(every)} credentials are is not known: the keyring is locked, and was never open here. "
+            "Open it once: quarterdeck credentials unlock",
+        )
+    elif every and not any(one.late for one in every):
+        missing = [one.name for one in every if one.standing == "not set"]
+        yield True, f"{len(every)} credentials, none of them due" + (f"; not set: {', '.join(missing)}" * bool(missing))
 
 
 def overwritten() -> Iterator[tuple[bool, str]]:

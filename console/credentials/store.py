@@ -253,8 +253,8 @@ class Credentials:
                 "`keyring: sealed` in the profile to use the sealed file here."
             ) from None
         except Exception as problem:  # noqa: BLE001
-            # A back end lets the errors of its own client through: D-Bus, GLib and Windows have classes of theirs, of no
-            # common base and not to be imported here; a third party's may raise anything.
+            # A back end lets the errors of its own client through: D-Bus, GLib and Windows have classes of theirs, with
+            # no common base and not to be imported here; a third party's may raise anything.
             raise KeyringRefused(
                 f"{title} refused ({_short(problem)}). Say `keyring: sealed` in the profile to use the sealed file."
             ) from None
