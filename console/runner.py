@@ -260,13 +260,11 @@ def only_its_own(profile: Profile, environment: str, get: Callable[[str], str]) 
     """
     from console.credentials.errors import CredentialMissing
     from console.text.secret import name_and_label
-    from profiles.models import secret_names
+    from profiles.uses import used_by
 
-    config = profile.environments.get(environment)
-    own = {one.secret for one in secret_names(config.model_dump(mode="json"))} if config is not None else set()
+    own = set(used_by(profile, environment)) if environment in profile.environments else set()
     if profile.audit is not None and profile.audit.webhook is not None:
         own.add(profile.audit.webhook.secret)
-    own |= {host.passphrase.secret for host in profile.hosts.values() if host.passphrase is not None}
 
     def limited(word: str) -> str:
         name = name_and_label(word)[0]

@@ -193,7 +193,7 @@ class CredentialShown(NamedTuple):
     name: str
     title: str = ""
     kind: str = "other"
-    state: Literal["fine", "due", "overdue", "no rule", "not set"] = "not set"
+    state: Literal["fine", "due", "overdue", "no rule", "not set", "unknown"] = "not set"
     set_at: str = ""
     age_days: int | None = None
     due: str = ""

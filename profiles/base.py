@@ -207,9 +207,11 @@ TextOrSecret = Annotated[
 
 
 def secret_names(value: object) -> tuple[SecretName, ...]:
-    """Every `{secret: NAME}` inside a JSON value, in order: for bodies of requests, where they may stand anywhere."""
+    """Every `{secret: NAME}` inside a part of a profile, or a JSON value, in order: they may stand anywhere."""
     if isinstance(value, SecretName):
         return (value,)
+    if isinstance(value, BaseModel):
+        return secret_names(value.model_dump(mode="json"))
     if isinstance(value, Mapping):
         if "secret" in value and set(value) <= SECRET_KEYS and isinstance(value["secret"], str):
             return (SecretName.model_validate({key: value[key] for key in ("secret", "field") if key in value}),)

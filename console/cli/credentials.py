@@ -217,6 +217,7 @@ def unlock(obj: dict[str, Any]) -> None:
         keys = session.ground.keys
         made = not keys.made
         keys.open_now(make=True)
+        session.vault.ages()  # from now on they are known while it is locked
         session.ground.record("keyring.made" if made else "keyring.unlocked", {"by": "command line"})
         title = keys.credentials().backend.title
     give(f"{title}: {'made; it is open with this passphrase' if made else 'opens with this passphrase'}.")

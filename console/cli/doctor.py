@@ -154,8 +154,15 @@ def aged(session: LiveSession) -> Iterator[tuple[bool, str]]:
     for one in every:
         if one.late:
             yield False, f"{one.sentence()} Renew it, then: quarterdeck credentials set {one.name}"
-    if every and not any(one.late for one in every):
-        yield True, f"{len(every)} credentials, none of them due"
+    if any(one.standing == "unknown" for one in every):
+        yield (
+            False,
+            f"how old the {len(every)} credentials are is not known: the keyring is locked, and was never open here. "
+            "Open it once: quarterdeck credentials unlock",
+        )
+    elif every and not any(one.late for one in every):
+        missing = [one.name for one in every if one.standing == "not set"]
+        yield True, f"{len(every)} credentials, none of them due" + (f"; not set: {', '.join(missing)}" * bool(missing))
 
 
 def overwritten() -> Iterator[tuple[bool, str]]:
@@ -203,8 +210,6 @@ def there(session: LiveSession, environment: str) -> Iterator[tuple[bool, str]]:
                 yield False, f"{name}: {problem.reason} {' '.join(problem.ways_out)}"
             for sentence in ground.live.differs:
                 yield False, f"{name}: {sentence}"
-            for sentence in drift_of(session.ground.keys, bound, name):
-                yield False, f"{name}: {sentence} Look: quarterdeck plan configure {environment}"
             held = locks.look(host, bound.directory, session.ground.timing)
             if held is not None and held.dead:
                 yield False, f"{name}: a dead lock of {held.owner.who} ({held.owner.run}), {held.age_s:.0f} s old"
@@ -214,6 +219,8 @@ def there(session: LiveSession, environment: str) -> Iterator[tuple[bool, str]]:
                     f"{name}: {bound.directory} is a git checkout; `git clean -x` would remove .quarterdeck. "
                     f"Add it to .git/info/exclude, and keep -x away.",
                 )
+            for sentence in drift_of(session.ground.keys, bound, name):
+                yield False, f"{name}: {sentence} Look: quarterdeck plan configure {environment}"
         except (HostError, StackError, OSError) as error:
             yield False, f"{name}: {error}"
     if any(session.ground.profile.hosts[name].become == "sudo" for name in bound.config.hosts):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 if TYPE_CHECKING:
     from profiles.models import Credential
 
-Standing = Literal["fine", "due", "overdue", "no rule", "not set"]
+Standing = Literal["fine", "due", "overdue", "no rule", "not set", "unknown"]
 
 
 class Age(NamedTuple):

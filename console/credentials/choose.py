@@ -135,6 +135,6 @@ def _native() -> tuple[KeyringBackend, str] | None:
             ring: KeyringBackend = importlib.import_module(name).Keyring
             if ring.priority > 0:
                 return importlib.import_module(name).Keyring(), title
-        except (ImportError, RuntimeError, AttributeError, OSError):
+        except Exception:  # noqa: BLE001 - each asks by a client of its own, which raises what it likes
             continue  # not installed, or nothing answers: the next one
     return None

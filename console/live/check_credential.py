@@ -5,14 +5,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from console.hosts.base import HostError, HostUnreachable
+from console.hosts.base import HostError, HostRefused
 from console.probes.look import Found, look
 from console.session import AskFailed
 from profiles.models import secret_names
 
 if TYPE_CHECKING:
     from console.live.ground import Ground
-    from profiles.models import SmokeStep
 
 
 def check_credential(ground: Ground, name: str) -> Found:
@@ -30,11 +29,12 @@ def check_credential(ground: Ground, name: str) -> Found:
             return _registry(ground, environment.name)
     for environment in profile.environments.values():
         for probe in environment.probes.values():
-            if name in {one.secret for one in secret_names(probe.model_dump(mode="json"))}:
+            if name in {one.secret for one in secret_names(probe)}:
                 found = look(ground.bound(environment.name), probe)
-                return Found(found.verdict, f"probe {probe.name} of {environment.name}: {found.evidence}", found.at)
+                verdict = found.verdict if found.answered else "unknown"
+                return Found(verdict, f"probe {probe.name} of {environment.name}: {found.evidence}", found.at)
     for environment in profile.environments.values():
-        if any(name in {one.secret for one in secret_names(_plain(step))} for step in environment.smoke):
+        if name in {one.secret for one in secret_names(environment.smoke)}:
             return Found(
                 "unknown",
                 f"{name} is used by the smoke tests of {environment.name}; they prove it at each deploy. A probe that "
@@ -48,10 +48,6 @@ def check_credential(ground: Ground, name: str) -> Found:
     )
 
 
-def _plain(step: SmokeStep) -> object:
-    return step.model_dump(mode="json")
-
-
 def _now() -> float:
     return time.time()
 
@@ -60,7 +56,7 @@ def _ssh(ground: Ground, host: str) -> Found:
     try:
         facts = ground.host(host).connect()
     except HostError as error:
-        return Found("unknown" if isinstance(error, HostUnreachable) else "no", str(error), _now())
+        return Found("no" if isinstance(error, HostRefused) else "unknown", str(error), _now())
     return Found("yes", f"logged in to {host} as {facts.user}", _now())
 
 
@@ -85,5 +81,5 @@ def _registry(ground: Ground, environment: str) -> Found:
     except FieldMissing as error:
         return Found("no", str(error), _now())
     except RegistryError as error:
-        return Found("unknown" if error.unreachable else "no", str(error), _now())
+        return Found("no" if error.refused else "unknown", str(error), _now())
     return Found("yes", f"{registry.host} lists {len(tags)} tags of {reference.repository}", _now())

@@ -10,6 +10,7 @@ import json
 import secrets
 import string
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from console.session import CredentialShown
 
 if TYPE_CHECKING:
     from console.credentials.age import Age
+    from console.credentials.store import CredentialInfo
     from console.live.ground import Ground
     from console.probes.look import Found
     from console.text.secret import Label, Secret
@@ -41,8 +43,8 @@ class CredentialsDesk:
 
     def shown(self) -> tuple[CredentialShown, ...]:
         """Every credential that the profile names or the keyring has. Raises CredentialError."""
-        keys, rules = self._ground.keys, self._ground.profile.credentials
-        have = {info.name: info for info in keys.credentials().list()} if keys.made else {}
+        rules = self._ground.profile.credentials
+        have = {info.name: info for info in self._stored()}
         uses = uses_of(self._ground.profile)
         rows = []
         for age in self._remembered_ages({name: info.set_at for name, info in have.items()}):
@@ -71,34 +73,43 @@ class CredentialsDesk:
         """How every credential stands beside its rule; nobody is asked for a passphrase.
 
         While the keyring is locked it is what was known last: a credential that somebody renewed elsewhere since is
-        shown as old until it is opened.
+        shown as old until it is opened. Before it was ever open here nothing is known.
         """
-        from console.credentials.age import ages
+        from console.credentials.age import Age, ages
         from console.credentials.errors import CredentialError
 
         keys, rules = self._ground.keys, self._ground.profile.credentials
         if not any(rule.rotate_after_days for rule in rules.values()):
             return ()
-        if keys.at_hand:
-            try:
-                if keys.made:
-                    return self._remembered_ages({one.name: one.set_at for one in keys.credentials().list()})
-            except CredentialError:
-                pass
-        known = self._ground.records.remembered(self._key) or {}
+        with suppress(CredentialError):
+            if keys.at_hand or not keys.made:
+                return self._ages_now()
+        known = self._ground.records.remembered(self._key)
+        if known is None:
+            return tuple(Age(name, "unknown") for name in sorted(rules))
         return ages({name: datetime.fromisoformat(text) for name, text in known.items()}, rules)
 
     def late(self, environment: str | None = None) -> tuple[Age, ...]:
         """Credentials that are due or overdue; with an environment, only those that it uses."""
+        from profiles.uses import used_by
+
         late = tuple(one for one in self.ages() if one.late)
         if environment is None or not late:
             return late
-        mine = names_of(self._ground.profile, environment)
+        mine = used_by(self._ground.profile, environment)
         return tuple(one for one in late if one.name in mine)
 
     @property
     def _key(self) -> str:
         return f"{AGES}:{self._ground.profile.system}"
+
+    def _stored(self) -> list[CredentialInfo]:
+        keys = self._ground.keys
+        return keys.credentials().list() if keys.made else []
+
+    def _ages_now(self) -> tuple[Age, ...]:
+        """As the keyring says; from now on they are known while it is locked. Raises CredentialError."""
+        return self._remembered_ages({one.name: one.set_at for one in self._stored()})
 
     def _remembered_ages(self, set_at: dict[str, datetime]) -> tuple[Age, ...]:
         from console.credentials.age import ages
@@ -106,7 +117,7 @@ class CredentialsDesk:
 
         body = {name: moment.isoformat() for name, moment in sorted(set_at.items())}
         try:
-            if self._ground.records.remembered(self._key) != body:
+            if self._ground.keys.made and self._ground.records.remembered(self._key) != body:
                 self._ground.records.remember(self._key, body)
         except StoreUnusable:
             pass  # a full disk costs the next locked look its ages, nothing else
@@ -125,6 +136,7 @@ class CredentialsDesk:
         self._fields_there(name, whole)
         self._ground.redactor.add(labelled(name, label), whole)
         keys.credentials().set(name, whole, meta={"where": where} if where else None, label=label)
+        self._ages_now()
         self._ground.record("credential.set", {"name": name, **({"label": label} if label != "current" else {})})
 
     def check(self, name: str) -> Found:
@@ -142,6 +154,7 @@ class CredentialsDesk:
         keys = self._ground.keys
         keys.open_now()
         keys.credentials().remove(name, label)
+        self._ages_now()
         self._ground.record("credential.removed", {"name": name, **({"label": label} if label else {})})
 
     def _with_field(self, name: str, field: str, value: Secret, label: Label) -> Secret:
@@ -213,35 +226,15 @@ def _uses(profile: Profile) -> Iterator[tuple[str, str]]:
             yield registry.password.secret, f"registry {registry.host} of {environment.name}"
         for file in environment.files.values():
             for line in file.entries:
-                for one in secret_names(line.model_dump(mode="json")):
+                for one in secret_names(line):
                     yield one.secret, f"{line.key} in {file.path} of {environment.name}"
         for words, part in (("smoke tests", environment.smoke), ("feeds", environment.feeds)):
-            for one in secret_names(_plain(part)):
+            for one in secret_names(part):
                 yield one.secret, f"{words} of {environment.name}"
-        for one in secret_names(_plain(tuple(environment.probes.values()))):
+        for one in secret_names(tuple(environment.probes.values())):
             yield one.secret, f"probes of {environment.name}"
     if profile.audit is not None and profile.audit.webhook is not None:
         yield profile.audit.webhook.secret, "webhook of the audit"
-
-
-def _plain(part: object) -> object:
-    dump = getattr(part, "model_dump", None)
-    if dump is not None:
-        return dump(mode="json")
-    return [_plain(one) for one in part] if isinstance(part, tuple) else part
-
-
-def names_of(profile: Profile, environment: str) -> set[str]:
-    """The credentials that an environment uses, its hosts' own among them."""
-    from profiles.models import secret_names
-
-    config = profile.environments[environment]
-    names = {one.secret for one in secret_names(config.model_dump(mode="json"))}
-    for host in config.hosts:
-        passphrase = profile.hosts[host].passphrase
-        if passphrase is not None:
-            names.add(passphrase.secret)
-    return names
 
 
 def _iso(moment: datetime | None) -> str:

@@ -248,11 +248,12 @@ class LiveSession:
     @answers
     def unlock(self, passphrase: str) -> None:
         self.ground.keys.unlock(passphrase)
+        self._credentials_changed()
         self.ground.record("keyring.unlocked", {"by": "console"})
 
     # -- credentials ---------------------------------------------------------------------------------------------
 
-    @property
+    @cached_property
     def vault(self) -> CredentialsDesk:
         """What can be done with the credentials."""
         from console.live.credentials import CredentialsDesk
@@ -268,6 +269,7 @@ class LiveSession:
         from console.text.secret import Secret
 
         self.vault.set(name, Secret(value), field=field)
+        self._credentials_changed()
 
     @shows
     def check_credential(self, name: str) -> tuple[str, str]:
@@ -277,6 +279,11 @@ class LiveSession:
     @answers
     def remove_credential(self, name: str) -> None:
         self.vault.remove(name)
+        self._credentials_changed()
+
+    def _credentials_changed(self) -> None:
+        if self._watching is not None:
+            self._watching.credentials_changed()
 
     # -- actions and plans -----------------------------------------------------------------------------------------
 

@@ -65,7 +65,8 @@ class Watching:
         self._troubles = troubles
         self._read_drift = read_drift
         self._due = due
-        self._known_due: dict[str, tuple[float, tuple[str, ...]]] = {}
+        self._known_due: dict[str, tuple[str, ...]] = {}
+        self._due_again = threading.Event()
         self._environments = environments
         self._lock = threading.Lock()
         self._far: dict[str, threading.Event] = {}
@@ -87,8 +88,10 @@ class Watching:
             self._from_afar(name)
         self._begin(self._watch_runs, (), "runs")
         self._begin(self._keep_house, (), "housekeeping")
-        # Not one of those that closing waits for: it asks hosts, and a store that is closed meanwhile does not hurt it.
+        # Not of those that closing waits for: they ask hosts, or a keyring that may ask a person; and a store that is
+        # closed meanwhile does not hurt them.
         threading.Thread(target=self._watch_elsewhere, name="runs elsewhere", daemon=True).start()
+        threading.Thread(target=self._watch_credentials, name="credentials", daemon=True).start()
 
     def closely(self, name: str) -> None:
         """Look closely at one environment, and only from afar at the one before."""
@@ -112,6 +115,11 @@ class Watching:
         if near is not None:
             self._leave_near()
             self._come_near(near[0])
+        self.credentials_changed()
+
+    def credentials_changed(self) -> None:
+        """Look again which credentials are due."""
+        self._due_again.set()
 
     def seen(self) -> SystemView:
         """What was seen last."""
@@ -123,6 +131,7 @@ class Watching:
     def stop(self) -> None:
         """Stop every thread."""
         self._stopped.set()
+        self._due_again.set()
         self._logs.set()
         self._leave_near()
         for stop in self._far.values():
@@ -237,6 +246,18 @@ class Watching:
             except AskFailed as error:
                 problem = self._trouble(error, problem)
 
+    def _watch_credentials(self) -> None:
+        """Which credentials are due or overdue, for the next view of each environment.
+
+        No thread that looks at a host asks the keyring for that: it may wait for a person for as long as it likes.
+        """
+        while not self._stopped.is_set():
+            self._due_again.clear()
+            for name in self._environments:
+                with suppress(AskFailed), asked():  # a store that cannot be read is told by the runs' thread
+                    self._known_due[name] = self._due(name)
+            self._due_again.wait(ELSEWHERE_S)
+
     def _watch_checklist(self, environment: Environment, stop: threading.Event) -> None:
         problem = ""
         while not stop.is_set():
@@ -263,7 +284,7 @@ class Watching:
         def told(view: EnvironmentView) -> None:
             if stop.is_set():
                 return
-            view = masked(view._replace(due=self._late(view.name)), self._redact)
+            view = masked(view._replace(due=self._known_due.get(view.name, ())), self._redact)
             with self._lock:
                 self.system = self.system._replace(
                     environments=tuple(view if one.name == view.name else one for one in self.system.environments),
@@ -271,18 +292,6 @@ class Watching:
             self._listener.environment(view)
 
         return told
-
-    def _late(self, name: str) -> tuple[str, ...]:
-        """Credentials of an environment that are due or overdue; asked again once a minute."""
-        at, known = self._known_due.get(name, (0.0, ()))
-        if time.monotonic() - at < ELSEWHERE_S and at:
-            return known
-        from console.store.database import StoreUnusable
-
-        with suppress(StoreUnusable):  # told by the runs' thread
-            known = self._due(name)
-        self._known_due[name] = time.monotonic(), known
-        return known
 
     def _logs_of(self, name: str, stop: threading.Event) -> Callable[[list[LogLine]], None]:
         def told(lines: list[LogLine]) -> None:

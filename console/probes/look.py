@@ -39,10 +39,13 @@ class Found:
     verdict: Literal["yes", "no", "unknown"]
     evidence: str
     at: float
+    answered: bool = True
+    """False where a service gave no answer, or only said that it is broken: then a no says nothing of the login."""
 
 
 def look(environment: Environment, probe: Probe) -> Found:
     """Ask the probe now. Every answer is one of the three verdicts; only a mistake in this program raises."""
+    answered = True
     try:
         if probe.kind == "http":
             verdict, evidence = _http(environment, probe)
@@ -50,9 +53,11 @@ def look(environment: Environment, probe: Probe) -> Found:
             verdict, evidence = _command(environment, probe)
         else:
             verdict, evidence = _services(environment, probe)
+    except NoAnswer as error:
+        verdict, evidence, answered = "no", str(error), False
     except (HostError, StackError, OSError, *SECRET_ERRORS) as error:
         verdict, evidence = "unknown", str(error)
-    return Found(verdict, clean(evidence)[:500], time.time())
+    return Found(verdict, clean(evidence)[:500], time.time(), answered)
 
 
 Answer = tuple[Literal["yes", "no", "unknown"], str]
@@ -72,11 +77,12 @@ def _http(environment: Environment, probe: HttpProbe) -> Answer:
             reply = send(http, request, probe.timeout)
         except NotAsked as error:
             return "unknown", str(error)
-        except NoAnswer as error:
-            return "no", str(error)
     wrong = failures(probe.expect, reply, masked.masked)
     if wrong:
-        return "no", f"{request.url}: " + "; ".join(wrong)
+        evidence = f"{request.url}: " + "; ".join(wrong)
+        if reply.status >= 500:
+            raise NoAnswer(evidence)
+        return "no", evidence
     return "yes", f"{request.url}: HTTP {reply.status} in {reply.took_ms:.0f} ms"
 
 

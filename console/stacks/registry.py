@@ -40,14 +40,23 @@ MAX_BYTES = 4 * 1024 * 1024
 DEADLINE_S = 10.0
 
 
-class RegistryError(Exception):
-    """A registry could not be read. The text is a whole sentence, sanitised; `unreachable`: silence, not refusal."""
+REFUSED = (401, 403)
 
-    def __init__(self, sentence: str, *, unreachable: bool = False, missing: bool = False) -> None:
+
+class RegistryError(Exception):
+    """A registry could not be read. The text is a whole sentence, sanitised; `unreachable`: silence, not refusal.
+
+    `refused`: it does not take this login.
+    """
+
+    def __init__(
+        self, sentence: str, *, unreachable: bool = False, missing: bool = False, refused: bool = False
+    ) -> None:
         from console.text.sanitise import clean_text
 
         super().__init__(clean_text(sentence))
         self.unreachable = unreachable
+        self.refused = refused
         self.exit_code = 5 if unreachable else 4
         self.missing = missing
         """True if the registry answered and does not have what was asked for."""
@@ -223,7 +232,8 @@ class Registry:
         response = self._send("GET", str(realm.copy_merge_params(query)), {}, auth)
         if response.status != 200:
             raise RegistryError(
-                f"{realm.host} gave no token for {self._spec.host}/{path}: it answered {response.status}."
+                f"{realm.host} gave no token for {self._spec.host}/{path}: it answered {response.status}.",
+                refused=response.status in REFUSED,
             )
         value = self._json(response)
         token = value.get("token") or value.get("access_token")
@@ -255,9 +265,11 @@ class Registry:
             ) from error
 
     def _expect(self, response: Answer, what: str) -> None:
-        if response.status in (401, 403):
+        if response.status in REFUSED:
             who = f"{self._spec.user} " if self._spec.user else "nobody "
-            raise RegistryError(f"The registry {self._spec.host} does not let {who}read {what} ({response.status}).")
+            raise RegistryError(
+                f"The registry {self._spec.host} does not let {who}read {what} ({response.status}).", refused=True
+            )
         if response.status != 200:
             raise RegistryError(f"The registry {self._spec.host} answered {response.status} for {what}.")
 

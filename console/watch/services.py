@@ -1,5 +1,6 @@
 """Looks at an environment's hosts again and again: services, releases, lock. One thread a host, so that a dead one
-holds up nobody.
+holds up nobody. The environment files are looked at beside that: what keeps this waiting, or breaks it, hides nothing
+of what is live.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ ReadDrift = Callable[["Environment", str], tuple[str, ...]]
 """What differs in the environment files of a host, as sentences. Raises HostError, StackError."""
 RELEASES_EVERY_S = 60.0
 """Releases and environment files are read again so often, and at once when something else is live than before."""
+DRIFT_S, DRIFT_ONCE_S = 2.0, 15.0
+"""How long a look waits for what differs in environment files: one of many, and one that comes alone."""
 
 
 @dataclass
@@ -42,7 +45,7 @@ class _Shared:
     locks: dict[str, LockView | None] = field(default_factory=dict)
     """Who holds the lock on each host: a run that left the first one out holds none there."""
     drift: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """What differs in the environment files of each host."""
+    """What differs in the environment files of each host, or why that is not known."""
     late: bool = False
     """Whether a host is behind: its end is in the releases of any host, so they are read at every look meanwhile."""
     mutex: threading.Lock = field(default_factory=threading.Lock)
@@ -83,28 +86,63 @@ def _host_loop(
     read_drift: ReadDrift,
 ) -> None:
     releases_at, seen = 0.0, ""
+    drift = _Drift(lambda: read_drift(environment, name), f"drift {environment.name} {name}")
     while not stop.is_set():
         began = time.monotonic()
         try:
-            before = releases_at
+            before = seen
             live, releases, releases_at, seen = _look(environment, name, shared, releases_at, seen)
             lock = read_lock(environment, name)
-            drift = read_drift(environment, name) if releases_at != before else shared.drift.get(name, ())
         except _look_errors() as error:
             releases_at = 0.0
             with shared.mutex:
                 shared.problems[name] = clean(str(error))
         else:
+            differs = drift.told(again=seen != before)
             with shared.mutex:
                 shared.lives[name] = live
                 shared.seen_at = time.time()
                 shared.problems.pop(name, None)
                 shared.releases[name] = releases
                 shared.locks[name] = lock
-                shared.drift[name] = drift
+                shared.drift[name] = differs
         if not stop.is_set():
             publish(_view(environment, shared))
         stop.wait(max(min(0.5, every_s), every_s - (time.monotonic() - began)))
+
+
+class _Drift:
+    """What differs in the environment files of one host, asked in threads of its own.
+
+    The keyring is asked for it as well, which may wait for a person for as long as it likes.
+    """
+
+    def __init__(self, ask: Callable[[], tuple[str, ...]], name: str) -> None:
+        self._ask, self._name = ask, name
+        self._asked_at = 0.0
+        self._since = ""
+        self._thread: threading.Thread | None = None
+        self._said: tuple[str, ...] = ()
+
+    def told(self, *, again: bool = False, wait_s: float = DRIFT_S) -> tuple[str, ...]:
+        """What is known. Asked again once a minute, or now if `again`; waited for only a moment."""
+        busy = self._thread is not None and self._thread.is_alive()
+        if not busy and (again or not self._asked_at or time.monotonic() - self._asked_at > RELEASES_EVERY_S):
+            self._asked_at, self._since = time.monotonic(), time.strftime("%H:%M:%S")
+            self._thread = threading.Thread(target=self._look, name=self._name, daemon=True)
+            self._thread.start()
+            self._thread.join(wait_s)
+            busy = self._thread.is_alive()
+        if busy:
+            return (f"its environment files are not compared yet: no answer since {self._since}.",)
+        return self._said
+
+    def _look(self) -> None:
+        try:
+            self._said = self._ask()
+        except _look_errors() as error:
+            self._said = (f"whether its environment files are what they should be is not known: {error}",)
+            self._asked_at = 0.0  # asked again at the next look
 
 
 def _look_errors() -> tuple[type[Exception], ...]:
@@ -128,9 +166,9 @@ def _look(
     host = environment.hosts[name]
     live = environment.stack.live(host)
     now = time.monotonic()
-    runs = repr(sorted(live.images.items()))
+    runs = repr((sorted(live.images.items()), sorted(one.container for one in live.services)))
     releases = shared.releases.get(name, ())
-    if runs != seen or now - releases_at > RELEASES_EVERY_S or not releases_at or shared.late or shared.drift.get(name):
+    if runs != seen or now - releases_at > RELEASES_EVERY_S or not releases_at or shared.late:
         releases = read_releases(host, environment.config.state_directory)
         releases_at = now
     return place(live, releases), releases, releases_at, runs
@@ -148,15 +186,16 @@ def look_once(
         try:
             live, releases, _, _ = _look(environment, name, shared, 0.0, "")
             lock = read_lock(environment, name)
-            drift = read_drift(environment, name)
         except _look_errors() as error:
             with shared.mutex:
                 shared.problems[name] = clean(str(error))
             return
+        drift = _Drift(lambda: read_drift(environment, name), f"drift {environment.name} {name}")
+        differs = drift.told(wait_s=DRIFT_ONCE_S)
         with shared.mutex:
             shared.lives[name], shared.releases[name], shared.locks[name] = live, releases, lock
             shared.seen_at = time.time()
-            shared.drift[name] = drift
+            shared.drift[name] = differs
 
     names = environment.config.hosts
     with ThreadPoolExecutor(max_workers=min(8, len(names))) as pool:

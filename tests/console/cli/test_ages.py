@@ -84,3 +84,27 @@ def test_due_and_overdue_are_told_everywhere(profile: Path) -> None:
     said = quarterdeck(*words, "status", "--json")
     assert json.loads(said.out)["environments"][0]["due"] == []
     assert "3 credentials, none of them due" in quarterdeck(*words, "doctor").out
+
+
+def test_what_was_never_looked_into_is_not_called_fine_and_what_is_set_or_removed_is_known_at_once(
+    profile: Path,
+) -> None:
+    words = ("-p", str(profile))
+
+    def doctor() -> str:
+        return quarterdeck(*words, "doctor").out
+
+    assert "3 credentials, none of them due; not set: db, jwt, other" in doctor()
+    for name, days in (("jwt", 45), ("db", 11), ("other", 9)):
+        stored(name, days)
+    assert "MEND  how old the 3 credentials are is not known" in doctor()
+    assert handed(PASSPHRASE, profile, "credentials", "unlock").code == 0
+    told = doctor()
+    assert "jwt is due" in told and "db is OVERDUE" in told
+    assert (
+        handed(PASSPHRASE, profile, "credentials", "set", "jwt", "--stdin", given="a-new-long-value-of-jwt").code == 0
+    )
+    told = doctor()
+    assert "jwt" not in told and "db is OVERDUE" in told
+    assert handed(PASSPHRASE, profile, "credentials", "remove", "db", "--yes").code == 0
+    assert "3 credentials, none of them due; not set: db" in doctor()

@@ -136,6 +136,7 @@ def test_a_keyring_that_gives_back_something_else_is_found_out(place):
         (keyring.errors.PasswordSetError("no"), KeyringRefused),
         (keyring.errors.NoKeyringError("none"), KeyringRefused),
         (RuntimeError("dbus gone"), KeyringRefused),
+        (Exception("org.freedesktop.DBus.Error.NoReply"), KeyringRefused),  # as those of D-Bus and GLib are: of no base
     ],
 )
 def test_the_keyrings_own_errors_become_sentences(place, problem, becomes):

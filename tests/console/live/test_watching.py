@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import Any
 
@@ -105,3 +106,31 @@ def test_only_what_is_new_is_masked() -> None:
     assert "<redacted:canary>" in first[0].title
     second = once.all([line(), line(took_s=3.0)])
     assert second[0] is first[0] and second[1].took_s == 3.0 and "<redacted:canary>" in second[1].title
+
+
+def test_a_keyring_that_waits_for_a_person_holds_up_no_view_of_an_environment() -> None:
+    waiting, ears, given = threading.Event(), Ears(), Runs()
+    nobody: Any = given
+    asked: list[str] = []
+
+    def due(name: str) -> tuple[str, ...]:
+        asked.append(name)
+        waiting.wait(10)
+        return ("jwt is due.",)
+
+    view = EnvironmentView("staging", "Staging", False, "blue", at=5.0)
+    watching = Watching(ears, nobody, nobody, Redactor(), SystemView("s", "S", (view,)), {}, dict, due=due)
+    watching._environments = {"staging": nobody}
+    thread = threading.Thread(target=watching._watch_credentials, daemon=True)
+    thread.start()
+    publish = watching._environment_of(threading.Event())
+    ears.until(lambda: asked == ["staging"], "the question")
+    publish(view)
+    assert ears.environments["staging"].due == ()
+    waiting.set()
+    ears.until(lambda: publish(view) is None and ears.environments["staging"].due == ("jwt is due.",), "what is due")
+    watching.credentials_changed()
+    ears.until(lambda: len(asked) == 2, "another question")
+    watching.stop()
+    thread.join(5)
+    assert not thread.is_alive()

@@ -44,10 +44,14 @@ class System:
         self.answers = answers
         self.seen: list[EnvironmentView] = []
         self.lock: Any = None
+        self.drift: Any = ()
+        self.drift_asked = 0
         given, script = stack()
         script.live = self.live  # type: ignore[method-assign,assignment]
         place = environment(folder, hosts={name: host(name) for name in answers}, own=tuple(answers), stack=given)
-        self.threads = watch_services(place, self.seen.append, self.read_lock, stop, every_s=0.02)
+        self.threads = watch_services(
+            place, self.seen.append, self.read_lock, stop, every_s=0.02, read_drift=self.read_drift
+        )
 
     def live(self, one: Any) -> Live:
         answer = self.answers[one.name]
@@ -63,6 +67,16 @@ class System:
         if isinstance(self.lock, Exception):
             raise self.lock
         found: LockView | None = self.lock
+        return found
+
+    def read_drift(self, _place: Any, _name: str) -> tuple[str, ...]:
+        self.drift_asked += 1
+        if isinstance(self.drift, threading.Event):
+            self.drift.wait(10)
+            return ("KEY differs.",)
+        if isinstance(self.drift, Exception):
+            raise self.drift
+        found: tuple[str, ...] = self.drift
         return found
 
     def until(self, state: str, word: str = "") -> EnvironmentView:
@@ -138,6 +152,57 @@ def test_the_lock_is_that_of_the_first_host_whoever_looks_last(tmp_path: Path, s
         assert all(view.lock == system.lock for view in system.seen[count + 4 :])
     system.lock = HostUnreachable("lab1", "the lock cannot be read.")
     assert "the lock cannot be read." in system.until("unknown").problem
+
+
+def drifting(folder: Path, stop: threading.Event, drift: Any) -> System:
+    """A healthy host whose environment files are looked at so."""
+    held = threading.Event()
+    system = System(folder, stop, lab1=held)
+    system.drift = drift
+    system.answers["lab1"] = GREEN
+    held.set()
+    return system
+
+
+def test_environment_files_that_cannot_be_looked_at_hide_nothing_that_is_live(
+    tmp_path: Path, stop: threading.Event
+) -> None:
+    system = drifting(tmp_path, stop, StackError("no room for it."))
+    view = system.until("warn")
+    assert [row.state for row in view.services] == ["ok", "ok"] and not view.problem
+    assert view.differs == (
+        "lab1: whether its environment files are what they should be is not known: no room for it.",
+    )
+    system.drift = ()
+    assert system.until("ok").differs == ()
+
+
+def test_a_keyring_that_waits_for_a_person_holds_up_no_pane(
+    tmp_path: Path, stop: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("console.watch.services.DRIFT_S", 0.05)
+    waiting = threading.Event()
+    system = drifting(tmp_path, stop, waiting)
+    view = system.until("warn")
+    assert [row.state for row in view.services] == ["ok", "ok"]
+    assert "lab1: its environment files are not compared yet: no answer since" in view.differs[0]
+    count = len(system.seen)
+    until(lambda: len(system.seen) > count + 3)
+    waiting.set()
+    until(lambda: system.seen[-1].differs == ("lab1: KEY differs.",))
+
+
+def test_files_that_differ_are_not_asked_for_at_each_look_but_when_something_else_runs(
+    tmp_path: Path, stop: threading.Event
+) -> None:
+    system = drifting(tmp_path, stop, ("KEY differs.",))
+    system.until("warn")
+    count, asked = len(system.seen), system.drift_asked
+    until(lambda: len(system.seen) > count + 5)
+    assert system.drift_asked == asked
+    system.drift = ()
+    system.answers["lab1"] = live(service(container="fedcba9876543210"), service("web"))
+    system.until("ok")
 
 
 def test_it_ends_when_told_to(tmp_path: Path, stop: threading.Event) -> None:
