@@ -178,7 +178,11 @@ def put_back(site: Site, settings: Settings, ground: Ground, then_run: Command |
 
 
 def forget(change: Change, settings: Settings) -> None:
-    """The last step on each host where files were written: what they were is not kept any longer."""
+    """The last steps of all, on each host where files were written: what they were is not kept any longer.
+
+    They wait for every other host as well: what fails anywhere before them is undone everywhere, by value.
+    """
+    proved = tuple(dict.fromkeys(change.last.values()))
     for ground in change.site.grounds:
         if not settings.changed(ground.host):
             continue
@@ -193,6 +197,7 @@ def forget(change: Change, settings: Settings) -> None:
                 shown="an undo after this fills in the old template with today's credentials",
             ),
             ground,
+            proved,
         )
 
 

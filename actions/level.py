@@ -13,7 +13,7 @@ from pydantic import Field
 
 from actions.change import Change
 from actions.deploy.facts import read_uploads
-from actions.envfiles import Settings, files_then, read_settings
+from actions.envfiles import Settings, files_then, forget, read_settings
 from actions.fallback import fallback_of
 from actions.ops import OPS
 from actions.shown import finished, foreign_images, shown_blocks
@@ -91,6 +91,7 @@ def plan(facts: LevelFacts, params: LevelParams) -> Plan | Refusal:
     change.switch()
     _note(change, site, release, [one.host for one in late])
     change.prune()
+    forget(change, facts.settings)
     registry = getattr(site.spec, "registry", None)
     login = (registry.credential,) if registry is not None and registry.credential else ()
     names = " and ".join(one.host for one in late)
@@ -194,7 +195,7 @@ def _warnings(site: Site, release: Release, target: Mapping[str, Release]) -> li
 
 def _note(change: Change, site: Site, release: Release, hosts: Sequence[str]) -> None:
     """Note on the hosts that have the release already who else has it now, so that everybody sees it."""
-    proved = tuple(step.id for step in change.steps[-len(change.site.grounds) :])
+    proved = tuple(change.site.step("verified", ground) for ground in change.site.grounds)
     for number, host in enumerate(hosts, 1):
         for ground in site.in_front:
             change.add(

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from actions.change import Change, labels_for
 from actions.deploy.facts import open_registry, read_uploads
-from actions.envfiles import Settings, files_then, read_settings
+from actions.envfiles import Settings, files_then, forget, read_settings
 from actions.fallback import fallback_of
 from actions.ops import OPS
 from actions.shown import finished, foreign_images, shown_blocks
@@ -234,6 +234,7 @@ def plan(facts: RollbackFacts, params: RollbackParams) -> Plan | Refusal:
     _ask_target(change, facts, source)
     change.switch()
     change.prune()
+    forget(change, facts.settings)
     registry = getattr(site.spec, "registry", None)
     login = (registry.credential,) if registry is not None and registry.credential else ()
     warnings = foreign_images(site, source)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from actions.change import Change, labels_for
 from actions.deploy.facts import DeployFacts
 from actions.deploy.params import DeployParams
+from actions.envfiles import forget
 from actions.fallback import fallback_of
 from actions.shown import finished, shown_blocks
 from actions.site import Site, problems
@@ -33,6 +34,7 @@ def plan(facts: DeployFacts, params: DeployParams) -> Plan | Refusal:
         change.migrate(_schema_shown(facts))
     change.switch()
     change.prune()
+    forget(change, facts.settings)
     registry = getattr(site.spec, "registry", None)
     login = (registry.credential,) if registry is not None and registry.credential else ()
     return finished(
