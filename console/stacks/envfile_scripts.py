@@ -38,6 +38,7 @@ while [ $# -gt 0 ]; do
   printf '|mode %s\n' "$(stat -c '%a %U:%G' -- "$path")"
   if ! [ -r "$path" ]; then echo '|problem cannot be read by the account that deploys'; continue; fi
   printf '|fingerprint %s\n' "$(fingerprint "$path")"
+  printf '|whole %s\n' "$({ printf '%s\n' "$nonce"; cat -- "$path"; } | sha256sum | cut -d' ' -f1)"
   awk -v apostrophe="'" '
     function placeholder(v) {
       v = tolower(v)
@@ -67,8 +68,9 @@ while [ $# -gt 0 ]; do
 done
 """
 )
-"""$1: a nonce, then NAME PATH…. Of each file: mode, owner, a fingerprint salted with the machine-id, and for each
-setting its name and the digest of nonce and value. A value that goes over several lines is named without a digest."""
+"""$1: a nonce, then NAME PATH…. Of each file: mode, owner, a fingerprint salted with the machine-id, the digest of
+nonce and file, and for each setting its name and the digest of nonce and value. A value that goes over several lines is
+named without a digest."""
 
 _SPLIT = r"""
 section() {
@@ -193,6 +195,9 @@ while [ $# -gt 0 ]; do
     rc=1
   elif [ "$(stat -c %a -- "$2")" != "${3#0}" ]; then
     echo "$2 has the mode $(stat -c %a -- "$2"), not $3" >&2
+    rc=1
+  elif [ "$4" != - ] && [ "$(stat -c %U -- "$2")" != "$4" ] && [ "$(stat -c %U:%G -- "$2")" != "$4" ]; then
+    echo "$2 belongs to $(stat -c %U:%G -- "$2"), not $4" >&2
     rc=1
   fi
   shift 5
