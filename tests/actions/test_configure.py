@@ -19,7 +19,7 @@ from console.stacks.base import ComposeSpec, Ground, Live, LiveService, ProcessS
 from console.stacks.envfiles import ABSENT, FileSeen, FileTemplate, HostName, Line
 from console.stacks.release import Release, place
 from tests.actions.rendered import matches
-from tests.actions.sites import ground, images, release, site, spec
+from tests.actions.sites import ground, images, live, release, site, spec
 
 JWT = Line(key="JWT_SECRET", parts=(TemplateSecret(name="jwt"),))
 LOG = Line(key="LOG", parts=(InputText(text="info on "), HostName()))
@@ -112,6 +112,47 @@ def test_the_live_release_notes_the_templates_that_it_is_used_with() -> None:
     note = next(step for step in plan.steps if step.id == "env-noted")
     assert isinstance(note.run, Command) and isinstance(note.undo, Command)
     assert "info on" in note.run.model_dump_json() and "info on" not in note.undo.model_dump_json()
+
+
+def unrecorded(*services: str, restart: str = "changed") -> Plan | Refusal:
+    """On a host whose services nobody recorded; of these, `services` come from releases."""
+    only = SPEC.model_copy(
+        update={
+            "services": tuple(
+                one.model_copy(update={"image": one.image if one.name in services else ""}) for one in SPEC.services
+            )
+        }
+    )
+    there = facts(state(JWT_SECRET="differs"), live=(), the_spec=only)
+    bare = there.site.grounds[0].model_copy(update={"live": place(live("a"), ())})
+    given = there.model_copy(update={"site": there.site.model_copy(update={"grounds": (bare,)})})
+    return ACTION.plan(given, ConfigureParams.model_validate({"restart": restart}))
+
+
+def test_what_is_said_to_be_started_anew_is_started_by_a_step() -> None:
+    """A service of no release cannot be made anew as it is, so it goes on, which is said."""
+    plan = unrecorded()
+    assert isinstance(plan, Plan)
+    assert [step.id for step in plan.steps] == ["env-kept", "env", "env-forget"]
+    said = {block.title: block.text for block in plan.blocks if isinstance(block, TextBlock)}
+    assert "Started anew" not in said and "backend: runs as part of no release" in said["Later"]
+    same = facts(state(), live=())
+    nothing = same.model_copy(
+        update={"site": same.site.model_copy(update={"grounds": (ground(None),)}), "settings": settings(state())}
+    )
+    assert "as they would be written" in refused(nothing, restart="all").reason
+
+
+def test_what_is_recorded_on_the_way_notes_its_templates_too() -> None:
+    plan = unrecorded("backend", "web")
+    assert isinstance(plan, Plan)
+    ids = [step.id for step in plan.steps]
+    assert ids[0] == "record-live" and "anew" in ids and "env-noted" in ids
+    note = next(step for step in plan.steps if step.id == "env-noted")
+    assert isinstance(note.run, Command) and "JWT_SECRET" in note.run.model_dump_json()
+    assert isinstance(note.undo, Command) and note.undo.argv[0] == "rm"
+    kept_ = unrecorded("backend", "web", restart="none")
+    assert isinstance(kept_, Plan) and "env-noted" not in [step.id for step in kept_.steps], "there is no record of it"
 
 
 def test_refusals() -> None:
