@@ -77,7 +77,7 @@ class Consumer(Shape):
         default=(), description="Hosts it is on, one after the other. Default: all of the environment."
     )
     files: tuple[Name, ...] = Field(
-        default=(), description="Environment files of this environment (`env_files`) that hold the value."
+        default=(), description="Environment files of this environment (`files`) that hold the value."
     )
     give: Spoken | None = Field(
         default=None, description="Command that is given the value on standard input and puts it where it is used."
