@@ -182,7 +182,7 @@ def seen(text: str) -> dict[str, FileSeen]:
 
 def digest_in(nonce: str, key: str, value: str) -> str:
     """What `look` prints for a setting with this value."""
-    return hashlib.sha256(f"{nonce} {key}={value}".encode()).hexdigest()
+    return hashlib.sha256(f"{nonce} {key}={value}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def digests(file: FileTemplate, host: str, nonce: str, fetch: Fetch) -> dict[str, str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import stat
 import subprocess
+import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -213,6 +215,43 @@ def test_a_full_disk_leaves_the_file_as_it_was(tmp_path: Path, shell: str) -> No
     done = run(command.model_copy(update={"argv": ("sh", "-c", script, *command.argv[3:])}), shell)
     assert done.returncode == 1 and "could not be written" in done.stderr
     assert path.read_text() == "A=1\n"
+
+
+def test_what_was_written_aside_does_not_stay_where_it_cannot_be_renamed(tmp_path: Path, shell: str) -> None:
+    """A file that is mounted into a container cannot be replaced; what was to be there holds secrets."""
+    path = tmp_path / ".env"
+    command = envfiles.write([template(path)], "one")
+    script = command.argv[2].replace('mv -f -- "$new"', 'false -- "$new"')
+    assert script != command.argv[2]
+    done = run(command.model_copy(update={"argv": ("sh", "-c", script, *command.argv[3:])}), shell)
+    assert done.returncode == 1 and f"{path} could not be replaced" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_a_directory_of_somebody_else_is_said(shell: str) -> None:
+    with tempfile.TemporaryDirectory() as made:  # every folder above it can be entered
+        path = Path(made) / "env"
+        Path(made).chmod(0o755)
+        command = envfiles.write([template(path)], "one")
+        assert isinstance(command.stdin, InputTemplate)
+        words = [shell, *command.argv[1:]]
+        done = subprocess.run(
+            ["setpriv", "--reuid", "65534", "--clear-groups", "--", *words],
+            input=filled_in(command.stdin, fetch), capture_output=True, text=True, timeout=20, check=False,
+        )  # fmt: skip
+        assert done.returncode == 1 and "nobody may not make files in the directory of" in done.stderr
+        assert "disk" not in done.stderr
+
+
+def test_a_value_of_a_megabyte_is_looked_at_in_no_time(tmp_path: Path, shell: str) -> None:
+    """bash took 44 s for it, and the look has 30."""
+    path = tmp_path / ".env"
+    path.write_text(f"BIG='{'$y ' * 333_000}'\nLOG=x\n")
+    began = time.monotonic()
+    seen = look([template(path)], shell)["env"]
+    assert time.monotonic() - began < 15
+    assert seen.keys["BIG"] == envfiles.digest_in("n0nce", "BIG", "$y " * 333_000) and list(seen.keys) == ["BIG", "LOG"]
 
 
 def test_relabelled_takes_another_value() -> None:
