@@ -8,7 +8,7 @@ from pydantic import Field
 
 from actions.change import Change, record_live
 from actions.deploy.facts import read_uploads
-from actions.fallback import fallback_of
+from actions.fallback import fallbacks
 from actions.shown import behind_blocks, finished, written_out
 from actions.site import Site, problems, read_site
 from console.runs.api import Action, FactsContext, Frozen, Params, Plan, Refusal, TableBlock
@@ -48,7 +48,7 @@ class Baseline(Action[BaselineParams, BaselineFacts]):
         if refusal is not None:
             return refusal
         number = site.next_id
-        found = {ground.host: fallback_of(site, ground, number, facts.uploads) for ground in site.grounds}
+        found = fallbacks(site, facts.uploads)
         new = {host: release for host, (release, unrecorded) in found.items() if release is not None and unrecorded}
         if not new:
             live = next((release for release, _ in found.values() if release is not None), None)

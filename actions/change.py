@@ -10,8 +10,9 @@ needs                    services that the migration needs, where they do not ru
 schema-before … known    on the first host only
 up, healthy, ready       host after host
 smoke                    once, after the last host
-verified, env-forget     on each host
+verified                 on each host
 prune                    what no retained release needs
+env-forget               last of all, so that whatever fails before finds what an undo puts back
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import JsonValue
 
-from actions.envfiles import NONE, Settings, add_steps, forget, put_back
+from actions.envfiles import NONE, Settings, add_steps, put_back
 from actions.proof import proof_steps
 from actions.site import Site, health_of
 from console.runs.api import Command, Gate, Op, Step
@@ -59,13 +60,16 @@ def labels_for(site: Site, release: str, images: Mapping[str, str], settings: Se
     return {service: label for service, label in labels.items() if label != release}
 
 
-def kept(site: Site, release: Release, service: str) -> bool:
+def kept(site: Site, release: Release, service: str, settings: Settings = NONE) -> bool:
     """Whether a service keeps running through a change: by its label, or where a process has that image already.
 
-    A container without the label is made anew for it; a process that runs what it is to run is left alone.
+    A container without the label is made anew for it; a process that runs what it is to run is left alone, unless it
+    reads an environment file which changes.
     """
     if release.labels.get(service, release.id) != release.id:
         return True
+    if any(service in settings.readers(ground.host) for ground in site.grounds):
+        return False
     lives = [ground.live.service(service) for ground in site.grounds]
     return isinstance(site.spec, ProcessSpec) and all(
         live is not None and live.state == "running" and live.runs == release.images[service] for live in lives
@@ -304,13 +308,12 @@ class Change:
                 ),
                 ground,
             )
-        forget(self, self.settings)
 
     def _switch(self, ground: Ground, needs: tuple[str, ...]) -> tuple[str, ...]:
         site, release = self.site, self.target[ground.host]
         fallback, _ = self.fallback[ground.host]
         with_smoke = self.smoke_back and ground is self.first
-        changed = [name for name in release.images if not kept(site, release, name)]
+        changed = [name for name in release.images if not kept(site, release, name, self.settings)]
         shown = f"{', '.join(changed) or 'no service'} will be replaced: each is down from its stop until it is healthy"
         names = self.services or site.spec.names
         run = self.stack.switch(ground, release, self.services)

@@ -14,7 +14,7 @@ from pydantic import Field
 from actions.change import Change, as_before, record_live, smoke_op
 from actions.deploy.facts import read_uploads
 from actions.envfiles import Settings, add_steps, env_blocks, forget, put_back, read_settings
-from actions.fallback import fallback_of
+from actions.fallback import fallbacks
 from actions.ops import OPS
 from actions.proof import proof_steps
 from actions.shown import behind_blocks, finished
@@ -33,6 +33,8 @@ from console.runs.api import (
 )
 from console.stacks.base import Ground
 from console.stacks.release import Release, env_note, env_noted
+
+STOPPED = "does not run"
 
 
 class ConfigureParams(Params):
@@ -88,20 +90,21 @@ class Configure(Action[ConfigureParams, ConfigureFacts]):
 def plan(facts: ConfigureFacts, params: ConfigureParams) -> Plan | Refusal:
     """Keep, write, start anew, prove; host after host. Pure."""
     site, settings = facts.site, facts.settings
-    refusal = problems(site) or _wrong(site, params) or _nothing(facts, params)
+    refusal = problems(site) or _wrong(site, params)
     if refusal is not None:
         return refusal
-    number = site.next_id
-    fallback = {ground.host: fallback_of(site, ground, number, facts.uploads) for ground in site.grounds}
+    fallback = fallbacks(site, facts.uploads)
+    started = {
+        ground.host: names
+        for ground in site.grounds
+        if fallback[ground.host][0] is not None and (names := _anew(site, settings, ground, params))
+    }
+    if not settings.differ and not started:
+        return _nothing(site)
     change = Change(site, {}, fallback, (), facts.uploads, settings=settings)
     blocks: list[Block] = list(behind_blocks(site))
-    started: dict[str, tuple[str, ...]] = {}
     for ground in site.grounds:
-        names = _anew(site, settings, ground, params)
-        if settings.changed(ground.host) or names:
-            _host(change, ground, names)
-        if names:
-            started[ground.host] = names
+        _host(change, ground, started.get(ground.host, ()))
     if started and site.smoke and (version := _version(site, fallback)):
         change.add(
             Step(
@@ -112,7 +115,7 @@ def plan(facts: ConfigureFacts, params: ConfigureParams) -> Plan | Refusal:
             ),
             None,
         )
-    _note(change, fallback)
+    _note(change, fallback, started)
     forget(change, settings)
     blocks += env_blocks(settings)
     blocks += _what_follows(site, settings, started, params)
@@ -126,13 +129,13 @@ def plan(facts: ConfigureFacts, params: ConfigureParams) -> Plan | Refusal:
 
 
 def _host(change: Change, ground: Ground, names: tuple[str, ...]) -> None:
-    """The steps of one host."""
+    """The steps of one host: write what changes, and start `names` anew."""
     site = change.site
     release, new = change.fallback[ground.host]
     if release is not None and new and names:
         record_live(change, ground, release)
     add_steps(change, change.settings, ground)
-    if not names or release is None:
+    if release is None or not names:
         return
     anew = change.stack.start_anew(ground, release, names)
     change.add(
@@ -154,12 +157,14 @@ def _host(change: Change, ground: Ground, names: tuple[str, ...]) -> None:
         change.last[other] = change.last[ground.host]
 
 
-def _note(change: Change, fallback: Mapping[str, tuple[Release | None, bool]]) -> None:
-    """What is live notes which templates it is used with now."""
+def _note(
+    change: Change, fallback: Mapping[str, tuple[Release | None, bool]], started: Mapping[str, tuple[str, ...]]
+) -> None:
+    """What is live notes which templates it is used with now, wherever it is on record by then."""
     site = change.site
     for ground in site.grounds:
         release, new = fallback[ground.host]
-        if release is None or new:
+        if release is None or (new and ground.host not in started):
             continue
         written = {one.template.name: one.template for one in change.settings.on(ground.host)}
         files = tuple({**{one.name: one for one in release.env_files}, **written}.values())
@@ -179,14 +184,17 @@ def _note(change: Change, fallback: Mapping[str, tuple[Release | None, bool]]) -
 
 
 def _anew(site: Site, settings: Settings, ground: Ground, params: ConfigureParams) -> tuple[str, ...]:
-    """Services that are started anew on a host, in the profile's order: of those that run there."""
+    """Services to be started anew on a host, in the profile's order: of those that run there."""
     if params.restart == "none":
         return ()
     readers = set(settings.readers(ground.host))
     if params.restart == "all":
         readers |= {name for one in settings.on(ground.host) for name in one.template.services}
-    running = {one.service for one in ground.live.services if one.state not in ("absent", "exited", "dead", "created")}
-    return tuple(name for name in site.spec.names if name in readers & running)
+    return tuple(name for name in site.spec.names if name in readers & _running(ground))
+
+
+def _running(ground: Ground) -> set[str]:
+    return {one.service for one in ground.live.services if one.state not in ("absent", "exited", "dead", "created")}
 
 
 def _version(site: Site, fallback: Mapping[str, tuple[Release | None, bool]]) -> str:
@@ -209,10 +217,7 @@ def _wrong(site: Site, params: ConfigureParams) -> Refusal | None:
     return None
 
 
-def _nothing(facts: ConfigureFacts, params: ConfigureParams) -> Refusal | None:
-    site, settings = facts.site, facts.settings
-    if settings.differ or any(_anew(site, settings, ground, params) for ground in site.grounds):
-        return None
+def _nothing(site: Site) -> Refusal:
     return Refusal(
         reason=f"The environment files of {site.environment} are as they would be written.",
         ways_out=("start their readers anew all the same: --set restart=all", "nothing needs to be done"),
@@ -227,16 +232,21 @@ def _what_follows(
     if lines:
         text = "\n".join([*lines, "Each is down from its stop until it is healthy; host after host."])
         blocks.append(TextBlock(title="Started anew", text=text))
-    stay = sorted({name for ground in site.grounds for name in settings.readers(ground.host)} - _all(started))
-    if stay:
-        why = "not started anew" if params.restart == "none" else "does not run"
-        text = f"{', '.join(stay)}: {why}; it reads the new settings when it starts."
-        blocks.append(TextBlock(title="Later", text=text, tone="warn" if params.restart == "none" else "plain"))
+    later: dict[str, list[str]] = {}
+    for ground in site.grounds:
+        for name in settings.readers(ground.host):
+            if name not in started.get(ground.host, ()):
+                later.setdefault(_why_not(ground, name, params), []).append(site.title(name, ground))
+    for why, names in later.items():
+        text = f"{', '.join(names)}: {why}; it reads the new settings when it starts."
+        blocks.append(TextBlock(title="Later", text=text, tone="plain" if why == STOPPED else "warn"))
     return blocks
 
 
-def _all(started: Mapping[str, tuple[str, ...]]) -> set[str]:
-    return {name for names in started.values() for name in names}
+def _why_not(ground: Ground, name: str, params: ConfigureParams) -> str:
+    if name not in _running(ground):
+        return STOPPED
+    return "not started anew" if params.restart == "none" else "runs as part of no release, so it is not started anew"
 
 
 ACTION = Configure()

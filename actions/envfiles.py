@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from console.probes.envfiles import FileState, fingerprints_of, look_at, unusable
+from console.probes.envfiles import FileState, fingerprints_of, look_at, read_once, unusable
 from console.runs.api import Block, Command, DiffBlock, FactsContext, Frozen, Refusal, RefusalError, Step, TextBlock
 from console.stacks import envfiles
 from console.stacks.base import Ground, StackError
@@ -82,12 +82,13 @@ def read_settings(
                 ways_out=("choose another release", "name it in a template of this environment again"),
             )
         )
-    sentences = unusable(environment, every)
+    fetch = read_once(environment)
+    sentences = unusable(environment, every, fetch)
     if sentences:
         ways = [f"quarterdeck credentials set {name}" for file in every for name in file.names]
         raise RefusalError(Refusal(reason=" ".join(sentences), ways_out=tuple(dict.fromkeys(ways))))
     try:
-        states = look_at(environment, wanted)
+        states = look_at(environment, wanted, fetch=fetch)
     except StackError as error:
         raise RefusalError(Refusal(reason=str(error), ways_out=error.ways_out)) from error
     for state in states:
@@ -98,18 +99,23 @@ def read_settings(
                     ways_out=("mend that on the host", "look at `files` in the profile"),
                 )
             )
-    before: dict[str, tuple[FileTemplate, ...]] = {}
-    for ground in site.grounds:
-        live = next((one for one in ground.releases if one.id == ground.live.release), None)
-        old = live.env_files if live is not None else ()
-        before[ground.host] = tuple(
-            one for one in old if not set(one.names) - own and not unusable(environment, (one,))
-        )
+    old = {ground.host: release.env_files for ground in site.grounds if (release := _live(ground)) is not None}
+    usable = {
+        one
+        for one in {one for some in old.values() for one in some}
+        if not set(one.names) - own and not unusable(environment, (one,), fetch)
+    }
+    before = {host: tuple(one for one in files if one in usable) for host, files in old.items()}
     return Settings(
         states=states,
         before=before,
         fingerprints=fingerprints_of(environment, (*every, *(one for some in before.values() for one in some))),
     )
+
+
+def _live(ground: Ground) -> Release | None:
+    """The host's own copy of the record of what is live there."""
+    return next((one for one in ground.releases if one.id == ground.live.release), None)
 
 
 # --- steps -------------------------------------------------------------------------------------------------------
@@ -178,7 +184,11 @@ def put_back(site: Site, settings: Settings, ground: Ground, then_run: Command |
 
 
 def forget(change: Change, settings: Settings) -> None:
-    """The last step on each host where files were written: what they were is not kept any longer."""
+    """The last steps of all, on each host where files were written: what they were is not kept any longer.
+
+    They wait for every other host as well: what fails anywhere before them is undone everywhere, by value.
+    """
+    proved = tuple(dict.fromkeys(change.last.values()))
     for ground in change.site.grounds:
         if not settings.changed(ground.host):
             continue
@@ -193,6 +203,7 @@ def forget(change: Change, settings: Settings) -> None:
                 shown="an undo after this fills in the old template with today's credentials",
             ),
             ground,
+            proved,
         )
 
 
@@ -240,6 +251,8 @@ def _before(state: FileState, settings: Settings) -> str:
             lines.append(f"{key.key}  (another value)")
     if state.mode_differs or state.owner_differs:
         lines.append(f"# mode {state.seen.mode}, {state.seen.owner}")
+    if not state.verbatim and all(key.now == "same" for key in state.keys):
+        lines.append("# other comments, quotes or order of lines")
     return "\n".join(lines)
 
 

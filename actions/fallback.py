@@ -8,9 +8,22 @@ from actions.site import Site
 from console.stacks.base import Ground
 from console.stacks.release import Release
 
+Fallback = tuple[Release | None, bool]
+"""What a host goes back to: (release, whether it must be recorded first). (None, False): nothing is live there."""
 
-def fallback_of(site: Site, ground: Ground, baseline: str, uploads: Mapping[str, str]) -> tuple[Release | None, bool]:
-    """What a host goes back to: (release, whether it must be recorded first). (None, False): nothing is live there."""
+
+def fallbacks(site: Site, uploads: Mapping[str, str], baseline: str = "") -> dict[str, Fallback]:
+    """What each host goes back to. `baseline`: the name of what is recorded first; "": the next of the site."""
+    return {ground.host: _fallback(site, ground, baseline or site.next_id, uploads) for ground in site.grounds}
+
+
+def new_number(site: Site, fallback: Mapping[str, Fallback]) -> str:
+    """The id of a new release: above that of what is recorded first."""
+    number = site.next_id
+    return f"r{int(number[1:]) + 1}" if any(new for _, new in fallback.values()) else number
+
+
+def _fallback(site: Site, ground: Ground, baseline: str, uploads: Mapping[str, str]) -> Fallback:
     if ground.live.release is not None:
         found = next(one for one in ground.releases if one.id == ground.live.release)
         return found, False

@@ -13,8 +13,8 @@ from pydantic import Field
 
 from actions.change import Change
 from actions.deploy.facts import read_uploads
-from actions.envfiles import Settings, files_then, read_settings
-from actions.fallback import fallback_of
+from actions.envfiles import Settings, files_then, forget, read_settings
+from actions.fallback import fallbacks
 from actions.ops import OPS
 from actions.shown import finished, foreign_images, shown_blocks
 from actions.site import Site, asked_from, problems, read_site
@@ -84,15 +84,14 @@ def plan(facts: LevelFacts, params: LevelParams) -> Plan | Refusal:
     smoke = asked_from(site.smoke, (*site.hosts, *site.left_out), grounds[0].host)
     part = site.model_copy(update={"grounds": grounds, "smoke": smoke, "moved": (), "left_out": ()})
     target = {ground.host: _target(part, ground, release, facts.uploads) for ground in grounds}
-    fallback = {ground.host: fallback_of(part, ground, site.next_id, facts.uploads) for ground in grounds}
+    fallback = fallbacks(part, facts.uploads, site.next_id)
     # The smoke tests know nothing of how far the environment has come: what is put back need only be healthy.
     change = Change(part, target, fallback, (), facts.uploads, smoke_back=False, settings=facts.settings)
     change.prepare()
     change.switch()
     _note(change, site, release, [one.host for one in late])
     change.prune()
-    registry = getattr(site.spec, "registry", None)
-    login = (registry.credential,) if registry is not None and registry.credential else ()
+    forget(change, facts.settings)
     names = " and ".join(one.host for one in late)
     said = "\n".join(one.shown(site.releases) for one in late)
     touched = f"Nothing that runs on {', '.join(ground.host for ground in site.in_front)} is touched."
@@ -102,7 +101,7 @@ def plan(facts: LevelFacts, params: LevelParams) -> Plan | Refusal:
         change,
         action="level",
         title=f"Bring {names} of {site.environment} level with {release.shown()}",
-        credentials=(*login, *site.credentials(), *facts.settings.credentials),
+        credentials=(*site.login, *site.credentials(), *facts.settings.credentials),
         blocks=(
             TextBlock(title="Behind", text=f"{said}\n{touched}", tone="warn"),
             *shown_blocks(change, _warnings(site, release, target)),
@@ -194,7 +193,7 @@ def _warnings(site: Site, release: Release, target: Mapping[str, Release]) -> li
 
 def _note(change: Change, site: Site, release: Release, hosts: Sequence[str]) -> None:
     """Note on the hosts that have the release already who else has it now, so that everybody sees it."""
-    proved = tuple(step.id for step in change.steps[-len(change.site.grounds) :])
+    proved = tuple(change.site.step("verified", ground) for ground in change.site.grounds)
     for number, host in enumerate(hosts, 1):
         for ground in site.in_front:
             change.add(

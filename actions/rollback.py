@@ -10,8 +10,8 @@ from pydantic import Field
 
 from actions.change import Change, labels_for
 from actions.deploy.facts import open_registry, read_uploads
-from actions.envfiles import Settings, files_then, read_settings
-from actions.fallback import fallback_of
+from actions.envfiles import Settings, files_then, forget, read_settings
+from actions.fallback import fallbacks, new_number
 from actions.ops import OPS
 from actions.shown import finished, foreign_images, shown_blocks
 from actions.site import Question, Site, problems, read_site, read_site_and_ask
@@ -224,18 +224,15 @@ def plan(facts: RollbackFacts, params: RollbackParams) -> Plan | Refusal:
     refusal = _elsewhere(site, source) or _doubted(site, source) or _gone(facts, source) or _schema(facts, source)
     if refusal is not None:
         return refusal
-    number = site.next_id
-    fallback = {ground.host: fallback_of(site, ground, number, facts.uploads) for ground in site.grounds}
-    if any(new for _, new in fallback.values()):
-        number = f"r{int(number[1:]) + 1}"
+    fallback = fallbacks(site, facts.uploads)
+    number = new_number(site, fallback)
     target = {ground.host: _target(facts, ground, number, source) for ground in site.grounds}
     change = Change(site, target, fallback, (), facts.uploads, settings=facts.settings)
     change.prepare(fetch=any(_missing(ground, source) for ground in site.grounds))
     _ask_target(change, facts, source)
     change.switch()
     change.prune()
-    registry = getattr(site.spec, "registry", None)
-    login = (registry.credential,) if registry is not None and registry.credential else ()
+    forget(change, facts.settings)
     warnings = foreign_images(site, source)
     if site.spec.migrations is not None and facts.schema_now is None:
         warnings.append("The database could not be asked for its revision by what is live; the target is asked.")
@@ -244,7 +241,7 @@ def plan(facts: RollbackFacts, params: RollbackParams) -> Plan | Refusal:
         on_failure="ask",  # undoing it would bring back what it is to leave
         action="rollback",
         title=f"Roll {site.environment} back to {source.shown()}",
-        credentials=(*login, *site.credentials(), *facts.settings.credentials),
+        credentials=(*site.login, *site.credentials(), *facts.settings.credentials),
         blocks=shown_blocks(change, warnings),
     )
 

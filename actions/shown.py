@@ -33,7 +33,7 @@ def shown_blocks(change: Change, warnings: Sequence[str] = ()) -> tuple[Block, .
     rows = []
     for service, image in sorted(release.images.items()):
         live = first.live.service(service)
-        what = "keeps running" if kept(site, release, service) else "replaced" if live else "new"
+        what = "keeps running" if kept(site, release, service, change.settings) else "replaced" if live else "new"
         rows.append((service, short(live.runs) if live else "-", short(image), what))
     blocks.append(TableBlock(title="Images", columns=("service", "live", "after", ""), rows=tuple(rows)))
     hosts = []

@@ -127,6 +127,12 @@ class Site(Frozen):
         """The title of a step, with the host's name where there are several hosts."""
         return text if len(self.grounds) == 1 else f"{text} on {ground.host}"
 
+    @property
+    def login(self) -> tuple[str, ...]:
+        """The credential of the registry that images are fetched from, if it has one."""
+        registry = self.spec.registry if isinstance(self.spec, ComposeSpec) else None
+        return (registry.credential,) if registry is not None and registry.credential else ()
+
     def credentials(self) -> tuple[str, ...]:
         """Names of the credentials that the smoke steps use."""
         return tuple(dict.fromkeys(name.secret for step in self.smoke for name in secret_names(step)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -224,7 +225,8 @@ def _files(loc: Loc, body: Mapping[str, Any], services: list[str], mine: list[st
         for number, service in enumerate(items(entry, "services")):
             yield from unknown((*at, "services", number), service, services, "service", "Services of this stack")
         path = str(entry.get("path"))
-        other = taken.setdefault(path.removeprefix("./"), name)
+        there = posixpath.normpath(posixpath.join(str(body.get("directory", "")), path))
+        other = taken.setdefault(there, name)
         if other != name:
             said = f"The file `{path[:80]}` is already that of `{other}`."
             yield Finding((*at, "path"), said, "One template writes it.")

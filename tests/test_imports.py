@@ -49,10 +49,11 @@ def test_help_knows_no_screen_and_no_client(words: tuple[str, ...]) -> None:
     assert not found & {"textual", "pydantic", "yaml"} and not found & CLIENTS
 
 
-def test_help_of_what_takes_parameters_knows_no_screen_and_no_client() -> None:
-    found = of_command("run", "--help")
+@pytest.mark.parametrize("command", ["run", "plan"])
+def test_help_of_what_takes_parameters_knows_no_screen_and_no_client(command: str) -> None:
+    found = of_command(command, "--help")
     assert "pydantic" in found, "it lists the parameters of every action"
-    assert "textual" not in found and not found & CLIENTS
+    assert not found & {"textual", "yaml"} and not found & CLIENTS
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from actions.change import Change, labels_for
 from actions.deploy.facts import DeployFacts
 from actions.deploy.params import DeployParams
-from actions.fallback import fallback_of
+from actions.envfiles import forget
+from actions.fallback import fallbacks, new_number
 from actions.shown import finished, shown_blocks
 from actions.site import Site, problems
 from console.runs.api import Plan, Refusal
@@ -19,11 +20,9 @@ def plan(facts: DeployFacts, params: DeployParams) -> Plan | Refusal:
     refusal = problems(site) or _wrong_services(site, params) or _behind(site, params) or _incomplete(facts, params)
     if refusal is not None:
         return refusal
-    number = site.next_id
     images = target_images(facts, params)
-    fallback = {ground.host: fallback_of(site, ground, number, facts.uploads) for ground in site.grounds}
-    if any(new for _, new in fallback.values()):
-        number = f"r{int(number[1:]) + 1}"
+    fallback = fallbacks(site, facts.uploads)
+    number = new_number(site, fallback)
     target = {ground.host: _target(facts, ground, number, images) for ground in site.grounds}
     if not any(new for _, new in fallback.values()) and (same := _already_live(facts, fallback, target)):
         return same
@@ -33,13 +32,12 @@ def plan(facts: DeployFacts, params: DeployParams) -> Plan | Refusal:
         change.migrate(_schema_shown(facts))
     change.switch()
     change.prune()
-    registry = getattr(site.spec, "registry", None)
-    login = (registry.credential,) if registry is not None and registry.credential else ()
+    forget(change, facts.settings)
     return finished(
         change,
         action="deploy",
         title=f"Deploy {facts.candidate} to {site.environment}",
-        credentials=(*login, *site.credentials(), *facts.settings.credentials),
+        credentials=(*site.login, *site.credentials(), *facts.settings.credentials),
         blocks=shown_blocks(change, _warnings(facts)),
     )
 

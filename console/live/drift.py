@@ -12,22 +12,25 @@ if TYPE_CHECKING:
 def drift_of(keys: Keys, environment: Environment, host: str) -> tuple[str, ...]:
     """A sentence for each file of the host that differs; where the keyring is not open, only names are compared.
 
-    Raises HostError, StackError.
+    A look that fails is a sentence too: what runs on the host is known all the same. Raises HostError.
     """
     from console.credentials.errors import CredentialError, KeyringLocked
     from console.environment import FieldMissing
     from console.probes.envfiles import look_at
+    from console.stacks.base import StackError
 
     files = tuple(one for one in environment.stack.spec.env_files if one.on(host))
     if not files:
         return ()
     said: list[str] = []
-    values = keys.at_hand
     try:
-        states = look_at(environment, {host: files}, values=values)
-    except KeyringLocked:
-        states = look_at(environment, {host: files}, values=False)
-    except (CredentialError, FieldMissing) as error:
-        said.append(str(error))
-        states = look_at(environment, {host: files}, values=False)
+        try:
+            states = look_at(environment, {host: files}, values=keys.at_hand)
+        except KeyringLocked:
+            states = look_at(environment, {host: files}, values=False)
+        except (CredentialError, FieldMissing) as error:
+            said.append(str(error))
+            states = look_at(environment, {host: files}, values=False)
+    except StackError as error:
+        return (str(error), *said)
     return (*(text for state in states if (text := state.drift())), *said)

@@ -10,14 +10,16 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 from console.credentials.errors import CredentialError, CredentialMissing, KeyringLocked
 from console.environment import FieldMissing
-from console.hosts.command import Frozen, InputText, TemplateSecret
-from console.hosts.template import filled_in, value_of
+from console.environment import value_of as in_keyring
+from console.hosts.command import Frozen, InputSecret, InputText, TemplateSecret
+from console.hosts.template import Fetch, filled_in, value_of
 from console.stacks.base import StackError, why
-from console.stacks.envfiles import FileSeen, FileTemplate, Line, content, digest_in, look, seen
+from console.stacks.envfiles import FileSeen, FileTemplate, Line, content, digest_in, look, seen, whole_in
 from console.text.envfile import CannotBeWritten
 from console.text.secret import LABELS, labelled
 from profiles.envfiles import is_placeholder
@@ -25,7 +27,7 @@ from profiles.envfiles import is_placeholder
 if TYPE_CHECKING:
     from console.environment import Environment
 
-__all__ = ["FileState", "KeyState", "fingerprints_of", "look_at", "unusable"]
+__all__ = ["FileState", "KeyState", "fingerprints_of", "look_at", "read_once", "unusable"]
 
 
 class KeyState(Frozen):
@@ -51,6 +53,8 @@ class FileState(Frozen):
     keys: tuple[KeyState, ...] = ()
     compared: bool = True
     """False: the keyring is locked, so that only names were compared."""
+    verbatim: bool = True
+    """False: not byte for byte what would be written. True also where that cannot be known."""
 
     @property
     def mode_differs(self) -> bool:
@@ -67,9 +71,13 @@ class FileState(Frozen):
 
     @property
     def changed(self) -> bool:
-        """Whether writing it now would change it, as far as that is known."""
+        """Whether writing it now would change it, as far as that is known: by bytes, as `written` has it on the host.
+
+        What quotes and comments mean to each reader is not decided here, so other ones are a change.
+        """
         return (
             not self.seen.there
+            or not self.verbatim
             or self.mode_differs
             or self.owner_differs
             or any(key.now in ("differs", "missing", "extra") for key in self.keys)
@@ -95,6 +103,8 @@ class FileState(Frozen):
             said.append(f"its mode is {self.seen.mode}, not {self.template.mode}")
         if self.owner_differs:
             said.append(f"it belongs to {self.seen.owner}, not {self.template.owner}")
+        if not said and not self.verbatim:
+            said.append("it has other comments, quotes or order of lines than it is written with")
         return f"{path}: {'; '.join(said)}." if said else ""
 
 
@@ -107,11 +117,16 @@ _PLURAL = {
 
 
 def look_at(
-    environment: Environment, files: dict[str, tuple[FileTemplate, ...]] | None = None, *, values: bool = True
+    environment: Environment,
+    files: dict[str, tuple[FileTemplate, ...]] | None = None,
+    *,
+    values: bool = True,
+    fetch: Fetch | None = None,
 ) -> tuple[FileState, ...]:
     """Every environment file of every host that takes part, hosts side by side.
 
     `files`: by host, instead of the profile's. `values`: False compares names alone, and asks for no credential.
+    `fetch`: what gives the values, where somebody has read them already (`read_once`).
     Raises HostError, StackError, KeyringLocked (with `values`), CredentialMissing, FieldMissing.
     """
     spec = environment.stack.spec
@@ -122,17 +137,37 @@ def look_at(
     hosts = [host for host, some in wanted.items() if some]
     if not hosts:
         return ()
-    if values:
+    given = (fetch or read_once(environment)) if values else None
+    if given is not None:
         for host in hosts:  # before anything is asked of a host: a locked keyring is asked for once, and here
             for file in wanted[host]:
                 for line in file.lines:
-                    value_of(line.value(host, file.readers), environment.value)
+                    value_of(line.value(host, file.readers), given)
     with ThreadPoolExecutor(min(8, len(hosts)), thread_name_prefix="envfiles") as pool:
-        looked = pool.map(lambda host: _host(environment, host, wanted[host], values), hosts)
+        looked = pool.map(lambda host: _host(environment, host, wanted[host], given), hosts)
         return tuple(state for states in looked for state in states)
 
 
-def _host(environment: Environment, host: str, files: Sequence[FileTemplate], values: bool) -> list[FileState]:
+def read_once(environment: Environment) -> Fetch:
+    """Gives values of the keyring, each read once, be it there or not: every host and every file asks for the same."""
+
+    @cache
+    def read(word: str) -> str | CredentialMissing:
+        try:
+            return environment.secret(word)
+        except CredentialMissing as error:
+            return error
+
+    def secret(word: str) -> str:
+        found = read(word)
+        if isinstance(found, CredentialMissing):
+            raise CredentialMissing(*found.args)
+        return found
+
+    return lambda one: in_keyring(secret, one)
+
+
+def _host(environment: Environment, host: str, files: Sequence[FileTemplate], fetch: Fetch | None) -> list[FileState]:
     nonce = secrets.token_hex(16)
     result = environment.hosts[host].run(look(files, nonce, environment.stack.spec.become(host)))
     if result.rc != 0:
@@ -145,28 +180,48 @@ def _host(environment: Environment, host: str, files: Sequence[FileTemplate], va
             raise StackError(
                 f"The environment file {file.path} on {host} could not be looked at: nothing was said of it."
             )
-        keys = tuple(_keys(environment, host, file, one, nonce, values)) if one.there and not one.problem else ()
+        readable = one.there and not one.problem
+        verbatim = _verbatim(host, file, one, nonce, fetch) if readable and fetch is not None else None
+        keys = tuple(_keys(host, file, one, nonce, fetch, same=verbatim is True)) if readable else ()
         if not one.there:
             keys = tuple(KeyState(key=line.key, now="missing", source=shown(line, host)) for line in file.lines)
-        states.append(FileState(host=host, template=file, seen=one, keys=keys, compared=values))
+        compared = fetch is not None
+        states.append(
+            FileState(host=host, template=file, seen=one, keys=keys, compared=compared, verbatim=verbatim is not False)
+        )
     return states
 
 
+def _verbatim(host: str, file: FileTemplate, one: FileSeen, nonce: str, fetch: Fetch) -> bool | None:
+    """Whether it is byte for byte what would be written; None: it cannot be written, and `unusable` says why."""
+    try:
+        return one.whole == whole_in(nonce, file, host, fetch)
+    except CannotBeWritten:
+        return None
+
+
 def _keys(
-    environment: Environment, host: str, file: FileTemplate, one: FileSeen, nonce: str, values: bool
+    host: str, file: FileTemplate, one: FileSeen, nonce: str, fetch: Fetch | None, *, same: bool
 ) -> list[KeyState]:
+    """Each setting. `same`: the whole file is, whatever the look made of its quotes."""
+    if same:
+        return [
+            KeyState(key=key, now="same", source=shown(line, host), placeholder=key in one.placeholders)
+            for line in file.lines
+            for key in (line.key,)
+        ]
     states = []
     for line in file.lines:
         there = line.key in one.keys
         state: Literal["same", "differs", "missing", "unknown"] = "missing"
         was = ""
-        if there and not values and line.secrets:
+        if there and fetch is None and line.secrets:
             state = "unknown"
         elif there:
-            wanted = digest_in(nonce, line.key, value_of(line.value(host, file.readers), environment.value))
+            wanted = digest_in(nonce, line.key, value_of(line.value(host, file.readers), fetch or _no_secret))
             state = "same" if one.keys[line.key] == wanted else "differs"
-            if state == "differs":
-                was = _was(environment, host, file, line, one.keys[line.key], nonce)
+            if state == "differs" and fetch is not None:
+                was = _was(host, file, line, one.keys[line.key], nonce, fetch)
         placeholder = line.key in one.placeholders
         states.append(KeyState(key=line.key, now=state, source=shown(line, host), was=was, placeholder=placeholder))
     known = set(file.keys)
@@ -176,7 +231,11 @@ def _keys(
     return states
 
 
-def _was(environment: Environment, host: str, file: FileTemplate, line: Line, there: str, nonce: str) -> str:
+def _no_secret(one: InputSecret) -> str:
+    raise AssertionError(f"{one.credential} is asked for while the keyring is locked")
+
+
+def _was(host: str, file: FileTemplate, line: Line, there: str, nonce: str, fetch: Fetch) -> str:
     """Which other value of its credential the host has, if it is one that the keyring still knows."""
     for secret in line.secrets:
         for label in LABELS:
@@ -190,7 +249,7 @@ def _was(environment: Environment, host: str, file: FileTemplate, line: Line, th
             )
             other = line.model_copy(update={"parts": parts})
             try:
-                value = value_of(other.value(host, file.readers), environment.value)
+                value = value_of(other.value(host, file.readers), fetch)
             except (CredentialError, FieldMissing):
                 continue
             if value and digest_in(nonce, line.key, value) == there:
@@ -215,14 +274,16 @@ def shown(line: Line, host: str) -> str:
 
 def fingerprints_of(environment: Environment, files: Sequence[FileTemplate]) -> dict[str, str]:
     """Each credential that the files need to its keyed fingerprint: what is shown, and what binds a plan to values."""
-    return {word: environment.fingerprint(word) for file in files for word in file.credentials}
+    words = dict.fromkeys(word for file in files for word in file.credentials)
+    return {word: environment.fingerprint(word) for word in words}
 
 
-def unusable(environment: Environment, files: Sequence[FileTemplate]) -> tuple[str, ...]:
+def unusable(environment: Environment, files: Sequence[FileTemplate], fetch: Fetch | None = None) -> tuple[str, ...]:
     """Why files cannot be written on some host with today's credentials: a sentence for each reason. Reads the keyring.
 
-    Raises KeyringLocked.
+    `fetch`: as for `look_at`. Raises KeyringLocked.
     """
+    fetch = fetch or read_once(environment)
     sentences: list[str] = []
     for host in environment.hosts:
         for file in files:
@@ -230,14 +291,14 @@ def unusable(environment: Environment, files: Sequence[FileTemplate]) -> tuple[s
                 continue
             for line in file.lines:
                 try:
-                    filled_in(content((file.model_copy(update={"lines": (line,)}),), host), environment.value)
-                    value = value_of(line.value(host, file.readers), environment.value)
+                    filled_in(content((file.model_copy(update={"lines": (line,)}),), host), fetch)
+                    value = value_of(line.value(host, file.readers), fetch)
                     if line.secrets and is_placeholder(value):
                         sentences.append(
                             f"{line.key} of {file.path} would be a placeholder: set the credential "
                             f"{line.secrets[0].name} to its real value."
                         )
-                    elif any(not environment.value(one) for one in line.secrets if one.missing == "refused"):
+                    elif any(not fetch(one) for one in line.secrets if one.missing == "refused"):
                         sentences.append(f"{line.key} of {file.path} would be empty.")
                 except KeyringLocked:
                     raise

@@ -101,7 +101,8 @@ def _on_host(host: Host, command: Command, probe: CommandProbe, masked: Masked, 
         result = host.run(command, stdin=given)
     except HostError as error:
         return "unknown", str(error)
-    text = masked.masked(result.text())  # before it is cut: a command may say back what it was given
+    said = result.text()
+    text = masked.masked(said)  # before it is cut: a command may say back what it was given
     if result.ended == "deadline":
         return "unknown", f"{name}: the command was not done within {probe.deadline:g} s"
     if result.ended != "exited":
@@ -109,9 +110,9 @@ def _on_host(host: Host, command: Command, probe: CommandProbe, masked: Masked, 
     if result.rc != probe.expect.code:
         err = masked.masked(result.err.decode("utf-8", "replace").strip())
         return "no", f"{name}: exit code {result.rc}, should be {probe.expect.code}. {(err or text)[:200]}".rstrip()
-    if probe.expect.text is not None and probe.expect.text not in text:
+    if probe.expect.text is not None and probe.expect.text not in said:
         return "no", f"{name}: said {text[:120]!r}, which does not hold {probe.expect.text!r}"
-    if probe.expect.regex is not None and re.search(probe.expect.regex, text) is None:
+    if probe.expect.regex is not None and re.search(probe.expect.regex, said) is None:
         return "no", f"{name}: said {text[:120]!r}, which does not match {probe.expect.regex}"
     first = text.splitlines()[0] if text else f"exit code {result.rc}"
     return "yes", f"{name}: {first[:120]}"

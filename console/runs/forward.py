@@ -1,6 +1,6 @@
 """Forward: the steps of a plan, side by side where their needs allow, one effect a host at a time.
 
-That a step is done and that the next one begins is one transaction of the store, since each costs four syncs of the
+That a step is done and that the next one begins is one transaction of the store, since each costs five syncs of the
 disk: whoever finds only the first step's intent looks at what its host has of it (see `recovery`).
 """
 

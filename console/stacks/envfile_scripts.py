@@ -38,6 +38,7 @@ while [ $# -gt 0 ]; do
   printf '|mode %s\n' "$(stat -c '%a %U:%G' -- "$path")"
   if ! [ -r "$path" ]; then echo '|problem cannot be read by the account that deploys'; continue; fi
   printf '|fingerprint %s\n' "$(fingerprint "$path")"
+  printf '|whole %s\n' "$({ printf '%s\n' "$nonce"; cat -- "$path"; } | sha256sum | cut -d' ' -f1)"
   awk -v apostrophe="'" '
     function placeholder(v) {
       v = tolower(v)
@@ -54,21 +55,22 @@ while [ $# -gt 0 ]; do
       quote = substr(rest, 1, 1)
       if (quote == "\"" || quote == apostrophe) {
         end = index(substr(rest, 2), quote)
-        if (!end) { open = quote; print "m" key; next }
+        if (!end) { open = quote; print "several " key; print ""; next }
         value = substr(rest, 2, end - 1)
       } else { value = rest; sub(/[ \t]+#.*$/, "", value); sub(/[ \t]+$/, "", value) }
-      print (placeholder(value) ? "p" : "v") key "=" value
-    }' "$path" | while IFS= read -r line; do
-    kind=${line%"${line#?}"} line=${line#?}
-    case $kind in m) printf '|key %s \n' "$line"; continue ;; esac
-    if [ "$kind" = p ]; then printf '|placeholder %s\n' "${line%%=*}"; fi
-    printf '|key %s %s\n' "${line%%=*}" "$(printf '%s' "$nonce $line" | sha256sum | cut -d' ' -f1)"
+      print (placeholder(value) ? "placeholder " : "value ") key; print key "=" value
+    }' "$path" | while IFS=' ' read -r kind key && IFS= read -r line; do
+    if [ "$kind" = placeholder ]; then printf '|placeholder %s\n' "$key"; fi
+    digest=
+    if [ "$kind" != several ]; then digest=$(printf '%s' "$nonce $line" | sha256sum | cut -d' ' -f1); fi
+    printf '|key %s %s\n' "$key" "$digest"
   done
 done
 """
 )
-"""$1: a nonce, then NAME PATH…. Of each file: mode, owner, a fingerprint salted with the machine-id, and for each
-setting its name and the digest of nonce and value. A value that goes over several lines is named without a digest."""
+"""$1: a nonce, then NAME PATH…. Of each file: mode, owner, a fingerprint salted with the machine-id, the digest of
+nonce and file, and for each setting its name and the digest of nonce and value. A value that goes over several lines is
+named without a digest."""
 
 _SPLIT = r"""
 section() {
@@ -77,7 +79,13 @@ section() {
 """
 
 _PUT = r"""
-fail() { echo "$*" >&2; exit 1; }
+new=
+# What was written aside goes away with whatever fails: it holds secrets.
+fail() {
+  if [ -n "$new" ]; then rm -f -- "$new"; fi
+  echo "$*" >&2
+  exit 1
+}
 aside() { printf '%s' "${1%/*}/.${1##*/}.quarterdeck-new"; }
 # $1: the path whose file aside is whole, $2: mode, $3: owner or "", $4: what it was or ""
 put() {
@@ -85,7 +93,6 @@ put() {
   # Under sudo a new file is not root's, but of the account that deploys.
   if [ -z "$want" ] && [ -n "${SUDO_UID:-}" ]; then want=$SUDO_UID:$SUDO_GID; fi
   if [ -n "$want" ] && ! chown -- "$want" "$new" 2>/dev/null; then
-    rm -f -- "$new"
     fail "$1 belongs to $want, and this account cannot give a file to it. Nothing was changed there: write it as " \
       "that account, or use \`become: sudo\`."
   fi
@@ -97,6 +104,7 @@ put() {
 fresh() {
   if [ -L "$1" ]; then fail "$1 is a symbolic link. Nothing was changed."; fi
   if ! [ -d "${1%/*}" ]; then fail "The directory of $1 is not there. Nothing was changed."; fi
+  if ! [ -w "${1%/*}" ]; then fail "$(id -un) may not make files in the directory of $1. Nothing was changed there."; fi
   rm -f -- "$(aside "$1")"
 }
 # What fails in here does not end the script by itself (it is asked for with ||): each says so.
@@ -106,7 +114,6 @@ render() {
   new=$(aside "$2") was=
   section "$1" >"$new" || :
   if [ "$(wc -l <"$new")" -ne "$5" ]; then
-    rm -f -- "$new"
     fail "$2 could not be written: its disk is full, or what was to be written did not come whole."
   fi
   if [ -e "$2" ]; then was=$(stat -c %u:%g -- "$2"); fi
@@ -195,6 +202,9 @@ while [ $# -gt 0 ]; do
     rc=1
   elif [ "$(stat -c %a -- "$2")" != "${3#0}" ]; then
     echo "$2 has the mode $(stat -c %a -- "$2"), not $3" >&2
+    rc=1
+  elif [ "$4" != - ] && [ "$(stat -c %U -- "$2")" != "$4" ] && [ "$(stat -c %U:%G -- "$2")" != "$4" ]; then
+    echo "$2 belongs to $(stat -c %U:%G -- "$2"), not $4" >&2
     rc=1
   fi
   shift 5

@@ -18,6 +18,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from console.hosts.command import Command, Frozen, InputTemplate, InputText, TemplateSecret, TemplateValue
+from console.hosts.template import Fetch, filled_in
 from console.stacks.envfile_scripts import (
     CHECK_SCRIPT,
     FORGET_SCRIPT,
@@ -107,6 +108,8 @@ class FileSeen(Frozen):
     """USER:GROUP."""
     fingerprint: str = ABSENT
     """Of the whole file, salted with the host's machine-id."""
+    whole: str = ""
+    """Digest of the whole file under the look's nonce."""
     keys: dict[str, str] = Field(default_factory=dict)
     """Name of each setting to the digest of its value under the look's nonce; "" where it goes over several lines."""
     placeholders: tuple[str, ...] = ()
@@ -149,6 +152,7 @@ def seen(text: str) -> dict[str, FileSeen]:
             mode=mode.zfill(4) if mode else "",
             owner=owner,
             fingerprint=values.get("fingerprint", ABSENT).split(" ")[0],
+            whole=values.get("whole", ""),
             keys=keys,
             placeholders=tuple(placeholders),
         )
@@ -157,7 +161,7 @@ def seen(text: str) -> dict[str, FileSeen]:
 
 def digest_in(nonce: str, key: str, value: str) -> str:
     """What `look` prints for a setting with this value."""
-    return hashlib.sha256(f"{nonce} {key}={value}".encode()).hexdigest()
+    return hashlib.sha256(f"{nonce} {key}={value}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
 # --- changing ----------------------------------------------------------------------------------------------------
@@ -171,6 +175,13 @@ def content(files: Iterable[FileTemplate], host: str) -> InputTemplate:
         for line in file.lines:
             parts += [InputText(text=f"|{line.key}="), line.value(host, file.readers), InputText(text="\n")]
     return InputTemplate(parts=tuple(parts))
+
+
+def whole_in(nonce: str, file: FileTemplate, host: str, fetch: Fetch) -> str:
+    """What `look` prints of a file that is what `write` writes. Raises CannotBeWritten, and what `fetch` raises."""
+    values = [filled_in(InputTemplate(parts=(line.value(host, file.readers),)), fetch) for line in file.lines]
+    lines = [f"{line.key}={value}\n" for line, value in zip(file.lines, values, strict=True)]
+    return hashlib.sha256("".join([f"{nonce}\n", *lines]).encode()).hexdigest()
 
 
 def _words(files: Iterable[FileTemplate]) -> tuple[str, ...]:

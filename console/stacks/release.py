@@ -302,9 +302,9 @@ def _env_files(text: str, path: str) -> tuple[FileTemplate, ...]:
 
 
 def env_text(files: Sequence[FileTemplate]) -> str:
-    """The text of `env.json`."""
+    """The text of `env.json`: read by this program alone, and by every look at the releases."""
     kept = [file.model_dump(mode="json") for file in files]
-    return json.dumps(kept, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    return json.dumps(kept, separators=(",", ":"), sort_keys=True, ensure_ascii=False) + "\n"
 
 
 _REVISION = re.compile(r"[0-9A-Za-z_][0-9A-Za-z_.-]*")

@@ -16,6 +16,7 @@ DEFAULT_READERS: Final[tuple[Reader, ...]] = ("compose", "shell")
 
 # Means itself to all three, unquoted. Not '~' (a shell expands it after '=' and ':'), not '#' (a comment in places).
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_./:@%+,=^-]*")
+_NO_TEXT: Final = re.compile(r"[\ud800-\udfff]")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 
 
@@ -27,6 +28,8 @@ def written(value: str, readers: Collection[Reader] = DEFAULT_READERS) -> str:
     """The value as it stands behind `KEY=`. Raises CannotBeWritten."""
     if _PLAIN.fullmatch(value):
         return value
+    if _NO_TEXT.search(value):
+        raise CannotBeWritten("it holds bytes that are not UTF-8, which nobody would read back alike")
     found = _CONTROL.search(value)
     if found:
         what = "an end of line" if found[0] in "\n\r" else "a control character"

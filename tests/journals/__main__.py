@@ -1,19 +1,21 @@
-"""`python -m tests.journals`: keep runs, and plans of each shipped action, as the version of this checkout writes."""
+"""`python -m tests.journals`: keep runs, and plans of each shipped action, as the version of this checkout writes.
+
+What is there stays as it is; what is not is added.
+"""
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from pathlib import Path
 
-from actions import baseline, command, level, rollback, services
+from actions import baseline, command, configure, level, rollback, rotate, services
 from actions.deploy import ACTION as DEPLOY
 from console import __version__
 from console.runs.api import Plan
 from console.runs.create import create_run
 from console.store.database import Database
 from console.store.records import Records
-from tests.actions import test_behind, test_deploy, test_others, test_rollback
+from tests.actions import test_behind, test_configure, test_deploy, test_others, test_rollback, test_rotate
 from tests.actions.sites import ground, site, spec
 from tests.journals.kept import HERE, STATES, keep
 
@@ -31,16 +33,22 @@ PLANNED = (
     (services.START, WEB, STOPPED),
     (level.ACTION, level.LevelParams(), level.LevelFacts(site=test_behind.late())),
     (command.ACTION, command.CommandParams(name="trim"), test_others.COMMAND),
+    (configure.ACTION, configure.ConfigureParams(), test_configure.CHANGED),
 )
 """An action, its parameters and facts, as tests/actions plans them."""
+ROTATED = tuple(
+    (name, rotate.ACTION, rotate.RotateParams(credential="it", **params), test_rotate.facts(rotation, **more))
+    for name, rotation, params, more in test_rotate.CASES
+)
 
 target = HERE / __version__
-if target.exists():
-    sys.exit(f"{target} is there: what was kept is never changed")
 for name, state in STATES.items():
-    keep(target / name, state)
-(target / "plans").mkdir()
-for action, params, facts in PLANNED:
+    if not (target / name).exists():
+        keep(target / name, state)
+(target / "plans").mkdir(exist_ok=True)
+for name, action, params, facts in (*((one[0].name, *one) for one in PLANNED), *ROTATED):
+    if (target / "plans" / f"{name}.jsonl").exists():
+        continue
     plan = action.plan(facts, params)
     assert isinstance(plan, Plan), plan
     with tempfile.TemporaryDirectory() as made:
@@ -57,5 +65,5 @@ for action, params, facts in PLANNED:
             who=who,
             reason="to be kept",
         )
-        (target / "plans" / f"{action.name}.jsonl").write_text(records.read(run)[0].line() + "\n")
+        (target / "plans" / f"{name}.jsonl").write_text(records.read(run)[0].line() + "\n")
         records.database.close()

@@ -28,6 +28,8 @@ class State:
     die: tuple[str, ...] = ()
     executed: bool = True
     undo: str = "yes"
+    park_s: float = 1.0
+    """How long it was to be parked: over by the time it is gone on with."""
 
 
 STATES = {
@@ -39,6 +41,7 @@ STATES = {
     "closing": State(("do", "op"), ("after", "run.closing")),
     "succeeded": State(("do", "op", "detach")),
     "needs-human": State(("do", "break"), undo="fails"),
+    "parked": State(("do", "park", "op"), ("after", "run.parked")),
 }
 
 
@@ -94,7 +97,7 @@ def keep(target: Path, state: State) -> None:
     with turn() as where:
         world = World(where)
         (world.app / "go").touch()
-        run = world.create(*state.kinds, undo=state.undo)
+        run = world.create(*state.kinds, undo=state.undo, park_s=state.park_s)
         if state.executed:
             world.carry(run, *(("--die", *state.die) if state.die else ()))
         target.mkdir(parents=True)

@@ -124,6 +124,11 @@ def test_a_mistake_is_told_with_its_place(tmp_path: Path, line: str, column: int
             "x: {path: ./.env, template: env.template}\n      env: {path: .env,",
             "already that of `x`",
         ),
+        (
+            "env: {path: .env,",
+            "x: {path: /opt/t/sub/../.env, template: env.template}\n      env: {path: .env,",
+            "already that of `x`",
+        ),
     ],
 )
 def test_mistakes_in_the_profile(tmp_path: Path, old: str, new: str, said: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,9 +10,11 @@ import pytest
 
 from console.credentials.errors import CredentialMissing, KeyringLocked
 from console.environment import Environment, bind
-from console.hosts.template import value_of
+from console.hosts.command import InputTemplate
+from console.hosts.template import filled_in, value_of
 from console.live.drift import drift_of
-from console.probes.envfiles import FileState, fingerprints_of, look_at, unusable
+from console.probes.envfiles import FileState, fingerprints_of, look_at, read_once, unusable
+from console.stacks import envfiles
 from console.watch.looks import environment_view
 from profiles.loader import load_profile
 
@@ -83,6 +86,68 @@ def test_every_difference_is_seen_and_no_value_is_said(tmp_path: Path, bound: Ca
     assert "value" in VALUES["jwt"], "the control: there is something to be found"
 
 
+WRITTEN = "LOG=info\nJWT=jwt-value-of-today\nURL=pg://a:p%40ss%20word@db\nNODE=one\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "as_it_is"),
+    [
+        (WRITTEN, 0o600, True),
+        ("# by hand\n" + WRITTEN, 0o600, False),
+        (WRITTEN.replace("info", "'info'"), 0o600, False),
+        (WRITTEN.replace("LOG", "export LOG"), 0o600, False),
+        ("".join(sorted(WRITTEN.splitlines(keepends=True))), 0o600, False),
+        (WRITTEN.replace("\n", "\r\n"), 0o600, False),
+        (WRITTEN.removesuffix("\n"), 0o600, False),
+        (WRITTEN + "\n", 0o600, False),
+        (WRITTEN, 0o640, False),
+        (WRITTEN.replace("of-today", "of-before"), 0o600, False),
+    ],
+)
+def test_what_planning_takes_for_changed_is_what_the_check_on_the_host_does_not_accept(
+    tmp_path: Path, bound: Callable[..., Environment], text: str, mode: int, as_it_is: bool
+) -> None:
+    """Else a rotation sends to `configure`, which has nothing to do. What is changed is drift as well."""
+    here, file = bound(), tmp_path / "app" / ".env"
+    file.write_bytes(text.encode())
+    file.chmod(mode)
+    state = only(look_at(here))
+    check = envfiles.written([state.template], "one")
+    assert isinstance(check.stdin, InputTemplate)
+    accepted = subprocess.run(check.argv, input=filled_in(check.stdin, here.value), text=True, check=False)
+    assert (accepted.returncode == 0, not state.changed, not state.drift()) == (as_it_is,) * 3, state.drift()
+
+
+def test_a_value_that_a_look_would_misread_is_what_was_written(
+    tmp_path: Path, bound: Callable[..., Environment]
+) -> None:
+    """To `docker run --env-file` a quote is a part of the value; a file that is what was written is so in every key."""
+    values = {"jwt": "'starts with a quote #and more"}
+    here = bound("A={secret: jwt}\nB=1\n", lambda word: values[word])
+    (file,) = here.stack.spec.env_files
+    plain = {"one": (file.model_copy(update={"readers": ("docker",)}),)}
+    (tmp_path / "app" / ".env").write_text(f"A={values['jwt']}\nB=1\n")
+    (tmp_path / "app" / ".env").chmod(0o600)
+    state = only(look_at(here, plain))
+    assert not state.changed and state.drift() == ""
+
+
+def test_the_keyring_is_asked_once_for_each_value(tmp_path: Path, bound: Callable[..., Environment]) -> None:
+    """However many hosts and files there are: it may be slow, or ask a person."""
+    asked: list[str] = []
+
+    def counting(word: str) -> str:
+        asked.append(word)
+        return secret(word)
+
+    here = bound(TEMPLATE + "MORE={secret: jwt}\nOLD={secret: jwt, label: retired, missing: empty}\n", counting)
+    (tmp_path / "app" / ".env").write_text("JWT=other\nURL=other\nMORE=other\n")
+    fetch = read_once(here)
+    assert unusable(here, here.stack.spec.env_files, fetch) == ()
+    look_at(here, fetch=fetch)
+    assert len(asked) == len({*asked}) and {"jwt", "db", "jwt#retired"} <= {*asked}
+
+
 def test_while_the_keyring_is_locked_names_are_compared(tmp_path: Path, bound: Callable[..., Environment]) -> None:
     here, file = bound(secrets=locked), tmp_path / "app" / ".env"
     file.write_text("LOG=warn\nJWT=anything\nURL=anything\nNODE=one\nMORE=1\n")
@@ -118,6 +183,15 @@ def test_drift_asks_nobody_and_reaches_the_view(tmp_path: Path, bound: Callable[
         lock=None, at=1.0, drift={"one": said},
     )  # fmt: skip
     assert view.differs == (f"one: {said[0]}",)
+
+
+def test_a_look_that_fails_is_a_sentence_and_not_a_host_of_which_nothing_is_known(
+    bound: Callable[..., Environment], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = bound(secrets=locked)
+    monkeypatch.setattr("console.stacks.envfiles.LOOK_SCRIPT", "echo 'awk: not found' >&2; exit 127")
+    (said,) = drift_of(FakeKeys(False), here, "one")  # type: ignore[arg-type]
+    assert said == "The environment files on one could not be looked at: awk: not found."
 
 
 def test_a_credential_that_is_missing_is_said_beside_the_names(

@@ -110,6 +110,16 @@ def test_command(tmp_path: Path, answer: Any, expect: dict[str, Any], verdict: s
     assert [one.words for one in host.asked] == [("check", "/opt/app")]
 
 
+@pytest.mark.parametrize("expect", [{"text": "login as active-user-71"}, {"regex": r"active-user-\d+$"}])
+def test_what_a_command_says_back_is_compared_as_it_is_and_shown_masked(tmp_path: Path, expect: dict[str, Any]) -> None:
+    host = ScriptedHost("lab1").on("check", answer=said("login as active-user-71"))
+    probe = CommandProbe.model_validate(
+        {"kind": "command", "argv": ["check"], "stdin": {"secret": "metrics"}, "expect": expect}
+    )
+    found = look(environment(tmp_path, hosts={"lab1": host}, secrets={"metrics": "active-user-71"}), probe)
+    assert found.verdict == "yes" and "active-user" not in found.evidence, found
+
+
 @pytest.mark.parametrize(
     ("first", "second", "verdict"),
     [(said(), said(), "yes"), (said(), LOST, "unknown"), (LOST, said("", 1), "no"), (said("", 1), said(), "no")],

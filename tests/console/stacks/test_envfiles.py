@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -232,3 +233,38 @@ def test_under_sudo_a_new_file_is_of_the_account_that_deploys(tmp_path: Path) ->
     done = run(envfiles.write(files, "one"), SUDO_UID="4711", SUDO_GID="4711")
     assert done.returncode == 0, done.stderr
     assert [(path.stat().st_uid, path.stat().st_gid) for path in (new, there)] == [(4711, 4711), (4712, 4713)]
+
+
+def test_what_was_written_aside_does_not_stay_where_it_cannot_be_renamed(tmp_path: Path, shell: str) -> None:
+    """A file that is mounted into a container cannot be replaced; what was to be there holds secrets."""
+    path = tmp_path / ".env"
+    command = envfiles.write([template(path)], "one")
+    script = command.argv[2].replace('mv -f -- "$new"', 'false -- "$new"')
+    assert script != command.argv[2]
+    done = run(command.model_copy(update={"argv": ("sh", "-c", script, *command.argv[3:])}), shell)
+    assert done.returncode == 1 and f"{path} could not be replaced" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_a_directory_of_somebody_else_is_said(shell: str) -> None:
+    with tempfile.TemporaryDirectory() as made:  # every folder above it can be entered
+        path = Path(made) / "env"
+        Path(made).chmod(0o755)
+        command = envfiles.write([template(path)], "one")
+        assert isinstance(command.stdin, InputTemplate)
+        words = [shell, *command.argv[1:]]
+        done = subprocess.run(
+            ["setpriv", "--reuid", "65534", "--clear-groups", "--", *words],
+            input=filled_in(command.stdin, fetch), capture_output=True, text=True, timeout=20, check=False,
+        )  # fmt: skip
+        assert done.returncode == 1 and "nobody may not make files in the directory of" in done.stderr
+        assert "disk" not in done.stderr
+
+
+def test_a_value_of_a_megabyte_is_looked_at_in_no_time(tmp_path: Path, shell: str) -> None:
+    """bash took 44 s for it, and the look has 30."""
+    path = tmp_path / ".env"
+    path.write_text(f"BIG='{'$y ' * 333_000}'\nLOG=x\n")
+    seen = look([template(path)], shell)["env"]  # `run` waits 20 s
+    assert seen.keys["BIG"] == envfiles.digest_in("n0nce", "BIG", "$y " * 333_000) and list(seen.keys) == ["BIG", "LOG"]

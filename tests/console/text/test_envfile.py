@@ -50,6 +50,7 @@ def test_a_shell_reads_back_what_was_written(value: str) -> None:
         ("two\nlines", "an end of line"),
         ("bell\a", "a control character"),
         ("nul\0", "a control character"),
+        ("latin \udce9", "bytes that are not UTF-8"),
         ("ends with \\", "a backslash"),
     ],
 )
