@@ -282,10 +282,12 @@ def test_it_may_park_twice(world: World) -> None:
 
 
 def test_that_the_rest_of_a_wait_was_skipped_is_not_said_of_the_next_one(world: World) -> None:
-    run = world.create("do", "park", "do", "park", "do", park_s=4)
-    child = parked(world, run)
+    run = world.create("do", "park", "do", "park", "do")
+    end(parked(world, run))
     skip(world.records, run, "me", "it leaked")
-    assert child.wait(60) == 0, world.log(run)
+    assert world.carry(run, "--die", "before", "run.parked") == -signal.SIGKILL
+    world.records.append(run, "run.parked", {"step": "s4", "until": time.time(), "clock": 1e9, "boot": "another"})
+    assert world.carry(run) == 0, world.log(run)
     steps = world.view(run).steps
     assert steps["s2"].evidence == "the rest of the wait was skipped by me: it leaked"
     assert steps["s4"].evidence == "the wait is over"

@@ -183,7 +183,7 @@ def test_killed_between_two_locks_the_other_one_is_given_back_by_whoever_comes(
 
 
 def test_killed_between_two_locks_that_it_takes_again(pair: PairWorld, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = pair.create("do", "park", "do", "do", park_s=0.2)
+    run = pair.create("do", "park", "do", "do", park_s=3)  # so long that the locks are gone before it is over
     take, taken = locks.take, []
 
     def thrice(host: object, *more: object, **words: object) -> locks.Taken:
