@@ -74,10 +74,11 @@ def test_the_public_half_beside_a_key_file_is_renewed(tmp_path: Path) -> None:
     assert file(ctx, args).verdict == "yes" and pub.read_text() == public(old) + "\n"
 
 
-def test_what_a_look_says_holds_no_value_not_even_half_of_one() -> None:
+@pytest.mark.parametrize("form", ["{value}", '{{"user": "app_a", "password": "{value}"}}'])
+def test_what_a_look_says_holds_no_value_not_even_half_of_one(form: str) -> None:
     value = "a-value-" + "0123456789" * 8
-    ctx = Context({"it": value})
-    script = f"read -r v; printf '%s%{400 - 30}s' \"$v\" ''; printf tail; exit 3"
+    ctx = Context({"it": form.format(value=value)})
+    script = f"v=$(sed 's/.*: \"//; s/\"}}$//'); printf '%s%{400 - 30}s' \"$v\" ''; printf tail; exit 3"
     look = {"by": "command", "host": "one", "command": command("sh", "-c", script)}
     seen = OPS["rotate.guard@1"](ctx, {"look": look, "name": "it", "labels": ["current"]})  # type: ignore[arg-type]
     assert seen.verdict == "no" and "tail" in seen.evidence
