@@ -25,8 +25,8 @@ LOOK_SCRIPT = (
 nonce=$1
 shift
 while [ $# -gt 0 ]; do
-  name=$1 path=$2
-  shift 2
+  name=$1 path=$2 quotes=$3
+  shift 3
   say envfile "$name"
   if [ -L "$path" ]; then echo '|problem is a symbolic link: name the file itself in the profile'; continue; fi
   if ! [ -e "$path" ]; then
@@ -39,7 +39,7 @@ while [ $# -gt 0 ]; do
   if ! [ -r "$path" ]; then echo '|problem cannot be read by the account that deploys'; continue; fi
   printf '|fingerprint %s\n' "$(fingerprint "$path")"
   printf '|whole %s\n' "$({ printf '%s\n' "$nonce"; cat -- "$path"; } | sha256sum | cut -d' ' -f1)"
-  awk -v apostrophe="'" '
+  awk -v apostrophe="'" -v quotes="$quotes" '
     function placeholder(v) {
       v = tolower(v)
       return v ~ /^<[^<>]*>$/ || v ~ /^change[-_ ]?(me|it|this)$/ || v ~ /^(todo|fixme|tbd)$/ || v ~ /^xxx+$/ ||
@@ -51,9 +51,10 @@ while [ $# -gt 0 ]; do
     match($0, /^[ \t]*(export[ \t]+)?[A-Za-z_][A-Za-z0-9_]*[ \t]*=/) {
       key = substr($0, RSTART, RLENGTH - 1); rest = substr($0, RSTART + RLENGTH)
       sub(/^[ \t]*(export[ \t]+)?/, "", key); sub(/[ \t]+$/, "", key)
-      sub(/\r$/, "", rest); sub(/^[ \t]+/, "", rest)
+      if (quotes == "quoted") { sub(/\r$/, "", rest); sub(/^[ \t]+/, "", rest) }
       quote = substr(rest, 1, 1)
-      if (quote == "\"" || quote == apostrophe) {
+      if (quotes == "plain") { value = rest }
+      else if (quote == "\"" || quote == apostrophe) {
         end = index(substr(rest, 2), quote)
         if (!end) { open = quote; print "several " key; print ""; next }
         value = substr(rest, 2, end - 1)
@@ -68,9 +69,10 @@ while [ $# -gt 0 ]; do
 done
 """
 )
-"""$1: a nonce, then NAME PATH…. Of each file: mode, owner, a fingerprint salted with the machine-id, the digest of
-nonce and file, and for each setting its name and the digest of nonce and value. A value that goes over several lines is
-named without a digest."""
+"""$1: a nonce, then NAME PATH QUOTES… (`plain`: a value is what stands there, else `quoted`).
+
+Of each file: mode, owner, a fingerprint salted with the machine-id, the digest of nonce and file, and for each setting
+its name and the digest of nonce and value. A value that goes over several lines is named without a digest."""
 
 _SPLIT = r"""
 section() {

@@ -120,7 +120,11 @@ class FileSeen(Frozen):
 
 def look(files: Sequence[FileTemplate], nonce: str, become: Literal["none", "sudo"] = "none") -> Command:
     """Look at files on a host. `nonce`: a fresh random word, so that a digest is worth nothing to anybody else."""
-    words = [word for file in files for word in (file.name, file.path)]
+    words = [
+        word
+        for file in files
+        for word in (file.name, file.path, "plain" if set(file.readers) == {"docker"} else "quoted")
+    ]
     argv = ("sh", "-c", LOOK_SCRIPT, "quarterdeck-envlook", nonce, *words)
     return Command(argv=argv, become=become, deadline_s=30.0)
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from tests.lab.operators import Operator
 
 CANARIES = ("canary-4711-in-arguments", "canary-4711-in-environment")
-SERVICES = ("backend",)
-"""Services of the look-alike that get secrets in their environment, from their team's own .env, and must have them."""
+SERVICES = ("backend", "tokens")
+"""Services that get secrets in their environment, from their team's own files, and must have them: their `SERVICE`."""
 IN_A_CONTAINER = re.compile(rb"/[0-9a-f]{64}$", re.MULTILINE)
 PLACES = ("/tmp", "/var/tmp", "/dev/shm", "/root", "/home", "/opt")
 """Where a host is written to by whoever works on it; /run has what the engine itself knows of its containers."""

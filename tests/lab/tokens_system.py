@@ -63,7 +63,8 @@ def install(lab: Lab, secret: str, kid: str = "", more: str = "") -> None:
         ids = (f"JWT_KID={kid}\n", "JWT_KID_PREVIOUS=\n") if kid else ("", "")
         body = f"JWT_SECRET_KEY={secret}\n{ids[0]}JWT_SECRET_KEY_PREVIOUS=\n{ids[1]}"
         _write(host, "tokens.env", body + more, 0o600)
-        _write(host, "node.env", f"CLOCK_OFFSET={number * 5}\nTOKEN_LIFE={LIFE_S:g}\n", 0o644)
+        settings = f"SERVICE=tokens\nCLOCK_OFFSET={number * 5}\nTOKEN_LIFE={LIFE_S:g}\n"
+        _write(host, "node.env", settings, 0o644)
         host.deploy("docker", "compose", "up", "-d", "--wait", "--wait-timeout", "60", cwd=APP_DIRECTORY)
 
 

@@ -118,6 +118,16 @@ def test_a_file_written_by_hand_is_understood(tmp_path: Path, shell: str) -> Non
     assert differing(file, seen) == {"JWT", "URL", "EMPTY", "TODO", "WORD"}
 
 
+@pytest.mark.parametrize("value", ["'quoted", '"all of it"', "a #b", "it's $HOME \\"])
+def test_what_docker_alone_reads_has_no_quotes_and_no_comments(tmp_path: Path, shell: str, value: str) -> None:
+    path = tmp_path / ".env"
+    lines = (Line(key="ODD", parts=(InputText(text=value),)), Line(key="LOG", parts=(InputText(text="x"),)))
+    file = template(path, lines=lines, readers=("docker",))
+    assert run(envfiles.write([file], "one"), shell).returncode == 0
+    assert path.read_text() == f"ODD={value}\nLOG=x\n"
+    assert differing(file, look([file], shell)["env"]) == set()
+
+
 def test_undo_is_by_value_while_the_run_is_open(tmp_path: Path, shell: str) -> None:
     path, state = tmp_path / ".env", str(tmp_path / "state")
     path.write_text("JWT='the older \\ value'\n")
