@@ -172,7 +172,7 @@ class Deck(Commanded, Asking, Generic[R]):
         if not self.needs_arming(command):
             return True
         if not self.bridge.armed(self.environment):
-            self.tell_how_to_arm(command)
+            self.say(self.how_to_arm(command), "warn")
             return False
         self.bridge.session.arm(self.environment, True)
         self.app.post_message(ArmedChanged())
@@ -184,24 +184,28 @@ class Deck(Commanded, Asking, Generic[R]):
             return False
         return super().offers(command)
 
-    def tell_how_to_arm(self, command: ConsoleCommand) -> None:
-        """Answer a write key that does nothing yet."""
+    def how_to_arm(self, command: ConsoleCommand) -> str:
+        """The answer to a write key that does nothing yet."""
         if not self.environment:
-            self.say(f"{command.title}: no environment is known yet.", "warn")
-        elif self.bridge.read_only:
-            self.say(f"{command.title}: this console was opened with --read-only and changes nothing.", "warn")
-        else:
-            self.say(
-                f"{command.title}: {self.environment} is read-only. Press A to allow changes for 15 minutes.", "warn"
-            )
+            return f"{command.title}: no environment is known yet."
+        if self.bridge.read_only:
+            return f"{command.title}: this console was opened with --read-only and changes nothing."
+        return f"{command.title}: {self.environment} is read-only. Press A to allow changes for 15 minutes."
+
+    def why_not(self, command: ConsoleCommand) -> str:
+        """Why a command cannot be given now, in a sentence; empty where it can."""
+        return (
+            self.how_to_arm(command) if self.needs_arming(command) and not self.bridge.armed(self.environment) else ""
+        )
 
     def on_key(self, event: events.Key) -> None:
-        """A write key that is not armed comes this far: it is answered, not swallowed."""
+        """The key of a command that cannot be given now is answered, not swallowed: nobody presses it again."""
         for command in self.commands():
-            if event.key in command.keys and self.needs_arming(command) and not self.bridge.armed(self.environment):
+            if event.key in command.keys and (why := self.why_not(command)):
                 event.stop()
                 event.prevent_default()
-                self.tell_how_to_arm(command)
+                self.say(why, "warn")
+                return
 
     def takers(self) -> Iterator[Commanded]:
         """Who commands are given to: the pane with the focus, then the screen."""

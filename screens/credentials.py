@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -33,11 +34,12 @@ STATES: dict[str, tuple[str, str]] = {
     "overdue": ("bad", "bad"),
     "due": ("warn", "warn"),
     "not set": ("unknown", "unknown"),
+    "unknown": ("unknown", "unknown"),
     "fine": ("ok", "dim"),
     "no rule": ("ok", "dim"),
 }
 """Standing to the state whose mark it gets, and to the tone of its words."""
-ORDER = ("overdue", "due", "not set", "fine", "no rule")
+ORDER = ("overdue", "due", "unknown", "not set", "fine", "no rule")
 
 
 class CredentialsScreen(Deck[None]):
@@ -131,7 +133,7 @@ class CredentialsScreen(Deck[None]):
         self.app.push_screen(TextScreen(self.bridge, self.environment, about, heading, facts))
 
     def do_store(self) -> None:
-        if self._writable("Store a value") and (one := self.chosen) is not None:
+        if (one := self.chosen) is not None:
             self.app.push_screen(StoreScreen(self.bridge, self.environment, one), self._changed)
 
     def do_check(self) -> None:
@@ -148,22 +150,20 @@ class CredentialsScreen(Deck[None]):
         self.do_refresh()
 
     def do_remove(self) -> None:
-        one = self.chosen
-        if one is None or not self._writable("Remove"):
+        if (one := self.chosen) is None:
             return
         if one.state == "not set" and not one.labels:
             self.say(f"{one.name} is not set: there is nothing to remove.", "warn")
             return
         self.app.push_screen(RemoveScreen(self.bridge, self.environment, one), self._changed)
 
-    def _writable(self, title: str) -> bool:
-        if self.bridge.read_only:
-            self.say(f"{title}: this console was opened with --read-only and changes nothing.", "warn")
-        return not self.bridge.read_only
+    def _changed(self, _: object) -> None:
+        """A field may have been stored before the rest was not."""
+        self.do_refresh()
 
-    def _changed(self, done: bool | None) -> None:
-        if done:
-            self.do_refresh()
+    def do_rotate(self) -> None:
+        """Plan a new value of the chosen one."""
+        self.begin("rotate", **({"credential": one.name} if (one := self.chosen) is not None else {}))
 
     def do_filter(self) -> None:
         self.filter_rows(self._table)
@@ -173,7 +173,30 @@ def _due(one: CredentialShown) -> str:
     return {"overdue": "OVERDUE", "due": "due"}.get(one.state, one.due)
 
 
-class StoreScreen(Sheet[bool]):
+class _Changing(Sheet[None]):
+    """Changes the keyring, one answer at a time: until it is there enter does nothing, and what is typed stays."""
+
+    busy = False
+
+    def change(self, words: str, question: Callable[[], None], then: Callable[[None], None]) -> None:
+        """Ask for the change in a thread."""
+        self.busy = True
+        self._problem(words)
+        self.ask("change", question, partial(self._done, then), self._failed)
+
+    def _done(self, then: Callable[[None], None], answer: None) -> None:
+        self.busy = False
+        then(answer)
+
+    def _problem(self, words: str) -> None:
+        self.query_one("#problem", Words).say((words, "warn"))
+
+    def _failed(self, error: AskFailed) -> None:
+        self.busy = False
+        self._problem(" ".join((str(error), *error.ways_out)))
+
+
+class StoreScreen(_Changing):
     """Stores a value that is typed masked: whole, or field by field. It is handed to the session and nowhere kept."""
 
     AUTO_FOCUS = "Entry"
@@ -200,32 +223,27 @@ class StoreScreen(Sheet[bool]):
     def on_input_submitted(self, event: Entry.Submitted) -> None:
         """Store it, in a thread."""
         event.stop()
+        if self.busy:
+            return
         typed = event.value
         self.query_one("#value", Entry).value = ""
         if not typed:
             self._problem("Nothing was typed, and nothing was stored.")
             return
-        self._problem("Storing it.")
         question = partial(self.bridge.session.set_credential, self.one.name, typed, self.todo[0])
-        self.ask("store", question, self._stored, self._failed)
+        self.change("Storing it.", question, self._stored)
 
     def _stored(self, _: None) -> None:
         self.todo.pop(0)
         if not self.todo:
             self.say(f"{self.one.name} is stored.")
-            self.dismiss(True)
+            self.dismiss()
             return
         self.query_one("#asks", Words).say(self._asks())
         self._problem("")
 
-    def _problem(self, words: str) -> None:
-        self.query_one("#problem", Words).say((words, "warn"))
 
-    def _failed(self, error: AskFailed) -> None:
-        self._problem(" ".join((str(error), *error.ways_out)))
-
-
-class RemoveScreen(Sheet[bool]):
+class RemoveScreen(_Changing):
     """Takes a credential out of the keyring once its name is typed."""
 
     AUTO_FOCUS = "#name"
@@ -246,18 +264,14 @@ class RemoveScreen(Sheet[bool]):
     def on_input_submitted(self, event: Entry.Submitted) -> None:
         """Remove it when the name is right."""
         event.stop()
+        if self.busy:
+            return
         if event.value.strip() != self.one.name:
             self._problem(f"That is not {self.one.name}: nothing was removed.")
             return
         question = partial(self.bridge.session.remove_credential, self.one.name)
-        self.ask("remove", question, self._removed, self._failed)
+        self.change("Removing it.", question, self._removed)
 
     def _removed(self, _: None) -> None:
         self.say(f"{self.one.name} is removed from the keyring.")
-        self.dismiss(True)
-
-    def _problem(self, words: str) -> None:
-        self.query_one("#problem", Words).say((words, "warn"))
-
-    def _failed(self, error: AskFailed) -> None:
-        self._problem(" ".join((str(error), *error.ways_out)))
+        self.dismiss()

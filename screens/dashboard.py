@@ -157,14 +157,11 @@ class Dashboard(Deck[None]):
             return self.has_class("zoomed")
         return super().offers(command)
 
-    def on_key(self, event: events.Key) -> None:
-        """`r` where no run waits is answered, not swallowed."""
-        if not self.waits and any(event.key in one.keys for one in self.commands() if one.id == "waiting"):
-            event.stop()
-            event.prevent_default()
-            self.say("No run waits for anybody.")
-        else:
-            super().on_key(event)
+    def why_not(self, command: ConsoleCommand) -> str:
+        """`r` where no run waits."""
+        if command.id == "waiting" and not self.waits:
+            return "No run waits for anybody."
+        return super().why_not(command)
 
     def do_waiting(self) -> None:
         """Open the run that waits for somebody."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
 
     from console.session import AskFailed
-    from screens.known import Bridge
+    from screens.known import Bridge, News
 
 
 class DetailScreen(Deck[None]):
@@ -91,6 +91,9 @@ class TextScreen(Deck[None]):
 
     def body(self) -> ComposeResult:
         yield Page(id="page")
+
+    def news(self, news: News) -> None:
+        """Nothing of it changes."""
 
     def on_resize(self) -> None:
         """Break the lines anew."""

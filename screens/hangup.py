@@ -96,6 +96,7 @@ class Hangup:
         if self._ending.wait(self._grace_s) and self._ended.wait(2 * self._grace_s):
             return
         keeper = threading.Thread(target=self._last, daemon=True)
-        keeper.start()
-        keeper.join(self._grace_s)
+        with suppress(RuntimeError):  # no thread is started any more: the interpreter is ending
+            keeper.start()
+            keeper.join(self._grace_s)
         os._exit(code)

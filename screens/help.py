@@ -27,6 +27,7 @@ HEADS = {
     "runs": "Runs",
     "plan": "Plan",
     "releases": "Releases",
+    "credentials": "Credentials",
 }
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from textual.app import App, ComposeResult
     from textual.content import Content
 
-    from screens.known import Bridge
+    from screens.known import Bridge, News
 
 SEVERITY = {"ok": "information", "warn": "warning", "bad": "error", "unknown": "warning"}
 TOAST_S = {"ok": 4.0, "warn": 8.0, "bad": 12.0, "unknown": 8.0}
@@ -33,6 +33,7 @@ class ReportsScreen(Deck[None]):
 
     AUTO_FOCUS = "#page"
     TITLE_WORDS = "reports"
+    _drawn: Happening | None = None
 
     def do_events(self) -> None:
         """It is open already: a key that is held down opens no second one on it."""
@@ -40,12 +41,20 @@ class ReportsScreen(Deck[None]):
     def body(self) -> ComposeResult:
         yield Page(id="page")
 
+    def news(self, news: News) -> None:
+        """Drawn again only when something was reported: all of it is wrapped each time."""
+        if self._newest() is not self._drawn:
+            self.draw()
+
+    def _newest(self) -> Happening | None:
+        return self.bridge.known.events[-1] if self.bridge.known.events else None
+
     def on_resize(self) -> None:
         """Break the lines anew."""
         self.draw()
 
     def draw(self) -> None:
-        now = self.bridge.clock()
+        now, self._drawn = self.bridge.clock(), self._newest()
         made: list[Content] = []
         page = self.query_one("#page", Page)
         times = [moment(one.at, now) for one in self.bridge.known.events]

@@ -5,6 +5,7 @@ The run does not need this screen: it reads records and spool by offset, a few t
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -23,14 +24,17 @@ from screens.widgets.words import duration
 from screens.words import moment
 
 if TYPE_CHECKING:
-    from textual import events
     from textual.app import ComposeResult
     from textual.timer import Timer
 
-    from screens.known import Bridge
+    from screens.known import Bridge, News
 
 Look = tuple[RunShown, str | None, tuple[OutputShown, ...]]
 WORKING = ("running", "undoing")
+MOVES = (*WORKING, "created, not begun")
+"""States in which a run goes on by itself; in the others, but for its end, it waits for somebody or for a time."""
+REMOTE_S, REST_S = 2.0, 10.0
+"""How often a run is read that goes on elsewhere, and one that waits: both are asked of its hosts, over SSH."""
 FAILED = ("failed", "unknown", "undo failed")
 """States of a step whose evidence says what a person must know."""
 ANSWERS = ("undo", "leave", "resume")
@@ -66,6 +70,8 @@ class RunScreen(Deck[None]):
         """The cursor stays with the step that works, until it is moved by hand."""
         self.all_output = False
         self._looking = False
+        self._look_at = 0.0
+        """When it is read again, by the monotonic clock."""
         self._timer: Timer | None = None
         self._put: list[str | None] = []
         """Where this screen itself has put the cursor, in the order in which the tree will tell it."""
@@ -84,10 +90,20 @@ class RunScreen(Deck[None]):
     def on_mount(self) -> None:
         self.query_one("#ending").display = False
         super().on_mount()
-        self._timer = self.set_interval(DEFAULT.follow_s * 2, self.look)
+        self._timer = self.set_interval(DEFAULT.follow_s * 2, self._tick)
         self.look()
 
     # -- looking -------------------------------------------------------------------------------------------------
+
+    def _tick(self) -> None:
+        """A run that nobody executes here is read from its hosts: less often, and at once when the list has news."""
+        if time.monotonic() >= self._look_at:
+            self.look()
+
+    def news(self, news: News) -> None:
+        for line in news.runs or ():
+            if line.id == self.id_shown and self.shown is not None and line.state != self.shown.line.state:
+                self.look()
 
     def look(self) -> None:
         """Read what is new, unless the last question is still out: a host that hangs is asked once."""
@@ -111,6 +127,7 @@ class RunScreen(Deck[None]):
     def _take(self, look: Look) -> None:
         self._looking = False
         self.shown, step, pieces = look
+        self._look_at = time.monotonic() + _pause(self.shown)
         output = self.query_one(OutputPane)
         output.take(step, pieces)
         self.draw()
@@ -237,17 +254,10 @@ class RunScreen(Deck[None]):
             return super().offers(command)
         return False if self.bridge.read_only else self._can(command.id, self.shown)
 
-    def on_key(self, event: events.Key) -> None:
-        """A decision that cannot be made now says so: nobody should press it again and wonder."""
-        for command in self.commands():
-            if event.key in command.keys and command.id in DECISIONS and self.offers(command) is not True:
-                event.stop()
-                event.prevent_default()
-                self.say(self._why_not(command), "warn")
-                return
-        super().on_key(event)
-
-    def _why_not(self, command: ConsoleCommand) -> str:
+    def why_not(self, command: ConsoleCommand) -> str:
+        """A decision that cannot be made now says what can."""
+        if command.id not in DECISIONS or self.offers(command) is True:
+            return super().why_not(command)
         shown = self.shown
         if self.bridge.read_only:
             return f"{command.title}: this console was opened with --read-only and changes nothing."
@@ -259,13 +269,18 @@ class RunScreen(Deck[None]):
         return f"{command.title}: not possible, {over}{shown.line.state}.{instead}"
 
     def _question(self, title: str, words: str, then: Any) -> None:
-        """Ask. What changes production anew, after the run is over, is only begun with its name typed, as any run."""
+        """Ask. What changes an environment anew, after the run is over, is confirmed as any run there is."""
         from screens.question import QuestionScreen, TypedScreen
 
         over = self.shown is not None and self.shown.line.state not in UNFINISHED
+        try:
+            wanted = self.bridge.session.confirmation(self.environment) if over else ""
+        except AskFailed as error:
+            self.declined(error)
+            return
         asked = (
-            TypedScreen(self.bridge, self.environment, title, words, self.environment)
-            if over and self.bridge.known.environment(self.environment).production
+            TypedScreen(self.bridge, self.environment, title, words, wanted)
+            if wanted
             else QuestionScreen(self.bridge, self.environment, title, words)
         )
         self.app.push_screen(asked, lambda yes: then() if yes else None)
@@ -382,6 +397,13 @@ class RunScreen(Deck[None]):
         ]
         about, heading = f"step {step.id}", f"{step.title}: {step.state}"
         self.app.push_screen(TextScreen(self.bridge, self.environment, about, heading, facts))
+
+
+def _pause(shown: RunShown) -> float:
+    """Seconds until the run is read again."""
+    if shown.line.state in MOVES:
+        return 0.0 if shown.line.local else REMOTE_S
+    return REST_S
 
 
 def _working(steps: tuple[StepShown, ...]) -> StepShown | None:

@@ -95,10 +95,10 @@ def choose_theme(environ: Mapping[str, str]) -> str:
     A terminal of 16 colours or fewer, or an unknown one, gets its own palette (`quarterdeck-ansi`): truecolor there is
     turned into the nearest of 16, and calm greys all become one.
     """
-    wanted = environ.get("QUARTERDECK_THEME", "")
-    for theme in THEMES:
-        if wanted and wanted in (theme.name, theme.name.removeprefix("quarterdeck-"), "dark" * (theme is DARK)):
-            return theme.name
+    wanted = environ.get("QUARTERDECK_THEME", "").removeprefix("quarterdeck-")
+    named = {"quarterdeck": DARK, "dark": DARK, "light": LIGHT, "ansi": ANSI}
+    if wanted in named:
+        return named[wanted].name
     if environ.get("COLORTERM", "").lower() in ("truecolor", "24bit") or "256color" in environ.get("TERM", ""):
         return DARK.name
     return ANSI.name

@@ -32,10 +32,12 @@ def status(obj: dict[str, Any], environment: str | None, as_json: bool, check: b
         for sentence in session.troubles().values():
             say(f"! {sentence}")
         views = session.look(environment)
-        parked = session.parked(environment)
+        silent = [host.name for view in views for host in view.hosts if host.problem]  # not waited for once more
+        parked = session.parked([view.name for view in views], silent)
     if as_json:
         waiting = [{**dumped(run), "started": iso(run.started), "until": iso(run.until)} for run in parked]
-        give_json({"environments": [dumped(view) for view in views], "parked": waiting})
+        unknown = [view.name for view in views if _parked_unknown(view)]
+        give_json({"environments": [dumped(view) for view in views], "parked": waiting, "parked_unknown": unknown})
     else:
         give("\n\n".join(environment_text(view, parked) for view in views))
     states = {view.state for view in views}
@@ -65,7 +67,14 @@ def environment_text(view: EnvironmentView, parked: Sequence[RunLine] = ()) -> s
         lines.append(f"locked by {lock.who} since {clock(lock.since)}: {lock.reason or 'no reason'} ({lock.run}){dead}")
     lines += [f"{run.title}: {state_text(run)} ({run.id})" for run in parked if run.environment == view.name]
     lines += [f"{host.name} ({host.address}): {host.problem}" for host in view.hosts if host.problem]
+    if _parked_unknown(view):
+        lines.append("Whether a run is parked that only these hosts know of is not known.")
     return "\n".join(lines)
+
+
+def _parked_unknown(view: EnvironmentView) -> bool:
+    """Whether none of its hosts answers: each knows every run that it takes part in."""
+    return all(host.problem for host in view.hosts)
 
 
 @click.command()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -49,10 +49,11 @@ class Elsewhere:
         self._unbelieved: dict[str, str] = {}
         """Run to the newest record there with which it was not believed: it is not read over and over."""
 
-    def look(self, environments: Iterable[Environment], *, again: bool = False) -> None:
-        """Look at every environment's first host. What cannot be seen, or is not believed, is told.
+    def look(self, environments: Iterable[Environment], *, again: bool = False, silent: Collection[str] = ()) -> None:
+        """Look at the hosts of every environment. What cannot be seen, or is not believed, is told.
 
-        `again`: nobody asked for it just now, so that only what has not been told yet is told.
+        `again`: nobody asked for it just now, so that only what has not been told yet is told. `silent`: hosts that did
+        not answer just now, and are not asked.
         """
         from console.hosts.base import HostError
         from console.runs.client import RunUnknown
@@ -60,8 +61,11 @@ class Elsewhere:
 
         known, records = self._ground.known_runs, self._ground.records
         for environment in environments:
+            hosts = [name for name in environment.hosts if name not in silent]
+            if not hosts:
+                continue
             try:
-                there = known.on_hosts(environment)
+                there = known.on_hosts(environment, hosts=hosts if len(hosts) < len(environment.hosts) else ())
             except HostError as error:
                 if not again:  # who watches is told by every pane that the host does not answer
                     self._ground.tell(f"Runs of {environment.name} that only its hosts know are not shown: {error}")

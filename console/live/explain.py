@@ -69,7 +69,7 @@ def _service(environment: Environment, name: str) -> str:
             "started": clock_of(found.since),
             "restarts": str(found.restarts),
             "runs": found.runs,
-            "release": found.release or "none recorded: it was started before the console's first run here",
+            "release": found.release or "none: no run of this console started it",
             "process" if environment.config.stack.kind == "process" else "container": found.container[:12],
             "ports": ", ".join(found.ports),
             "its health check said": found.said,

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
 RUNS_SHOWN = 50
 WAITING = (PARKED, DUE)
-LOOK_S = 0.02
-"""How often who follows a run looks whether there is something to read; that costs next to nothing."""
+LOOK_S, READ_S = 0.02, 0.1
+"""How often who follows a run looks whether there is something to read, which costs next to nothing; and how long it
+rests at least before it is read again, however much comes."""
 
 
 class RunsDesk:
@@ -59,9 +60,12 @@ class RunsDesk:
         ordered = sorted(found.values(), key=lambda line: line.id, reverse=True)
         return (*ordered[:RUNS_SHOWN], *(line for line in ordered[RUNS_SHOWN:] if line.state in WAITING))
 
-    def parked(self, environments: Sequence[str]) -> tuple[RunLine, ...]:
-        """*Blocking.* The runs of these environments that are parked, as far as store and hosts know."""
-        self._elsewhere.look((self._ground.bound(name) for name in environments), again=True)
+    def parked(self, environments: Sequence[str], silent: Sequence[str] = ()) -> tuple[RunLine, ...]:
+        """*Blocking.* The runs of these environments that are parked, as far as store and hosts know.
+
+        `silent`: hosts that are known not to answer; they are not waited for.
+        """
+        self._elsewhere.look((self._ground.bound(name) for name in environments), again=True, silent=silent)
         return tuple(line for line in self.here() if line.state in WAITING and line.environment in environments)
 
     def _line(self, known: Runs, run: str) -> RunLine | None:
@@ -166,8 +170,9 @@ class RunsDesk:
         return tuple(_mark(path) for path in (places.database, places.spool(run)))
 
     def wait_for_change(self, run: str, before: tuple[object, ...], at_most_s: float) -> None:
-        """Return once the marks are not those of `before`; at most so many seconds later."""
+        """Return once the marks are not those of `before`; at most so many seconds later, and never at once."""
         ends = time.monotonic() + at_most_s
+        time.sleep(min(READ_S, at_most_s))
         while self.marks(run) == before and (left := ends - time.monotonic()) > 0:
             time.sleep(min(LOOK_S, left))
 

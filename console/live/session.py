@@ -211,9 +211,9 @@ class LiveSession:
         return tuple(one.sentence() for one in self.vault.late(environment))
 
     @shows
-    def parked(self, environment: str | None) -> tuple[RunLine, ...]:
-        """*Blocking.* Runs that are parked, of one environment or of all. Raises AskFailed."""
-        return self._runs.parked([environment] if environment is not None else list(self.ground.profile.environments))
+    def parked(self, environments: Sequence[str], silent: Sequence[str] = ()) -> tuple[RunLine, ...]:
+        """*Blocking.* Parked runs of these environments; the hosts in `silent` are not asked. Raises AskFailed."""
+        return self._runs.parked(environments, silent)
 
     # -- armed, keyring --------------------------------------------------------------------------------------------
 
@@ -475,12 +475,6 @@ class LiveSession:
     def audit_records(self) -> list[Record]:
         """*Blocking.* The audit, oldest first. Raises AskFailed for a record that was made unreadable."""
         return self.ground.records.read(AUDIT)
-
-    @shows
-    def verify_records(self) -> tuple[list[str], int]:
-        """*Blocking.* Sentences about broken chains, each naming the first bad record; how many were looked at."""
-        checked = self.check_audit(hosts=False)
-        return checked.bad, checked.records
 
     @answers
     def check_audit(self, *, hosts: bool) -> Checked:

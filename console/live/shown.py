@@ -14,6 +14,7 @@ from console.runs.seen import DUE
 from console.runs.shown import effect_text, effect_whole
 from console.session import BlockShown, FieldShown, PlanShown, ReleaseShown, RunShown, StepShown
 from console.text.sanitise import clean, clean_lines
+from console.text.times import clock
 from console.timing import DEFAULT
 from console.watch.views import RunLine, State
 from profiles.inline import masked
@@ -259,15 +260,8 @@ def ending_text(view: RunView, state: str) -> str:
     return f"{said}\n{NOT_KEPT}" if view.pruned else said
 
 
-def _at(moment: float) -> str:
-    """A time of today, or of another day with its date."""
-    local = time.localtime(moment)
-    today = time.strftime("%Y-%m-%d", local) == time.strftime("%Y-%m-%d")
-    return time.strftime("%H:%M:%S" if today else "%H:%M:%S on %Y-%m-%d", local)
-
-
 def _until(seen: Seen) -> str:
-    return f"until {_at(seen.until)}" if seen.parked is not None else ""
+    return f"until {clock(seen.until)}" if seen.parked is not None else ""
 
 
 def parked_text(seen: Seen) -> str:
@@ -284,13 +278,13 @@ def parked_text(seen: Seen) -> str:
         else:
             then = "No runner waits for that: `quarterdeck wake` goes on then, or `runs resume` lets one wait now."
         free = f"{where} is free meanwhile" + (f"; it keeps {kept}" if kept else "")
-        return f"Parked until {_at(seen.until)} (in {_span(seen.left_s)}). {free[:1].upper()}{free[1:]}.\n{then}"
+        return f"Parked until {clock(seen.until)} (in {_span(seen.left_s)}). {free[:1].upper()}{free[1:]}.\n{then}"
     if seen.holder is not None:
-        return f"Due since {_at(seen.until)}; {seen.waits}"
-    heard = _at(max(seen.heard, seen.looked))
+        return f"Due since {clock(seen.until)}; {seen.waits}"
+    heard = clock(max(seen.heard, seen.looked))
     looked = f"`quarterdeck wake` looked at {heard}" if seen.looked > seen.heard else f"not looked at since {heard}"
     before = f"\nIts last runner stopped: {seen.waits}" if seen.waits else ""
-    return f"Due since {_at(seen.until)}; {looked}. Go on with it, take it back, or leave it as it is.{before}"
+    return f"Due since {clock(seen.until)}; {looked}. Go on with it, take it back, or leave it as it is.{before}"
 
 
 def _span(seconds: float) -> str:

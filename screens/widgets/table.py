@@ -104,7 +104,7 @@ class RowTable(RowList[Row]):
             column = self.columns[i]
             extra = spare * column.grow // shares if shares and spare > 0 else 0
             if spare < 0 and column.grow:  # what grows gives way first, so that no word is cut without an ellipsis
-                extra = max(spare, _LEAST - self._needed[i])
+                extra = min(max(spare, _LEAST - self._needed[i]), 0)  # one that is narrower than that stays as it is
                 spare -= extra
             sizes.append((i, self._needed[i] + extra))
         return sizes

@@ -22,7 +22,18 @@ from tests.screens.driving import Driver, driven
 from tests.screens.fixed import FIELDS, PRODUCTION
 from tests.screens.hostile import FORBIDDEN, MARKER, MARKUP, HostileSession, poisoned
 
-ABSTRACT = {"LinesWidget", "EdgeLine", "RowList", "Pane", "LogPane", "Sheet", "Deck", "Asking", "Commanded"}
+ABSTRACT = {
+    "LinesWidget",
+    "EdgeLine",
+    "RowList",
+    "Pane",
+    "LogPane",
+    "Sheet",
+    "Deck",
+    "Asking",
+    "Commanded",
+    "_Changing",
+}
 DONE_ELSEWHERE = {"Dashboard"}
 """It is the first screen."""
 

@@ -58,6 +58,12 @@ def test_where_all_is_too_wide_what_grows_is_cut_with_an_ellipsis() -> None:
         assert shown(one, size=(width, 2))[0] == row
 
 
+def test_a_narrow_column_that_grows_does_not_grow_where_there_is_no_room() -> None:
+    made = RowTable((Column("who", 4, grow=1), Column("state", 11)))
+    made.show([Row("a", (Cell("anne"), Cell("interrupted")))])
+    assert made.layout_for(15) == [(0, 4), (1, 11)]
+
+
 def test_an_empty_table_says_so_and_so_does_a_filter_without_a_match() -> None:
     empty = RowTable(COLUMNS, empty="no services are known yet")
     assert shown(empty)[1] == "no services are known yet"

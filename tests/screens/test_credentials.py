@@ -1,0 +1,79 @@
+"""Storing and removing credentials: armed like every change, one answer at a time, and never into the wrong field."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tests.screens.driving import driven
+from tests.screens.fixed import FixedSession
+
+
+def test_storing_and_removing_wait_until_the_environment_is_armed_and_checking_does_not() -> None:
+    async def drive() -> None:
+        session = FixedSession()
+        async with driven(session) as console:
+            await console.press("C")
+            await console.shows("OVERDUE")
+            for key in "tx":
+                await console.press(key)
+                assert type(console.app.screen).__name__ == "CredentialsScreen", key
+            await console.shows("Press A to allow changes")
+            await console.press("v")
+            await console.until(lambda: "check_credential" in session.names())
+            await console.press("A", "t")
+            await console.at("StoreScreen")
+
+    asyncio.run(drive())
+
+
+def test_an_enter_while_a_field_is_being_stored_stores_nothing_and_loses_nothing() -> None:
+    async def drive() -> None:
+        session = FixedSession()
+        async with driven(session) as console:
+            await console.press("A", "C")
+            await console.shows("OVERDUE")
+            await console.press("end", "up", "t")
+            await console.at("StoreScreen")
+            let_go = session.hang("set_credential")
+            await console.press("a", "enter", "b", "b", "enter")
+            await console.shows("Storing it.")
+            let_go.set()
+            await console.shows("(2 of ")
+            stored = [one for one in session.asked if one[0] == "set_credential"]
+            assert [one[2] for one in stored] == [1]
+            await console.press("enter")
+            await console.until(lambda: session.names().count("set_credential") == 2)
+            first, second = (one for one in session.asked if one[0] == "set_credential")
+            assert second[2] == 2 and first[3] != second[3]
+
+    asyncio.run(drive())
+
+
+def test_the_list_is_read_again_also_when_only_a_field_was_stored() -> None:
+    async def drive() -> None:
+        session = FixedSession()
+        async with driven(session) as console:
+            await console.press("A", "C")
+            await console.shows("OVERDUE")
+            await console.press("end", "up", "t")
+            await console.at("StoreScreen")
+            await console.press("a", "enter")
+            await console.shows("(2 of ")
+            count = session.names().count("credentials")
+            await console.press("escape")
+            await console.until(lambda: session.names().count("credentials") == count + 1)
+
+    asyncio.run(drive())
+
+
+def test_rotate_begins_with_the_chosen_one() -> None:
+    async def drive() -> None:
+        session = FixedSession()
+        async with driven(session) as console:
+            await console.press("A", "C")
+            await console.shows("OVERDUE")
+            await console.press("V")
+            await console.at("FormScreen")
+            assert console.screen.given == {"credential": "jwt"}  # type: ignore[attr-defined]
+
+    asyncio.run(drive())
