@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from screens.base import Deck
+from screens.listing import ListScreen
 from screens.widgets.table import Cell, Column, Row, RowTable
 
 if TYPE_CHECKING:
@@ -22,10 +22,9 @@ COLUMNS = (
 )
 
 
-class ActionsScreen(Deck[None]):
+class ActionsScreen(ListScreen):
     """Enter opens the form of the chosen action."""
 
-    AUTO_FOCUS = "#actions"
     TITLE_WORDS = "actions"
 
     def __init__(self, bridge: Bridge, environment: str) -> None:
@@ -35,8 +34,7 @@ class ActionsScreen(Deck[None]):
     def body(self) -> ComposeResult:
         yield RowTable(COLUMNS, symbols=self.bridge.symbols, empty="reading which actions there are", id="actions")
 
-    def on_mount(self) -> None:
-        super().on_mount()
+    def do_refresh(self) -> None:
         self.ask("actions", partial(self.bridge.session.actions, self.environment), self._show)
 
     def _show(self, actions: tuple[ActionShown, ...]) -> None:
@@ -44,7 +42,7 @@ class ActionsScreen(Deck[None]):
         self.draw()
 
     def draw(self) -> None:
-        self.query_one("#actions", RowTable).show(
+        self.table.show(
             [
                 Row(
                     one.name,
@@ -59,12 +57,6 @@ class ActionsScreen(Deck[None]):
             ]
         )
 
-    def on_row_list_opened(self) -> None:
-        self.do_open()
-
     def do_open(self) -> None:
-        if (key := self.query_one("#actions", RowTable).cursor_key) is not None:
+        if (key := self.table.cursor_key) is not None:
             self.begin(key)
-
-    def do_filter(self) -> None:
-        self.filter_rows(self.query_one("#actions", RowTable))

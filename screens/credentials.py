@@ -7,8 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from console.session import CredentialShown
-from screens.base import Deck
 from screens.entry import Entry
+from screens.listing import ListScreen
 from screens.page import Words
 from screens.sheet import Sheet
 from screens.theme import mark
@@ -42,10 +42,9 @@ STATES: dict[str, tuple[str, str]] = {
 ORDER = ("overdue", "due", "unknown", "not set", "fine", "no rule")
 
 
-class CredentialsScreen(Deck[None]):
+class CredentialsScreen(ListScreen):
     """Enter shows one in full; t stores a value, v proves that it works, x takes it out of the keyring."""
 
-    AUTO_FOCUS = "#credentials"
     SCOPES = ("app", "credentials")
     TITLE_WORDS = "credentials"
 
@@ -59,28 +58,16 @@ class CredentialsScreen(Deck[None]):
     def body(self) -> ComposeResult:
         yield RowTable(COLUMNS, symbols=self.bridge.symbols, empty="reading the credentials", id="credentials")
 
-    def on_mount(self) -> None:
-        super().on_mount()
-        self.do_refresh()
-
     def do_refresh(self) -> None:
-        self.ask("credentials", self.bridge.session.credentials, self._show, self._failed)
+        self.ask("credentials", self.bridge.session.credentials, self._show, self.unread)
 
     def _show(self, credentials: tuple[CredentialShown, ...]) -> None:
         self.credentials = tuple(sorted(credentials, key=lambda one: (ORDER.index(one.state), one.name)))
-        self._table.empty = "this profile names no credential, and none is stored for it"
+        self.table.empty = "this profile names no credential, and none is stored for it"
         self.draw()
 
-    def _failed(self, error: AskFailed) -> None:
-        self._table.empty = " ".join((str(error), *error.ways_out))
-        self._table.redraw()
-
-    @property
-    def _table(self) -> RowTable:
-        return self.query_one("#credentials", RowTable)
-
     def draw(self) -> None:
-        self._table.show([self._row(one) for one in self.credentials])
+        self.table.show([self._row(one) for one in self.credentials])
 
     def _row(self, one: CredentialShown) -> Row:
         state, tone = STATES[one.state]
@@ -104,11 +91,8 @@ class CredentialsScreen(Deck[None]):
     @property
     def chosen(self) -> CredentialShown | None:
         """The credential under the cursor."""
-        key = self._table.cursor_key
+        key = self.table.cursor_key
         return next((one for one in self.credentials if one.name == key), None)
-
-    def on_row_list_opened(self) -> None:
-        self.do_open()
 
     def do_open(self) -> None:
         from screens.detail import TextScreen
@@ -164,9 +148,6 @@ class CredentialsScreen(Deck[None]):
     def do_rotate(self) -> None:
         """Plan a new value of the chosen one."""
         self.begin("rotate", **({"credential": one.name} if (one := self.chosen) is not None else {}))
-
-    def do_filter(self) -> None:
-        self.filter_rows(self._table)
 
 
 def _due(one: CredentialShown) -> str:

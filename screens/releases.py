@@ -6,14 +6,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from console.session import ReleaseShown
-from screens.base import Deck
+from screens.listing import ListScreen
 from screens.widgets.table import Cell, Column, Row, RowTable
 from screens.words import when
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
 
-    from console.session import AskFailed
     from screens.known import Bridge
 
 COLUMNS = (
@@ -28,10 +27,9 @@ COLUMNS = (
 )
 
 
-class ReleasesScreen(Deck[None]):
+class ReleasesScreen(ListScreen):
     """Enter shows a release in full; b plans the way back to the chosen one."""
 
-    AUTO_FOCUS = "#releases"
     SCOPES = ("app", "releases")
     TITLE_WORDS = "releases"
 
@@ -46,29 +44,17 @@ class ReleasesScreen(Deck[None]):
         words = f"reading the releases of {self.environment}"
         yield RowTable(COLUMNS, symbols=self.bridge.symbols, empty=words, id="releases")
 
-    def on_mount(self) -> None:
-        super().on_mount()
-        self.do_refresh()
-
     def do_refresh(self) -> None:
         question = partial(self.bridge.session.releases, self.environment)
-        self.ask("releases", question, self._show, self._failed)
+        self.ask("releases", question, self._show, self.unread)
 
     def _show(self, releases: tuple[ReleaseShown, ...]) -> None:
         self.releases = releases
-        self._table.empty = "no release is recorded yet: `baseline` records what is live"
+        self.table.empty = "no release is recorded yet: `baseline` records what is live"
         self.draw()
 
-    def _failed(self, error: AskFailed) -> None:
-        self._table.empty = " ".join((str(error), *error.ways_out))
-        self._table.redraw()
-
-    @property
-    def _table(self) -> RowTable:
-        return self.query_one("#releases", RowTable)
-
     def draw(self) -> None:
-        self._table.show([self._row(one) for one in self.releases])
+        self.table.show([self._row(one) for one in self.releases])
 
     def _row(self, one: ReleaseShown) -> Row:
         symbols, now = self.bridge.symbols, self.bridge.clock()
@@ -99,11 +85,8 @@ class ReleasesScreen(Deck[None]):
     @property
     def chosen(self) -> ReleaseShown | None:
         """The release under the cursor."""
-        key = self._table.cursor_key
+        key = self.table.cursor_key
         return next((one for one in self.releases if one.id == key), None)
-
-    def on_row_list_opened(self) -> None:
-        self.do_open()
 
     def do_open(self) -> None:
         from screens.detail import TextScreen
@@ -132,6 +115,3 @@ class ReleasesScreen(Deck[None]):
             self.say(f"{one.candidate}: {one.can_go_back or 'it is live already'}", "warn")
         else:
             self.begin("rollback", release=one.id, to=one.id, candidate=one.candidate)
-
-    def do_filter(self) -> None:
-        self.filter_rows(self._table)

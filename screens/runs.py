@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from screens.base import Deck
 from screens.known import UNFINISHED
+from screens.listing import ListScreen
 from screens.theme import Tone, mark
 from screens.widgets.table import Cell, Column, Row, RowTable
 from screens.widgets.words import duration
@@ -34,10 +34,9 @@ KNOWN = ("running", "undoing", "waiting for you", "parked", "parked, due")
 """States that have a mark of their own; of the others it tells how they ended, or stand."""
 
 
-class RunsScreen(Deck[None]):
+class RunsScreen(ListScreen):
     """Enter opens a run; `/` filters."""
 
-    AUTO_FOCUS = "#runs"
     SCOPES = ("app", "runs")
     TITLE_WORDS = "runs"
 
@@ -50,10 +49,6 @@ class RunsScreen(Deck[None]):
 
     def body(self) -> ComposeResult:
         yield RowTable(COLUMNS, symbols=self.bridge.symbols, empty="no run yet", id="runs")
-
-    def on_mount(self) -> None:
-        super().on_mount()
-        self.do_refresh()
 
     def news(self, news: News) -> None:
         if news.runs is not None:
@@ -71,7 +66,7 @@ class RunsScreen(Deck[None]):
     def draw(self) -> None:
         first = [one for one in self.lines if one.state in UNFINISHED]
         rest = [one for one in self.lines if one.state not in UNFINISHED]
-        self.query_one("#runs", RowTable).show([self._row(one) for one in (*first, *rest)])
+        self.table.show([self._row(one) for one in (*first, *rest)])
 
     def _row(self, one: RunLine) -> Row:
         known = mark(one.state, self.bridge.symbols)
@@ -92,16 +87,10 @@ class RunsScreen(Deck[None]):
             ),
         )
 
-    def on_row_list_opened(self) -> None:
-        self.do_open()
-
     def do_open(self) -> None:
         from screens.run import RunScreen
 
-        key = self.query_one("#runs", RowTable).cursor_key
+        key = self.table.cursor_key
         line = next((one for one in self.lines if one.id == key), None)
         if line is not None:
             self.app.push_screen(RunScreen(self.bridge, line.environment, line.id))
-
-    def do_filter(self) -> None:
-        self.filter_rows(self.query_one("#runs", RowTable))

@@ -32,21 +32,20 @@ def status(obj: dict[str, Any], environment: str | None, as_json: bool, check: b
         for sentence in session.troubles().values():
             say(f"! {sentence}")
         views = session.look(environment)
-        silent = [host.name for view in views for host in view.hosts if host.problem]  # not waited for once more
-        parked = session.parked([view.name for view in views], silent)
+        parked, unknown = session.parked([view.name for view in views])
     if as_json:
         waiting = [{**dumped(run), "started": iso(run.started), "until": iso(run.until)} for run in parked]
-        unknown = [view.name for view in views if _parked_unknown(view)]
-        give_json({"environments": [dumped(view) for view in views], "parked": waiting, "parked_unknown": unknown})
+        seen = [dumped(view) for view in views]
+        give_json({"environments": seen, "parked": waiting, "parked_unknown": list(unknown)})
     else:
-        give("\n\n".join(environment_text(view, parked) for view in views))
+        give("\n\n".join(environment_text(view, parked, unknown) for view in views))
     states = {view.state for view in views}
     code = FAILED if "bad" in states else UNFINISHED if "unknown" in states else DONE
     raise Exit(code if check else DONE)
 
 
-def environment_text(view: EnvironmentView, parked: Sequence[RunLine] = ()) -> str:
-    """One environment as text, with the runs that are parked."""
+def environment_text(view: EnvironmentView, parked: Sequence[RunLine] = (), unknown: Sequence[str] = ()) -> str:
+    """One environment as text, with the runs that are parked; `unknown`: where that could not be asked."""
     production = " (production)" if view.production else ""
     head = f"{view.name}{production}: {WORDS[view.state]}, {view.word}" + (
         f", release {view.release}" if view.release else ""
@@ -67,14 +66,9 @@ def environment_text(view: EnvironmentView, parked: Sequence[RunLine] = ()) -> s
         lines.append(f"locked by {lock.who} since {clock(lock.since)}: {lock.reason or 'no reason'} ({lock.run}){dead}")
     lines += [f"{run.title}: {state_text(run)} ({run.id})" for run in parked if run.environment == view.name]
     lines += [f"{host.name} ({host.address}): {host.problem}" for host in view.hosts if host.problem]
-    if _parked_unknown(view):
+    if view.name in unknown:
         lines.append("Whether a run is parked that only these hosts know of is not known.")
     return "\n".join(lines)
-
-
-def _parked_unknown(view: EnvironmentView) -> bool:
-    """Whether none of its hosts answers: each knows every run that it takes part in."""
-    return all(host.problem for host in view.hosts)
 
 
 @click.command()

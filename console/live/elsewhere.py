@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -49,24 +49,23 @@ class Elsewhere:
         self._unbelieved: dict[str, str] = {}
         """Run to the newest record there with which it was not believed: it is not read over and over."""
 
-    def look(self, environments: Iterable[Environment], *, again: bool = False, silent: Collection[str] = ()) -> None:
-        """Look at the hosts of every environment. What cannot be seen, or is not believed, is told.
+    def look(self, environments: Iterable[Environment], *, again: bool = False) -> tuple[str, ...]:
+        """Look at the hosts of every environment; the names of those of which none answered.
 
-        `again`: nobody asked for it just now, so that only what has not been told yet is told. `silent`: hosts that did
-        not answer just now, and are not asked.
+        What cannot be seen, or is not believed, is told. `again`: nobody asked for it just now, so that only what has
+        not been told yet is told.
         """
         from console.hosts.base import HostError
         from console.runs.client import RunUnknown
         from console.store.records import ChainBroken
 
         known, records = self._ground.known_runs, self._ground.records
+        silent: list[str] = []
         for environment in environments:
-            hosts = [name for name in environment.hosts if name not in silent]
-            if not hosts:
-                continue
             try:
-                there = known.on_hosts(environment, hosts=hosts if len(hosts) < len(environment.hosts) else ())
+                there = known.on_hosts(environment)
             except HostError as error:
+                silent.append(environment.name)
                 if not again:  # who watches is told by every pane that the host does not answer
                     self._ground.tell(f"Runs of {environment.name} that only its hosts know are not shown: {error}")
                 continue
@@ -83,6 +82,7 @@ class Elsewhere:
                         self._ground.tell(str(error), "bad")
                     self._told.add(str(error))
                     self._unbelieved[run] = newest.hash
+        return tuple(silent)
 
     def note(self, seen: Seen) -> None:
         """Keep the line of a run of which the hosts were seen to know more than the store."""

@@ -60,13 +60,12 @@ class RunsDesk:
         ordered = sorted(found.values(), key=lambda line: line.id, reverse=True)
         return (*ordered[:RUNS_SHOWN], *(line for line in ordered[RUNS_SHOWN:] if line.state in WAITING))
 
-    def parked(self, environments: Sequence[str], silent: Sequence[str] = ()) -> tuple[RunLine, ...]:
-        """*Blocking.* The runs of these environments that are parked, as far as store and hosts know.
-
-        `silent`: hosts that are known not to answer; they are not waited for.
-        """
-        self._elsewhere.look((self._ground.bound(name) for name in environments), again=True, silent=silent)
-        return tuple(line for line in self.here() if line.state in WAITING and line.environment in environments)
+    def parked(self, environments: Sequence[str]) -> tuple[tuple[RunLine, ...], tuple[str, ...]]:
+        """*Blocking.* The runs of these environments that are parked, as far as store and hosts know; and those
+        environments of which no host answered."""
+        silent = self._elsewhere.look((self._ground.bound(name) for name in environments), again=True)
+        lines = (line for line in self.here() if line.state in WAITING and line.environment in environments)
+        return tuple(lines), silent
 
     def _line(self, known: Runs, run: str) -> RunLine | None:
         from console.live.shown import broken_line, run_line

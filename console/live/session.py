@@ -211,9 +211,9 @@ class LiveSession:
         return tuple(one.sentence() for one in self.vault.late(environment))
 
     @shows
-    def parked(self, environments: Sequence[str], silent: Sequence[str] = ()) -> tuple[RunLine, ...]:
-        """*Blocking.* Parked runs of these environments; the hosts in `silent` are not asked. Raises AskFailed."""
-        return self._runs.parked(environments, silent)
+    def parked(self, environments: Sequence[str]) -> tuple[tuple[RunLine, ...], tuple[str, ...]]:
+        """*Blocking.* Parked runs of these environments, and those of which no host answered. Raises AskFailed."""
+        return self._runs.parked(environments)
 
     # -- armed, keyring --------------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from console.session import AskFailed
 from tests.screens.driving import driven
 from tests.screens.fixed import FixedSession
 
@@ -62,6 +63,20 @@ def test_the_list_is_read_again_also_when_only_a_field_was_stored() -> None:
             count = session.names().count("credentials")
             await console.press("escape")
             await console.until(lambda: session.names().count("credentials") == count + 1)
+
+    asyncio.run(drive())
+
+
+def test_a_list_that_cannot_be_read_again_says_so_and_keeps_what_was_read() -> None:
+    async def drive() -> None:
+        session = FixedSession()
+        async with driven(session) as console:
+            await console.press("C")
+            await console.shows("OVERDUE")
+            session.refuse["credentials"] = AskFailed("The keyring does not answer.")
+            await console.press("ctrl+r")
+            await console.shows("The keyring does not answer.")
+            assert "OVERDUE" in console.text
 
     asyncio.run(drive())
 

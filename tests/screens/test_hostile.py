@@ -32,6 +32,7 @@ ABSTRACT = {
     "Deck",
     "Asking",
     "Commanded",
+    "ListScreen",
     "_Changing",
 }
 DONE_ELSEWHERE = {"Dashboard"}

@@ -1,4 +1,4 @@
-"""What is not asked for twice, and not read faster than anybody can: dead hosts, and output that pours."""
+"""What is not known is said, and output that pours is not read faster than anybody can."""
 
 from __future__ import annotations
 
@@ -6,36 +6,26 @@ import time
 from types import SimpleNamespace
 from typing import Any
 
-import pytest
-
 from console.cli.status import environment_text
+from console.hosts.base import HostUnreachable
 from console.live.elsewhere import Elsewhere
 from console.live.runs import READ_S, RunsDesk
-from console.watch.views import EnvironmentView, HostView
+from console.watch.views import EnvironmentView
 
 
-def test_a_host_that_is_known_not_to_answer_is_not_waited_for_once_more() -> None:
-    asked: list[Any] = []
-
-    def on_hosts(environment: Any, hosts: Any) -> dict[str, Any]:
-        asked.append((environment.name, tuple(hosts)))
+def test_where_no_host_answers_it_is_not_known_whether_a_run_is_parked() -> None:
+    def on_hosts(environment: Any) -> dict[str, Any]:
+        if environment.name == "gone":
+            raise HostUnreachable("web", "web does not answer.")
         return {}
 
     ground: Any = SimpleNamespace(known_runs=SimpleNamespace(on_hosts=on_hosts), records=None)
-    places: Any = [
-        SimpleNamespace(name="well", hosts=("a", "b")),
-        SimpleNamespace(name="half", hosts=("a", "dead")),
-        SimpleNamespace(name="gone", hosts=("dead",)),
-    ]
-    Elsewhere(ground).look(places, again=True, silent=["dead"])
-    assert asked == [("well", ()), ("half", ("a",))]
-
-
-@pytest.mark.parametrize(("problem", "said"), [("no route.", True), ("", False)])
-def test_status_says_where_a_parked_run_cannot_be_known_of(problem: str, said: bool) -> None:
-    host = HostView("web", "web.example.com", "unknown" if problem else "ok", problem)
-    view = EnvironmentView("staging", "Staging", False, "blue", hosts=(host,))
-    assert ("Whether a run is parked" in environment_text(view)) is said
+    places: Any = [SimpleNamespace(name="well"), SimpleNamespace(name="gone")]
+    unknown = Elsewhere(ground).look(places, again=True)
+    assert unknown == ("gone",)
+    view = EnvironmentView("gone", "Gone", False, "blue")
+    assert "Whether a run is parked" in environment_text(view, (), unknown)
+    assert "Whether a run is parked" not in environment_text(view)
 
 
 def test_whoever_follows_a_run_that_never_stops_writing_rests_between_two_looks() -> None:
