@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.lab.host import LabHost
 from tests.lab.places import HERE, Places, images_version
 from tests.lab.prerequisites import PATH
-from tests.lab.processes import LabError, run
+from tests.lab.processes import LabError, locked, run
 
 SERVICES = ("backend", "frontend-prediction", "frontend-training")
 
@@ -122,7 +122,8 @@ def _have_base(places: Places, host: LabHost, again: bool) -> None:
 
 
 def _build(places: Places, host: LabHost) -> None:
-    root = _root_folder(places.cache)
+    with locked(places.cache_lock, 600, "another lab builds the root that both need"):
+        root = _root_folder(places.cache)
     base = base_reference(places)
     _import_base(host, root, base)
     host.docker("push", "-q", base, timeout_s=180)
@@ -155,7 +156,7 @@ def _docker(host: LabHost) -> tuple[str, ...]:
 
 
 def _env(places: Places, host: LabHost) -> dict[str, str]:
-    config = places.cache / "docker-config"
+    config = places.folder / "docker-config"
     config.mkdir(parents=True, exist_ok=True)
     return {"PATH": PATH, "HOME": str(config), "DOCKER_CONFIG": str(config), "DOCKER_BUILDKIT": "1"}
 
