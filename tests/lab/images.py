@@ -108,7 +108,8 @@ def ensure(places: Places, hosts: list[LabHost]) -> bool:
     built = not stamp.exists() or json.loads(stamp.read_text()) != wanted
     if built:
         stamp.unlink(missing_ok=True)
-        _build(places, hosts[0])
+        with locked(places.cache_lock, 900, "another lab builds the images that both need"):
+            _fill_registry(places, hosts[0])
         stamp.write_text(json.dumps(wanted))
     with ThreadPoolExecutor(len(hosts)) as pool:
         list(pool.map(lambda host: _have_base(places, host, built), hosts))
@@ -121,9 +122,21 @@ def _have_base(places: Places, host: LabHost, again: bool) -> None:
         host.docker("pull", "-q", reference, timeout_s=180)
 
 
+def _fill_registry(places: Places, host: LabHost) -> None:
+    """Build all of them, or take what a lab with the same cache has built: no image knows of which registry it is."""
+    kept, storage = places.cache / "images", places.folder / "registry" / "storage"
+    version = kept / "version"
+    if version.exists() and version.read_text() == images_version():
+        shutil.copytree(kept / "storage", storage, dirs_exist_ok=True)
+        return
+    _build(places, host)
+    shutil.rmtree(kept, ignore_errors=True)
+    shutil.copytree(storage, kept / "storage")
+    version.write_text(images_version())
+
+
 def _build(places: Places, host: LabHost) -> None:
-    with locked(places.cache_lock, 600, "another lab builds the root that both need"):
-        root = _root_folder(places.cache)
+    root = _root_folder(places.cache)
     base = base_reference(places)
     _import_base(host, root, base)
     host.docker("push", "-q", base, timeout_s=180)

@@ -41,7 +41,7 @@ class Places:
     folder: Path
     number: int = 0
     downloads: Path | None = None
-    """Where another lab keeps its downloads, if this one shares them."""
+    """Where another lab keeps what was downloaded and built, if this one shares it."""
 
     @property
     def net(self) -> str:
@@ -72,7 +72,7 @@ class Places:
 
     @property
     def cache(self) -> Path:
-        """Downloads that outlive the lab: compose, the base image. Who fills it holds `cache_lock`."""
+        """What outlives the lab: compose, the base image, built images. Who fills it holds `cache_lock`."""
         return self.downloads or self.folder / "cache"
 
     @property
