@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from console.environment import Environment, bind
 from console.runs.api import Plan
@@ -15,6 +15,7 @@ from console.runs.client import Runs
 from console.runs.create import create_run
 from console.runs.model import RunView, fold
 from console.runs.planning import make_plan
+from console.runs.program import words_of
 from console.store.database import Database
 from console.store.places import Places
 from console.store.records import Records
@@ -22,6 +23,9 @@ from console.timing import DEFAULT
 from profiles.models import Profile
 from tests.console.runs.forked import Forked, Server, server
 from tests.console.runs.tally import ACTION
+
+if TYPE_CHECKING:
+    import pytest  # not for the servers, which import this too
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
@@ -167,6 +171,18 @@ class World:
     def log(self, run: str) -> str:
         """What the runner itself said."""
         return (self.places.logs / f"{run}.log").read_text()
+
+
+def forked_runners(world: World, patch: pytest.MonkeyPatch) -> None:
+    """Runners that the console or `wake` starts without a key are forks too. How they start is test_launch's."""
+
+    def launched(runs: Runs, run: str, start: object, log: Path, key: object, profile: str | None) -> Forked:
+        assert key is None
+        words = ["--", *words_of(run, runs.places.state, profile=profile)]
+        world.begun.append(server().start(words, log, world.folder / "plugin"))
+        return world.begun[-1]
+
+    patch.setattr(Runs, "_launched", launched)
 
 
 def install_plugin(folder: Path) -> None:
