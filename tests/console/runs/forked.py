@@ -75,7 +75,6 @@ class Server:
                 env={**os.environ, "PYTHONPATH": ":".join(map(str, (ROOT, *folders)))},
                 start_new_session=True,
             )
-        self._last: Forked | None = None
 
     def start(self, words: Sequence[str], log: Path, *folders: Path) -> Forked:
         """Begin a runner with these words of dying.py, which writes to `log` and has the plug-ins of `folders`."""
@@ -94,22 +93,6 @@ class Server:
         finally:
             os.close(theirs)
         return Forked(ours)
-
-    def begin(self, argv: Sequence[str]) -> int:
-        """Start a runner, whose log is the last word; its number."""
-        *words, log = argv
-        self._last = self.start(words, Path(log))
-        return self._last.pid
-
-    def end(self) -> int:
-        """Wait for the runner that was begun; its exit code."""
-        assert self._last is not None
-        return self._last.wait()
-
-    def carry(self, argv: Sequence[str]) -> int:
-        """Both."""
-        self.begin(argv)
-        return self.end()
 
     def close(self) -> None:
         """End it."""

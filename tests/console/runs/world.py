@@ -21,7 +21,7 @@ from console.store.places import Places
 from console.store.records import Records
 from console.timing import DEFAULT
 from profiles.models import Profile
-from tests.console.runs.forked import Forked, Server, server
+from tests.console.runs.forked import Forked, server
 from tests.console.runs.tally import ACTION
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ PATIENT = dataclasses.replace(
     FAST, **{name: getattr(DEFAULT, name) for name in ("connect_s", "auth_s", "channel_s", "read_s", "gate_wait_s")}
 )
 """Waits a tenth, deadlines whole: on a machine with much to do a deadline says nothing."""
+CARRIED_S = 150.0
+"""A runner that is carried has ended by then, also on a machine with much to do."""
 METADATA = "Metadata-Version: 2.1\nName: tally\nVersion: 1.0\n"
 ENTRY_POINTS = "[quarterdeck.actions]\ntally = tests.console.runs.tally:ACTION\n"
 
@@ -116,11 +118,11 @@ class World:
 
     def runner(self, run: str, *extra: str) -> Forked:
         """Start the runner of a run; `extra`: how it is to die."""
-        *words, log = self.words(run, *extra)
-        self.begun.append(server().start(words, Path(log), self.folder / "plugin"))
+        words = [*extra, "--", *words_of(run, self.state)]
+        self.begun.append(server().start(words, self.places.logs / f"{run}.log", self.folder / "plugin"))
         return self.begun[-1]
 
-    def carry(self, run: str, *extra: str, timeout: float = 60) -> int:
+    def carry(self, run: str, *extra: str, timeout: float = CARRIED_S) -> int:
         """Run the runner to its end; its exit code."""
         child = self.runner(run, *extra)
         try:
@@ -129,15 +131,6 @@ class World:
             if child.poll() is None:
                 child.kill()
                 child.wait()
-
-    def carry_by(self, server: Server, run: str, *extra: str) -> int:
-        """The same by a server: no start of Python."""
-        return server.carry(self.words(run, *extra))
-
-    def words(self, run: str, *extra: str) -> list[str]:
-        """What a server is told to carry a run on."""
-        log = str(self.places.logs / f"{run}.log")
-        return [*extra, "--", "--run", run, "--state", str(self.state), log]
 
     def close(self) -> None:
         """No runner of a test outlives it."""
