@@ -10,7 +10,7 @@ DEV := $(VENV)/.dev
 demo: $(APP)
 	$(BIN)/quarterdeck demo
 
-# One worker owns the lab (tests marked lab), two share everything else.
+# Two workers have a lab each (tests marked lab), two share everything else.
 test: $(DEV)
 	PYTHON=$(BIN)/python sh tests/run.sh
 

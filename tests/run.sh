@@ -17,10 +17,14 @@ rest=
 trap 'wait; exit 130' INT
 trap 'kill -INT $lab $rest 2>/dev/null; wait; exit 143' TERM
 
-# Without a file or folder among the arguments, each worker takes all that has, or has not, the mark.
-named=no
+# Without a file or folder among the arguments, each worker takes all that has, or has not, the mark. The tests of one
+# file share a lab: for a single one, no second is started.
+named=no labs=2 first=
 for argument in "$@"; do
-  if [ -e "${argument%%::*}" ]; then named=yes; fi
+  file=${argument%%::*}
+  if [ ! -e "$file" ]; then continue; fi
+  if [ $named = no ] && [ -f "$file" ]; then first=$file labs=1; elif [ "$file" != "$first" ]; then labs=2; fi
+  named=yes
 done
 if [ $named = yes ]; then lab_tests= rest_tests=; else lab_tests=tests rest_tests=tests; fi
 
@@ -33,7 +37,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.exit(pytest.main(sys.argv[1:]))' -m "$mark" --junitxml="$out/$name.xml" --color=no "$@" $folder >"$out/$name.txt" 2>&1
 }
 
-run lab lab "$lab_tests" -n 2 --dist loadfile --no-loadscope-reorder "$@" &
+run lab lab "$lab_tests" -n $labs --dist loadfile --no-loadscope-reorder "$@" &
 lab=$!
 run rest "not lab" "$rest_tests" -n 2 --dist worksteal "$@" &
 rest=$!

@@ -8,7 +8,7 @@ What the doors do is tested where they are; that screens show nothing raw, in `t
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -68,10 +68,18 @@ WRITES = {
 SCREENSHOTS = {("screens/base.py", "_pictures")}
 
 
-def calls(path: Path) -> Iterator[tuple[str, ast.Call, str]]:
-    """(qualified name of the function it stands in, call, what is called as written) of every call in a file."""
+@cache
+def tree(path: Path) -> ast.Module:
+    """A file of ours."""
+    return ast.parse(path.read_text("utf-8"))
 
-    def walk(node: ast.AST, inside: str) -> Iterator[tuple[str, ast.Call, str]]:
+
+@cache
+def calls(path: Path) -> list[tuple[str, ast.Call, str]]:
+    """(qualified name of the function it stands in, call, what is called as written) of every call in a file."""
+    there = []
+
+    def walk(node: ast.AST, inside: str) -> None:
         for child in ast.iter_child_nodes(node):
             here = inside
             if isinstance(child, ast.ClassDef):
@@ -80,10 +88,11 @@ def calls(path: Path) -> Iterator[tuple[str, ast.Call, str]]:
                 one = inside[:1].isupper() or inside[:2] in {f"_{letter}" for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
                 here = f"{inside}.{child.name}" if inside and one else inside or child.name
             if isinstance(child, ast.Call):
-                yield inside, child, ast.unparse(child.func)
-            yield from walk(child, here)
+                there.append((inside, child, ast.unparse(child.func)))
+            walk(child, here)
 
-    return walk(ast.parse(path.read_text("utf-8")), "")
+    walk(tree(path), "")
+    return there
 
 
 def found(wanted: object, *, only: tuple[str, ...] = ("",)) -> dict[tuple[str, str], str]:
@@ -111,7 +120,7 @@ def test_no_other_widget_of_textual_is_used() -> None:
     imported: dict[str, set[str]] = {}
     for path in SOURCES:
         name = path.relative_to(ROOT).as_posix()
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        for node in ast.walk(tree(path)):
             if isinstance(node, ast.ImportFrom) and node.module is not None:
                 if node.module.startswith("textual.widgets"):
                     imported.setdefault(name, set()).update(one.name for one in node.names)
@@ -126,7 +135,7 @@ def test_no_widget_draws_itself_another_way() -> None:
     there = set()
     for path in SOURCES:
         name = path.relative_to(ROOT).as_posix()
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        for node in ast.walk(tree(path)):
             if isinstance(node, ast.ClassDef):
                 for one in node.body:
                     if isinstance(one, ast.FunctionDef) and one.name in drawing:
@@ -151,7 +160,7 @@ def test_nothing_else_carries_text_to_the_terminal() -> None:
     unused = {"border_title", "border_subtitle", "sub_title", "tooltip"}
     for path in SOURCES:
         name = path.relative_to(ROOT).as_posix()
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        for node in ast.walk(tree(path)):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign | ast.AugAssign) else []  # fmt: skip  # noqa: E501
             for target in targets:
                 if isinstance(target, ast.Attribute):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ from console.runs.create import decide, reopen_to_undo
 from console.runs.model import fold
 from console.store.records import check_chain, parse_lines
 from tests.console.runs.tally import ACTION
-from tests.console.runs.world import Server, World, install_plugin
+from tests.console.runs.world import World
 from tests.journals.kept import HERE, STATES, every, laid_out, records_of, turn
 
 KEPT = every()
@@ -23,15 +22,6 @@ NAMES = [f"{folder.parent.name}/{folder.name}" for folder in KEPT]
 PLANS = sorted(HERE.glob("*/plans/*.jsonl"))
 CLAIMS = ("environment:here",)
 STATE_OF = {name: name if name in ("created", "undoing", "closing") else "running" for name in STATES}
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    plugin = tmp_path_factory.mktemp("plugin")
-    install_plugin(plugin)
-    made = Server(plugin)
-    yield made
-    made.close()
 
 
 def test_every_state_of_every_version_is_here() -> None:
@@ -68,12 +58,12 @@ def test_a_run_of_a_shipped_action_opens_and_all_that_its_plan_names_is_known(fi
     assert not unknown, "a handler is kept as long as a journal may name it"
 
 
-def _resumed(folder: Path, server: Server, where: Path) -> None:
+def _resumed(folder: Path, where: Path) -> None:
     world, run = laid_out(folder, where)
     before = {record.hash for record in world.records.read(run)}
     if folder.name == "asked":
         decide(world.records, run, "resume", "me")
-    code = world.carry_by(server, run)
+    code = world.carry(run)
     view = world.view(run)
     wanted = {"undoing": "failed-undone", "needs-human": "needs-human"}.get(folder.name, "succeeded")
     assert (view.state, view.ending) == ("closed", wanted), f"{code} {view.text}\n{world.log(run)}"
@@ -84,13 +74,13 @@ def _resumed(folder: Path, server: Server, where: Path) -> None:
     _once(world)
 
 
-def _undone(folder: Path, server: Server, where: Path) -> None:
+def _undone(folder: Path, where: Path) -> None:
     world, run = laid_out(folder, where)
     if world.view(run).state == "closed":
         reopen_to_undo(world.records, run, CLAIMS, "me")
     else:
         decide(world.records, run, "undo", "me")
-    world.carry_by(server, run)
+    world.carry(run)
     view = world.view(run)
     assert (view.state, view.ending) == ("closed", "undone"), f"{view.text}\n{world.log(run)}"
     assert world.made() == []
@@ -105,9 +95,9 @@ def _once(world: World) -> None:
 
 
 @pytest.mark.parametrize("folder", KEPT, ids=NAMES)
-def test_it_is_resumed(folder: Path, server: Server) -> None:
+def test_it_is_resumed(folder: Path) -> None:
     with turn() as where:
-        _resumed(folder, server, where)
+        _resumed(folder, where)
 
 
 UNDOABLE = ("intent", "ended", "succeeded", "parked")
@@ -116,6 +106,6 @@ UNDOABLE = ("intent", "ended", "succeeded", "parked")
 @pytest.mark.parametrize(
     "folder", [one for one in KEPT if one.name in UNDOABLE], ids=[name for name in NAMES if name.endswith(UNDOABLE)]
 )
-def test_it_is_undone(folder: Path, server: Server) -> None:
+def test_it_is_undone(folder: Path) -> None:
     with turn() as where:
-        _undone(folder, server, where)
+        _undone(folder, where)

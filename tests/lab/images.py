@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.lab.host import LabHost
 from tests.lab.places import HERE, Places, images_version
 from tests.lab.prerequisites import PATH
-from tests.lab.processes import LabError, run
+from tests.lab.processes import LabError, locked, run
 
 SERVICES = ("backend", "frontend-prediction", "frontend-training")
 
@@ -108,7 +108,8 @@ def ensure(places: Places, hosts: list[LabHost]) -> bool:
     built = not stamp.exists() or json.loads(stamp.read_text()) != wanted
     if built:
         stamp.unlink(missing_ok=True)
-        _build(places, hosts[0])
+        with locked(places.cache_lock, 900, "another lab builds the images that both need"):
+            _fill_registry(places, hosts[0])
         stamp.write_text(json.dumps(wanted))
     with ThreadPoolExecutor(len(hosts)) as pool:
         list(pool.map(lambda host: _have_base(places, host, built), hosts))
@@ -119,6 +120,19 @@ def _have_base(places: Places, host: LabHost, again: bool) -> None:
     reference = base_reference(places)
     if again or host.docker("image", "inspect", reference, check=False).returncode:
         host.docker("pull", "-q", reference, timeout_s=180)
+
+
+def _fill_registry(places: Places, host: LabHost) -> None:
+    """Build all of them, or take what a lab with the same cache has built: no image knows of which registry it is."""
+    kept, storage = places.cache / "images", places.folder / "registry" / "storage"
+    version = kept / "version"
+    if version.exists() and version.read_text() == images_version():
+        shutil.copytree(kept / "storage", storage, dirs_exist_ok=True)
+        return
+    _build(places, host)
+    shutil.rmtree(kept, ignore_errors=True)
+    shutil.copytree(storage, kept / "storage")
+    version.write_text(images_version())
 
 
 def _build(places: Places, host: LabHost) -> None:
@@ -155,7 +169,7 @@ def _docker(host: LabHost) -> tuple[str, ...]:
 
 
 def _env(places: Places, host: LabHost) -> dict[str, str]:
-    config = places.cache / "docker-config"
+    config = places.folder / "docker-config"
     config.mkdir(parents=True, exist_ok=True)
     return {"PATH": PATH, "HOME": str(config), "DOCKER_CONFIG": str(config), "DOCKER_BUILDKIT": "1"}
 

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from tests.lab import compose_plugin, hosts, images, operators, servers
 from tests.lab.host import LabHost, difference
 from tests.lab.operators import Operator
 from tests.lab.places import HOSTS, Places, images_version, places, version
-from tests.lab.processes import LabError, alive, wait_until
+from tests.lab.processes import LabError, alive, locked, wait_until
 from tests.lab.servers import Database
 from tests.lab.system import System, clean_system, install_system
 
@@ -150,7 +148,7 @@ class Lab:
 def up(chosen: Places | None = None) -> Lab:
     """Return the running lab of this version, or bring one up (an older one is taken down first)."""
     chosen = chosen or places()
-    with _locked(chosen.folder / "up.lock", 600, "the lab is being brought up or down by another process"):
+    with locked(chosen.folder / "up.lock", 600, "the lab is being brought up or down by another process"):
         running = attach(chosen)
         if running is not None:
             return running
@@ -178,7 +176,7 @@ def attach(chosen: Places | None = None) -> Lab | None:
 def down(chosen: Places | None = None) -> None:
     """Take the lab down; images, compose and keys stay in its folder, so that the next start is quick."""
     chosen = chosen or places()
-    with _locked(chosen.folder / "up.lock", 600, "the lab is being brought up or down by another process"):
+    with locked(chosen.folder / "up.lock", 600, "the lab is being brought up or down by another process"):
         _down(chosen)
 
 
@@ -194,7 +192,7 @@ def purge(chosen: Places | None = None) -> None:
 def session(chosen: Places | None = None, wait_s: float = 1800) -> Iterator[None]:
     """Hold the lab for one test session; another session waits up to `wait_s` seconds for its end."""
     chosen = chosen or places()
-    with _locked(chosen.folder / "session.lock", wait_s, "another test session uses the lab"):
+    with locked(chosen.folder / "session.lock", wait_s, "another test session uses the lab"):
         yield
 
 
@@ -207,7 +205,8 @@ def _up(chosen: Places) -> Lab:
 
     _check_folder(chosen)
     operators.ensure_users(chosen)
-    compose_plugin.fetch(chosen.plugins)
+    with locked(chosen.cache_lock, 600, "another lab fetches what both need"):
+        compose_plugin.fetch(chosen.plugins)
     lap("users, compose")
     hosts.make_bridge(chosen)
     servers.start_postgres(chosen)
@@ -271,19 +270,3 @@ def _check_folder(chosen: Places) -> None:
                 f"{folder} may not be entered by other users, but the lab in {chosen.folder} belongs to several; "
                 "choose another folder with QUARTERDECK_LAB_DIR"
             )
-
-
-@contextlib.contextmanager
-def _locked(file: Path, wait_s: float, reason: str) -> Iterator[None]:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("a") as handle:
-        wait_until(f"{reason}; waiting for {file}", lambda: _lock(handle.fileno()), wait_s)
-        yield
-
-
-def _lock(number: int) -> bool:
-    try:
-        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -12,6 +12,7 @@ import os
 import pty
 import select
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -146,6 +147,15 @@ class Person:
         """What `quarterdeck runs show` says of one."""
         found: dict[str, Any] = self("runs", "show", run, "--json").json
         return found
+
+    def records(self, run: str) -> list[tuple[str, dict[str, Any]]]:
+        """Kind and body of each record of a run in this person's store.
+
+        Read as it lies there, for waits: asking the program takes most of a second of a processor each time.
+        """
+        with contextlib.closing(sqlite3.connect(self.state / "store.sqlite3", timeout=10)) as store:
+            rows = store.execute("SELECT kind, body FROM record WHERE stream = ? ORDER BY seq", (run,)).fetchall()
+        return [(kind, json.loads(body or "{}")) for kind, body in rows]
 
     def runners(self) -> list[int]:
         """Numbers of the living runner processes of this person's store, on this machine."""

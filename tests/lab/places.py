@@ -40,6 +40,8 @@ class Places:
 
     folder: Path
     number: int = 0
+    downloads: Path | None = None
+    """Where another lab keeps what was downloaded and built, if this one shares it."""
 
     @property
     def net(self) -> str:
@@ -70,8 +72,12 @@ class Places:
 
     @property
     def cache(self) -> Path:
-        """Downloads that outlive the lab: compose, the base image."""
-        return self.folder / "cache"
+        """What outlives the lab: compose, the base image, built images. Who fills it holds `cache_lock`."""
+        return self.downloads or self.folder / "cache"
+
+    @property
+    def cache_lock(self) -> Path:
+        return self.cache.with_name(f"{self.cache.name}.lock")
 
     @property
     def plugins(self) -> Path:
@@ -93,17 +99,19 @@ class Places:
 def places() -> Places:
     """The lab that the environment asks for: QUARTERDECK_LAB_DIR (folder), QUARTERDECK_LAB_NUMBER (0 to 9).
 
-    The second of two workers of one test run has a lab of its own, five numbers further and in a folder beside.
+    Every further worker of one test run has a lab of its own, ten numbers on, so that it meets no lab of another run,
+    in a folder beside; downloads are shared.
     """
     number = int(os.environ.get("QUARTERDECK_LAB_NUMBER", "0"))
     if not 0 <= number <= 9:
         raise ValueError(f"QUARTERDECK_LAB_NUMBER is {number}; it must be 0 to 9")
     default = Path(tempfile.gettempdir()) / ("quarterdeck-lab" + (f"-{number}" if number else ""))
     folder = Path(os.environ.get("QUARTERDECK_LAB_DIR") or default).resolve()
-    if os.environ.get("PYTEST_XDIST_WORKER", "gw0") != "gw0":
-        number = (number + 5) % 10
-        folder = folder.with_name(f"{folder.name}-second")
-    return Places(folder, number)
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first = Places(folder, number)
+    if worker == 0:
+        return first
+    return Places(folder.with_name(f"{folder.name}-{worker + 1}"), number + 10 * worker, first.cache)
 
 
 def version() -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 
@@ -58,6 +59,15 @@ def wait_until(what: str, ready: Callable[[], bool], seconds: float = 30, log: P
         pause = min(pause * 1.5, 0.2)
 
 
+@contextlib.contextmanager
+def locked(file: Path, wait_s: float, reason: str) -> Iterator[None]:
+    """Hold a file's lock while inside. Raises LabError, with the reason, when another holds it for `wait_s` seconds."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("a") as handle:
+        wait_until(f"{reason}; waiting for {file}", lambda: _lock(handle.fileno()), wait_s)
+        yield
+
+
 def start_time(pid: int) -> str | None:
     """The kernel's start time of a live process (field 22 of its stat file), or None if it is gone or a zombie."""
     try:
@@ -104,3 +114,11 @@ def _gone(pid: int) -> bool:
     with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)
     return start_time(pid) is None
+
+
+def _lock(number: int) -> bool:
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
+import re
 import shutil
 import signal
 import subprocess
@@ -107,16 +108,23 @@ class Screen:
                 if time.monotonic() > end:
                     raise LabError(f"the cursor never came to {row!r}:\n{before}")
 
-    def read_to_the_end(self) -> str:
-        """Press PageDown until nothing moves any more; all that was seen on the way, as words."""
+    def read_to(self, last: str, seconds: float = 30) -> str:
+        """Press PageDown until the pattern `last` is in what was seen on the way; that, as words.
+
+        Raises LabError when a page does not move within so many seconds.
+        """
         pages = [self.text()]
-        while True:
+        while not re.search(last, "\n".join(map(words, pages)), re.DOTALL):
             self.press("PageDown")
-            end = time.monotonic() + 3
-            while (page := self.text()) == pages[-1]:
+            end = time.monotonic() + seconds
+            before, page = "", pages[-1]
+            while page == pages[-1] or page != before:  # moved, and drawn to its end
                 if time.monotonic() > end:
-                    return "\n".join(map(words, pages))
+                    raise LabError(f"{last!r} was never shown; the last page is:\n{page}")
+                time.sleep(0.05)
+                before, page = page, self.text()
             pages.append(page)
+        return "\n".join(map(words, pages))
 
     def kill(self) -> None:
         """SIGKILL to the console, and its terminal goes away, as when a laptop dies."""

@@ -24,6 +24,8 @@ from tests.lab.test_main_job import TABLE
 
 pytestmark = pytest.mark.timeout(300)
 ROWS = {row.release: row for row in TABLE}
+LAST_STEP = r"\b([0-9]+) steps .* \1 (note that r|remove what none )"
+"""The plan says how many steps there are; the last notes what is verified, or removes images."""
 CHECKLIST = """# Before launch
 
 - [ ] Backend answers its health check
@@ -84,7 +86,7 @@ def plan(console: Screen, release: str) -> str:
     console.wait("Empty: all.")
     console.press("Enter")
     console.wait(f"Deploy {release} to staging planned", "g Go on")
-    shown = console.read_to_the_end()
+    shown = console.read_to(LAST_STEP)
     counted = re.search(r"([0-9]+) steps ", shown)
     assert counted is not None and "If it fails" in shown, shown
     steps = int(counted[1])

@@ -22,8 +22,8 @@ import pytest
 
 from console.runs.api import Plan
 from console.runs.create import reopen_to_undo
-from tests.actions.rotate.bench import Bench, runners
-from tests.console.runs.world import Server, until
+from tests.actions.rotate.bench import Bench
+from tests.console.runs.world import until
 from tests.lab.lab import Database, Lab
 from tests.lab.places import POSTGRES_PASSWORD, POSTGRES_PORT, POSTGRES_USER
 
@@ -32,12 +32,6 @@ pytestmark = pytest.mark.timeout(900)
 POOL = Path(__file__).with_name("pool.py")
 KILLED = -signal.SIGKILL
 LONG = os.environ.get("QUARTERDECK_ROTATE") == "long"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with runners(tmp_path_factory.mktemp("runners")) as one:
-        yield one
 
 
 @dataclass
@@ -73,7 +67,7 @@ class Site:
 
 
 @contextlib.contextmanager
-def made(lab: Lab, folder: Path, server: Server, roles: int) -> Iterator[Site]:
+def made(lab: Lab, folder: Path, roles: int) -> Iterator[Site]:
     mark = secrets.token_hex(3)
     names = tuple(f"app_{letter}_{mark}" for letter in "ab"[:roles])
     first = {"user": names[0], "password": f"first-password-{mark}-0123456789"}
@@ -85,7 +79,7 @@ def made(lab: Lab, folder: Path, server: Server, roles: int) -> Iterator[Site]:
             able = f"LOGIN PASSWORD '{first['password']}'" if name == names[0] else "NOLOGIN"
             database.sql(f"CREATE ROLE {name} {able}")
             database.sql(f"GRANT SELECT ON things TO {name}")
-        bench = Bench(folder, profile(folder, database, names), server)
+        bench = Bench(folder, profile(folder, database, names))
         bench.put("db", json.dumps(first))
         bench.put("dbadmin", POSTGRES_PASSWORD)
         site = Site(bench, database, names, first)
@@ -163,8 +157,8 @@ def canaries(site: Site, *values: str) -> None:
         assert value.encode() not in log and value.encode() not in written
 
 
-def test_two_roles_take_turns_and_no_query_fails(lab: Lab, tmp_path: Path, server: Server) -> None:
-    with made(lab, tmp_path, server, 2) as site:
+def test_two_roles_take_turns_and_no_query_fails(lab: Lab, tmp_path: Path) -> None:
+    with made(lab, tmp_path, 2) as site:
         site.database.sql("ALTER DATABASE " + site.database.name + " SET log_statement = 'all'")
         run = site.bench.create(credential="db", ask=False)
         assert site.bench.carry(run) == 0, site.bench.said(run)
@@ -182,9 +176,9 @@ def test_two_roles_take_turns_and_no_query_fails(lab: Lab, tmp_path: Path, serve
         assert counts["failed"] == 0 and counts["good"] > 200 and counts["logins"] > 10, counts
 
 
-def test_one_role_has_the_gap_that_its_plan_foretells(lab: Lab, tmp_path: Path, server: Server) -> None:
+def test_one_role_has_the_gap_that_its_plan_foretells(lab: Lab, tmp_path: Path) -> None:
     """The control: with one role the same client counts failed queries, so the zero above is no accident."""
-    with made(lab, tmp_path, server, 1) as site:
+    with made(lab, tmp_path, 1) as site:
         plan = site.bench.planned(credential="db").plan
         assert isinstance(plan, Plan)
         said = " ".join(getattr(block, "text", "") for block in plan.blocks)
@@ -204,8 +198,8 @@ def test_one_role_has_the_gap_that_its_plan_foretells(lab: Lab, tmp_path: Path, 
 MOMENTS = (("before", "step.intent"), ("after", "step.intent"), ("before", "step.done"), ("after", "step.done"))
 
 
-def test_killed_in_each_step_and_resumed_and_undone(lab: Lab, tmp_path: Path, server: Server) -> None:
-    with made(lab, tmp_path, server, 2) as site:
+def test_killed_in_each_step_and_resumed_and_undone(lab: Lab, tmp_path: Path) -> None:
+    with made(lab, tmp_path, 2) as site:
         plan = site.bench.planned(credential="db", ask=False).plan
         assert isinstance(plan, Plan)
         changing = [step.id for step in plan.steps if step.run.writes]

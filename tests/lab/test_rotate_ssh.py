@@ -14,8 +14,7 @@ from actions.rotate.ssh_key import public
 from actions.rotate.values import ssh_key
 from console.runs.api import Plan, Refusal
 from console.runs.create import reopen_to_undo
-from tests.actions.rotate.bench import Bench, runners
-from tests.console.runs.world import Server
+from tests.actions.rotate.bench import Bench
 from tests.lab.lab import Lab, LabHost
 from tests.lab.places import APP_DIRECTORY, DEPLOY_USER
 
@@ -23,12 +22,6 @@ pytestmark = pytest.mark.timeout(600)
 
 KILLED = -signal.SIGKILL
 HOSTS = ("lab1", "lab2")
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with runners(tmp_path_factory.mktemp("runners")) as one:
-        yield one
 
 
 @pytest.fixture
@@ -46,7 +39,7 @@ def files(lab: Lab, clean_host: Callable[[str], LabHost]) -> Iterator[dict[str, 
 
 
 @pytest.fixture
-def bench(lab: Lab, files: dict[str, Path], tmp_path: Path, server: Server) -> Bench:
+def bench(lab: Lab, files: dict[str, Path], tmp_path: Path) -> Bench:
     """The key of a pipeline, beside those of the operators, on both hosts; its copy lies in a file here."""
     old = ssh_key("pipeline")
     for file in files.values():
@@ -75,7 +68,7 @@ def bench(lab: Lab, files: dict[str, Path], tmp_path: Path, server: Server) -> B
             }
         },
     }  # fmt: skip
-    one = Bench(tmp_path, profile, server)
+    one = Bench(tmp_path, profile)
     one.put("deploy-key", old)
     (tmp_path / "id_pipeline").write_text(old + "\n")
     (tmp_path / "id_pipeline").chmod(0o600)
@@ -147,7 +140,7 @@ def test_the_console_s_own_key_has_to_be_a_consumer(lab: Lab, bench: Bench, tmp_
         host["identity"] = str(mine)
     other = tmp_path / "other"
     other.mkdir()
-    second = Bench(other, body, bench.server)
+    second = Bench(other, body)
     second.put("deploy-key", bench.value("deploy-key") or "")
     refused = second.planned(credential="deploy-key").refusal
     assert isinstance(refused, Refusal) and "could not log in any more" in refused.reason
@@ -155,6 +148,6 @@ def test_the_console_s_own_key_has_to_be_a_consumer(lab: Lab, bench: Bench, tmp_
     rotation["consumers"]["console"] = {"file": str(mine)}
     third = tmp_path / "third"
     third.mkdir()
-    good = Bench(third, body, bench.server)
+    good = Bench(third, body)
     good.put("deploy-key", bench.value("deploy-key") or "")
     assert isinstance(good.planned(credential="deploy-key").plan, Plan)

@@ -25,6 +25,8 @@ NODES = ("lab1", "lab2")
 RELEASES = ("1.0.0", "1.0.1")
 LIFE_S = 4.0
 """How long a token lives; a node accepts it 6 s longer, since the nodes' clocks are 5 s apart."""
+PAUSE_S = 0.02
+"""Between two requests of a client: what the balancer does is still seen, and the processors have time for it."""
 BALANCER_PORT = 18080
 TEMPLATE = """\
 JWT_SECRET_KEY={secret: jwt}
@@ -194,8 +196,7 @@ class Clients:
             if login and status == 200:
                 held.append((str(body["token"]), now))
                 next_login = now + 0.2
-            elif login:
-                time.sleep(0.05)
+            time.sleep(PAUSE_S)
 
     @property
     def requests(self) -> int:

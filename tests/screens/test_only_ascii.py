@@ -20,7 +20,7 @@ async def _seen(environ: dict[str, str]) -> str:
         seen.append(console.text)
         for keys in (("tab", "tab", "z"), ("z", "w"), ("down", "enter"), ("p",), ("escape", "escape", "question_mark")):
             await console.press(*keys)
-            await console.pilot.pause(0.2)
+            await console.until(lambda: console.text != seen[-1], f"another screen at {keys}")
             seen.append(console.text)
     return "\n".join(seen)
 

@@ -18,8 +18,7 @@ from pathlib import Path
 from console.runs import locks
 from console.runs.journal import chain_there, take_in
 from console.runs.lease import Process
-from tests.console.runs.forked import Server
-from tests.console.runs.world import PATIENT, World, install_plugin, until
+from tests.console.runs.world import PATIENT, World, until
 from tests.torture.cells import Cell, Result, Worker, drawn_up
 from tests.torture.stores import repeated
 
@@ -65,32 +64,22 @@ def cells(count: int | None) -> list[Cell]:
 
 @contextmanager
 def bench(folder: Path) -> Iterator[Sequence[Worker]]:
-    install_plugin(folder / "plugin")
-    servers = [Server(folder / "plugin") for _ in range(4)]
-
-    def worker(first: Server, second: Server) -> Worker:
-        return lambda cell, seed: one(cell, cell.drawn(seed), first, second)
-
-    try:
-        yield [worker(*servers[:2]), worker(*servers[2:])]
-    finally:
-        for server in servers:
-            server.close()
+    yield [lambda cell, seed: one(cell, cell.drawn(seed))] * 2
 
 
-def one(cell: Cell, chance: random.Random, first: Server, second: Server) -> Result:
+def one(cell: Cell, chance: random.Random) -> Result:
     """One sleeper."""
     with tempfile.TemporaryDirectory(prefix="torture-", ignore_cleanup_errors=True) as made:
         world = World(Path(made), timing=PATIENT)
         other = World(Path(made), state="other", timing=PATIENT)
         try:
-            return _slept(cell, chance, first, second, world, other)
+            return _slept(cell, chance, world, other)
         finally:
             world.records.database.close()
             other.records.database.close()
 
 
-def _slept(cell: Cell, chance: random.Random, first: Server, second: Server, world: World, other: World) -> Result:
+def _slept(cell: Cell, chance: random.Random, world: World, other: World) -> Result:
     back = cell.group.startswith("undo")
     kinds = ("do", "op", "break") if back else ("do", "op", "detach")
     step = chance.choice(("s1", "s2"))
@@ -102,23 +91,18 @@ def _slept(cell: Cell, chance: random.Random, first: Server, second: Server, wor
     if moment[-1].startswith(("step.", "undo.")):
         moment.append(step)
     off = ["--off", cell.control] if cell.control else []
-    pid = first.begin(world.words(run, "--die", *moment, "--signal", "STOP", "--dead", DEAD, "--patient", *off))
-    ended = False
+    sleeper = world.runner(run, "--die", *moment, "--signal", "STOP", "--dead", DEAD, "--patient", *off)
     try:
-        until(lambda: _state(pid) in "TZ", f"the stop at {moment}", 300)
-        if _state(pid) == "Z":
-            ended = True
-            return Result(wrong=f"not stopped at {moment}: {first.end()}\n{world.log(run)}")
+        until(lambda: _state(sleeper.pid) in "TZ", f"the stop at {moment}", 300)
+        if _state(sleeper.pid) == "Z":
+            return Result(wrong=f"not stopped at {moment}: {sleeper.wait()}\n{world.log(run)}")
         _until_dead(world)
-        wrong = _taken_over(world, other, run, second, same_run=same_run)
+        wrong = _taken_over(world, other, run, same_run=same_run)
         before, effects = _files(world.app), len(world.effects())
-        os.kill(pid, signal.SIGCONT)
-        code = first.end()
-        ended = True
+        os.kill(sleeper.pid, signal.SIGCONT)
+        code = sleeper.wait()
     finally:
-        if not ended:
-            os.kill(pid, signal.SIGKILL)
-            first.end()
+        sleeper.kill()
     # It owned nothing any more when it was stopped: that its run was closed is a line of the audit, and true.
     leave_out = {AUDIT} if cell.group == "closing: locks given back" else set()
     ends = time.monotonic() + SETTLED_S
@@ -152,7 +136,7 @@ def _until_dead(world: World) -> None:
         owner.write_text(owner.read_text().replace(Process.me().machine, "another-machine"))
 
 
-def _taken_over(world: World, other: World, run: str, server: Server, *, same_run: bool) -> str:
+def _taken_over(world: World, other: World, run: str, *, same_run: bool) -> str:
     """Go on with it from another store, or take the lock away and execute another run; what went wrong."""
     with other.environment() as environment:
         if same_run:
@@ -166,7 +150,7 @@ def _taken_over(world: World, other: World, run: str, server: Server, *, same_ru
                 got = locks.seize(host, directory, me, held, environment.timing, environment="here")
                 locks.release(host, directory, "person-boris", got.fence)
             taken = other.create("look")
-    code = other.carry_by(server, taken, "--dead", DEAD, "--patient")
+    code = other.carry(taken, "--dead", DEAD, "--patient")
     view = other.view(taken)
     if view.state == "closed" and view.ending in ("succeeded", "failed-undone"):
         return ""

@@ -19,8 +19,7 @@ from pathlib import Path
 from console.runs.create import decide
 from console.runs.journal import chain_there, take_in
 from console.runs.lease import Process
-from tests.console.runs.forked import Server
-from tests.console.runs.world import PATIENT, World, install_plugin, until
+from tests.console.runs.world import PATIENT, World, until
 from tests.torture.cells import Cell, Result, Worker, drawn_up
 from tests.torture.stores import left, lost, lost_on_hosts, repeated
 
@@ -73,28 +72,18 @@ def cells(count: int | None) -> list[Cell]:
 
 @contextmanager
 def bench(folder: Path) -> Iterator[Sequence[Worker]]:
-    install_plugin(folder / "plugin")
-    servers = [Server(folder / "plugin") for _ in range(WORKERS)]
-
-    def worker(server: Server) -> Worker:
-        return lambda cell, seed: one(cell, cell.drawn(seed), server)
-
-    try:
-        yield [worker(server) for server in servers]
-    finally:
-        for server in servers:
-            server.close()
+    yield [lambda cell, seed: one(cell, cell.drawn(seed))] * WORKERS
 
 
-def one(cell: Cell, chance: random.Random, server: Server) -> Result:
+def one(cell: Cell, chance: random.Random) -> Result:
     """Kill one run where the cell says, bring it to its end, and look."""
     with tempfile.TemporaryDirectory(prefix="torture-", ignore_cleanup_errors=True) as made:
-        return _Kill(cell, chance, server, Path(made)).result()
+        return _Kill(cell, chance, Path(made)).result()
 
 
 class _Kill:
-    def __init__(self, cell: Cell, chance: random.Random, server: Server, folder: Path) -> None:
-        self.cell, self.server = cell, server
+    def __init__(self, cell: Cell, chance: random.Random, folder: Path) -> None:
+        self.cell = cell
         self.back = cell.group in UNDO or cell.group == "turning to undo"
         self.within = "during" in cell.group
         self.elsewhere = not cell.control and chance.random() < 0.25
@@ -139,7 +128,7 @@ class _Kill:
         if not holds or not self.within:
             go.touch()
         run = world.create(*self.kinds, undo="waits" if self.back and self.within else "yes")
-        killed = world.carry_by(self.server, run, "--die", *self.moment, "--acks", str(acks), *self.off)
+        killed = world.carry(run, "--die", *self.moment, "--acks", str(acks), *self.off)
         begun = world.effects()
         if killed != -signal.SIGKILL:
             return Result(wrong=f"not killed at {self.moment}: {killed}\n{world.log(run)}")
@@ -160,7 +149,7 @@ class _Kill:
         gone = lost_on_hosts(acknowledged, last.records, run) if self.elsewhere else []
         stays = left(last, run)
         if self.elsewhere:
-            code = world.carry_by(self.server, run, "--patient")  # the first machine is back, with its old store
+            code = world.carry(run, "--patient")  # the first machine is back, with its old store
             wrong = wrong or (
                 f"the first machine's own runner: {code} {world.log(run)}" if code != self._code(last, run) else ""
             )
@@ -195,7 +184,7 @@ class _Kill:
         if self.undo and view.state not in ("closing", "closed"):
             decide(world.records, run, "undo", "me")
         ends = time.monotonic() + 3 * PATIENT.lock_dead_s  # the guard of what ended last may have beaten the lock since
-        while world.carry_by(self.server, run, *self.off) in (4, 6) and time.monotonic() < ends:
+        while world.carry(run, *self.off) in (4, 6) and time.monotonic() < ends:
             time.sleep(0.3)
         return world
 

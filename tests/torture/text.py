@@ -86,9 +86,12 @@ main()
 COMMANDS = (
     START
     + """
-import json
-import console.cli.group, console.cli.run, console.live.session  # once, for all of them
+import importlib, json
+import console.live.session, console.hosts.ssh, console.stacks.binding, paramiko, docker  # once, for all of them
 from console.cli import main
+from console.cli.group import COMMANDS
+for where, _ in COMMANDS.values():
+    importlib.import_module(where.partition(":")[0])
 os.setsid() if os.getpid() != os.getsid(0) else None
 for number, words in enumerate(json.loads({words!r})):
     pid = os.fork()  # a command may end its process at once, while a thread of it hangs

@@ -24,7 +24,8 @@ from console.store.records import Records
 from console.text.redact import Redactor
 from console.text.secret import Label, Secret
 from profiles.loader import load_profile
-from tests.console.runs.world import FAST, Server, install_plugin, until
+from tests.console.runs.forked import Forked, server
+from tests.console.runs.world import FAST, until
 
 DOOR, KNOCK = (Path(__file__).with_name(name) for name in ("door.py", "knock.py"))
 
@@ -32,8 +33,8 @@ DOOR, KNOCK = (Path(__file__).with_name(name) for name in ("door.py", "knock.py"
 class Bench:
     """A state directory, a profile, a keyring."""
 
-    def __init__(self, folder: Path, profile: Mapping[str, Any], server: Server) -> None:
-        self.folder, self.server = folder, server
+    def __init__(self, folder: Path, profile: Mapping[str, Any]) -> None:
+        self.folder = folder
         self.state = folder / "state"
         self.places = Places(self.state, folder / "config")
         for place in (self.state, self.places.spools, self.places.logs):
@@ -108,17 +109,11 @@ class Bench:
 
     def carry(self, run: str, *dying: str) -> int:
         """A runner to its end; its exit code, negative for a signal."""
-        log = str(self.places.logs / f"{run}.log")
-        return self.server.carry([*dying, "--", "--run", run, "--state", str(self.state), log])
+        return self.begin(run, *dying).wait()
 
-    def begin(self, run: str, *dying: str) -> None:
+    def begin(self, run: str, *dying: str) -> Forked:
         """A runner, not waited for."""
-        log = str(self.places.logs / f"{run}.log")
-        self.server.begin([*dying, "--", "--run", run, "--state", str(self.state), log])
-
-    def end(self) -> int:
-        """The exit code of the runner that was begun."""
-        return self.server.end()
+        return server().start([*dying, "--", "--run", run, "--state", str(self.state)], self.places.logs / f"{run}.log")
 
     def claims(self, run: str) -> tuple[str, ...]:
         """What it holds."""
@@ -126,11 +121,11 @@ class Bench:
 
     def asked(self, run: str, choice: str) -> int:
         """A runner that asks something, answered while it waits; its exit code."""
-        self.begin(run)
+        runner = self.begin(run)
         until(lambda: bool(self.view(run).question) or self.view(run).state == "closed", "a question", 60)
         assert self.view(run).question, self.said(run)
         self.answer(run, choice)
-        return self.server.end()
+        return runner.wait()
 
     def answer(self, run: str, choice: str) -> None:
         """A person's decision."""
@@ -156,18 +151,6 @@ class Bench:
             if path.is_file() and path.name not in ("accepted", "holds") and "keyring" not in path.name:
                 found += path.read_bytes()
         return found
-
-
-@contextmanager
-def runners(folder: Path) -> Iterator[Server]:
-    """A process that runs runners, one at a time."""
-    plugin = folder / "plugin"
-    install_plugin(plugin)
-    server = Server(plugin)
-    try:
-        yield server
-    finally:
-        server.close()
 
 
 @contextmanager

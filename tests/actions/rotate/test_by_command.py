@@ -18,8 +18,8 @@ from console.environment import bind
 from console.runs.api import Plan
 from console.runs.create import reopen_to_undo
 from console.runs.undoable import not_as_left
-from tests.actions.rotate.bench import KNOCK, Bench, accepted, door, runners
-from tests.console.runs.world import FAST, Server, until
+from tests.actions.rotate.bench import KNOCK, Bench, accepted, door
+from tests.console.runs.world import FAST, until
 
 OLD = "old-value-of-the-door-5d1f"
 KILLED = -signal.SIGKILL
@@ -30,12 +30,6 @@ if [ -e "$1.takes-only" ] && [ "$value" != "$(cat "$1.takes-only")" ]; then echo
 printf '%s\\n' "$value" >"$1.new" && mv "$1.new" "$1"
 """
 """The consumer is given a value; with a file beside it, it takes that value alone."""
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with runners(tmp_path_factory.mktemp("runners")) as one:
-        yield one
 
 
 def profile(folder: Path, port: int, **more: Any) -> dict[str, Any]:
@@ -79,11 +73,11 @@ def profile(folder: Path, port: int, **more: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def bench(tmp_path: Path, server: Server) -> Iterator[Bench]:
+def bench(tmp_path: Path) -> Iterator[Bench]:
     (tmp_path / "app").mkdir()
     (tmp_path / "app" / "holds").write_text(f"{OLD}\n")
     with door(tmp_path, OLD) as port:
-        one = Bench(tmp_path, profile(tmp_path, port), server)
+        one = Bench(tmp_path, profile(tmp_path, port))
         one.put("door", OLD)
         yield one
 
@@ -117,14 +111,14 @@ def test_rotated_with_all_proofs(bench: Bench) -> None:
 
 def test_the_point_of_no_return_is_asked_for(bench: Bench) -> None:
     run = bench.create(credential="door")
-    bench.begin(run)
+    runner = bench.begin(run)
     until(lambda: bool(bench.view(run).question), "the question", 60)
     view = bench.view(run)
     assert "made worthless" in view.question and view.choices == ("resume", "undo", "leave")
     assert len(accepted(bench.folder)) == 2 and view.steps["refuse"].state == "waiting"
     assert bench.labels("door") == ["current", "previous"]
     bench.answer(run, "resume")
-    assert bench.end() == 0, bench.said(run)
+    assert runner.wait() == 0, bench.said(run)
     rotated(bench, run)
 
 

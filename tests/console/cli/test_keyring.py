@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.console.cli.program import PROGRAM, Said, Terminal, quarterdeck
+from tests.console.cli.program import Said, Terminal, quarterdeck
 
 PASSPHRASE = "a long enough passphrase of this test"
 VALUE = "value-of-the-credential-81c2"
@@ -32,19 +31,10 @@ def handed(passphrase: str, profile: Path, *words: str, given: str = "") -> Said
     reading, writing = os.pipe()
     os.write(writing, passphrase.encode())
     os.close(writing)
-    done = subprocess.run(
-        [*PROGRAM, "-p", str(profile), "--passphrase-fd", str(reading), *words],
-        input=given,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        pass_fds=(reading,),
-        start_new_session=True,
-    )
+    said = quarterdeck("-p", str(profile), "--passphrase-fd", str(reading), *words, given=given, descriptors=(reading,))
     os.close(reading)
-    assert "Traceback" not in done.stderr
-    assert not passphrase or passphrase not in done.stdout + done.stderr
-    return Said(done.returncode, done.stdout, done.stderr)
+    assert not passphrase or passphrase not in said.out + said.err
+    return said
 
 
 def test_a_keyring_is_made_and_opened_on_the_terminal_without_echo(profile: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.console.cli.program import PROGRAM, quarterdeck
+from tests.console.cli.program import PROGRAM, Said, quarterdeck
 from tests.lab.leaks import watched_processes
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "secrets.md"
@@ -46,19 +46,18 @@ def profile(places: Path) -> Path:
     file = places / "quarterdeck.yaml"
     file.write_text(PROFILE % {"app": app})
     said = handed(file, "credentials", "set", "api", "--stdin", given=VALUE)
-    assert said.returncode == 0, said.stderr
+    assert said.code == 0, said.err
     return file
 
 
-def handed(profile: Path, *words: str, given: str = "") -> subprocess.CompletedProcess[str]:
+def handed(profile: Path, *words: str, given: str = "") -> Said:
     reading, writing = os.pipe()
     os.write(writing, PASSPHRASE.encode())
     os.close(writing)
     try:
-        return subprocess.run(
-            [*PROGRAM, "-p", str(profile), "--passphrase-fd", str(reading), *words],
-            input=given, capture_output=True, text=True, timeout=90, pass_fds=(reading,), start_new_session=True,
-        )  # fmt: skip
+        return quarterdeck(
+            "-p", str(profile), "--passphrase-fd", str(reading), *words, given=given, descriptors=(reading,)
+        )
     finally:
         os.close(reading)
 
@@ -97,7 +96,7 @@ def followed(
     profile: Path, tmp_path: Path, kind: str, words: str
 ) -> tuple[subprocess.CompletedProcess[str], list[str]]:
     """What the shell words of an example came to, and where a secret was seen meanwhile."""
-    digest = json.loads(handed(profile, "plan", "configure", "production", "--json").stdout)["digest"]
+    digest = json.loads(handed(profile, "plan", "configure", "production", "--json").out)["digest"]
     bin_ = tmp_path / "bin"
     bin_.mkdir()
     quoted = " ".join(f"'{word}'" if " " in word else word for word in PROGRAM[:3]) + f' "{PROGRAM[3]}"'

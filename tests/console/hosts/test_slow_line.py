@@ -38,13 +38,21 @@ def behind(server: Sshd, link: SlowLink) -> SshHost:
     return SshHost(replace(config_of(server), port=link.port))
 
 
-def round_trips(host: SshHost, command: Command, stdin: bytes | None = None) -> float:
-    """How many a warm command takes, with what the host needs to begin it."""
+def round_trips(host: SshHost, command: Command, stdin: bytes | None, below: float) -> float:
+    """How many a warm command takes, with what the host needs to begin it.
+
+    The least of a few, until one is `below`: a machine with much to do only adds to what a line takes.
+    """
     host.run(command, stdin=stdin)
-    time.sleep(2 * ROUND_TRIP_S)  # a channel is opened ahead meanwhile
-    began = time.monotonic()
-    assert host.run(command, stdin=stdin).rc == 0
-    return (time.monotonic() - began) / ROUND_TRIP_S
+    least = float("inf")
+    for _ in range(8):
+        time.sleep(2 * ROUND_TRIP_S)  # a channel is opened ahead meanwhile
+        began = time.monotonic()
+        assert host.run(command, stdin=stdin).rc == 0
+        least = min(least, (time.monotonic() - began) / ROUND_TRIP_S)
+        if least < below:
+            break
+    return least
 
 
 @pytest.mark.parametrize(("stdin", "expected"), [(None, 1), (b"some input", 2)])
@@ -55,9 +63,9 @@ def test_a_warm_command_takes_one_round_trip(
     command = Command(argv=("cat",))
     with slow_line(("127.0.0.1", own.port), ROUND_TRIP_S, QUICK) as link:
         host = behind(own, link)
-        assert expected <= round_trips(host, command, stdin) < expected + 1
+        assert expected <= round_trips(host, command, stdin, expected + 1) < expected + 1
         monkeypatch.setattr(Spare, "take", lambda _: None)
-        assert expected + 1 <= round_trips(host, command, stdin) < expected + 2
+        assert expected + 1 <= round_trips(host, command, stdin, expected + 2) < expected + 2
         host.close()
 
 

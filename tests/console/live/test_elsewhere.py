@@ -265,12 +265,12 @@ def test_a_runner_that_does_not_move_is_ended_by_who_decides(
     worlds: tuple[World, World], desk_of: DeskOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mine, _ = worlds
-    monkeypatch.setattr(client, "FROZEN_S", 0.5)
     run = mine.create("do", "wait", "do")
     child = mine.runner(run)
     until(lambda: "begin s2" in mine.effects(), "the second step")
     desk = desk_of(mine)
     assert desk.shown(run).line.state == "running" and desk.shown(run).can == ("cancel",)  # control: it renews
+    monkeypatch.setattr(client, "FROZEN_S", 0.5)
     os.kill(child.pid, signal.SIGSTOP)
     until(lambda: mine.runs.seen(run).frozen is not None, "the end of its lease")
     shown = desk.shown(run)

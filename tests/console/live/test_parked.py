@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from console.live.wake import Waker, Woken
-from console.runs.lease import kill
 from tests.console.cli.program import Said, called
 from tests.console.live.test_wake import Nobody
 from tests.console.runs.parked import KINDS, end, parked, state, time_passes
-from tests.console.runs.world import World
+from tests.console.runs.world import World, forked_runners
 
 Cli = Callable[..., Said]
 
 
 @pytest.fixture
-def world(world: World, found: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    """Runners that are started the ordinary way look ten times as often as they do, and do not outlive it."""
-    monkeypatch.setenv("QUARTERDECK_TIMING_SCALE", "0.1")
+def world(world: World, found: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    """The environment's profile is a file too, and its runners are forks, also those that the command line starts."""
+    forked_runners(world, monkeypatch)
     (tmp_path / "p.yaml").write_text(json.dumps(world.profile.model_dump(mode="json", exclude_none=True)))
-    yield world
-    for run in world.runs.unfinished():
-        if (holder := world.runs.leases.holder(run)) is not None:
-            kill(holder)
+    return world
 
 
 @pytest.fixture

@@ -48,7 +48,8 @@ def test_a_change_is_left_to_a_person_and_that_it_was_looked_at_is_kept(world: W
     [found] = woken(world)
     assert (found.run, found.next, found.state) == (run, None, "interrupted")
     assert "a person's to say" in found.why and found.can == ("resume", "undo", "leave")
-    assert world.effects() == ["do s1"] and world.kinds(run)[-2:] == ["step.done", "step.intent"]
+    # The next step's intent is written with the end of this one, unless the machine has too much to do for that.
+    assert world.effects() == ["do s1"] and world.kinds(run).count("step.done") == 1
     seen: Seen = world.runs.seen(run)
     assert seen.looked > seen.heard > 0
 

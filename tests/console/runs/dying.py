@@ -9,27 +9,20 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import functools
-import gc
 import importlib
-import json
 import os
-import signal
-import socket
 import sys
-import traceback
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import console.environment
 import console.timing
 from console import runner
 from console.timing import DEFAULT, Timing
+from tests.console.runs import serving
 from tests.console.runs.world import PATIENT
 from tests.torture import moments
-
-REQUEST_BYTES = 1 << 20
-HUNG_S = 300
-"""A runner of a server that has not ended by then is ended by SIGALRM: that is a fault of its own."""
 
 
 def main(argv: list[str]) -> int:
@@ -66,54 +59,22 @@ def timing(scale: float, dead: float | None, patient: bool) -> Timing:
 
 
 def serve() -> int:
-    """Fork a runner for each request until nobody asks any more; see `tests.console.runs.forked`."""
+    """Runners by a fork each; see `serving`."""
     import console.assembly
 
     for late in ("console.runs.engine", "console.runs.fence", "console.runs.planning", *runner.LATE):
         importlib.import_module(late)
     console.assembly.op_handlers()
-    gc.freeze()  # what is shared with every runner stays shared
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # who waits for a runner is gone by itself
-    control = socket.socket(fileno=os.dup(0))
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    while True:
-        data, passed, _, _ = socket.recv_fds(control, REQUEST_BYTES, 2)
-        if not data:
-            return 0
-        if os.fork() == 0:
-            control.close()
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            _one(json.loads(data), *passed)
-        for descriptor in passed:
-            os.close(descriptor)
+    return serving.serve(_logged)
 
 
-def _one(asked: dict[str, Any], answer: int, log: int) -> NoReturn:
-    """Fork the runner, say its number, wait for its end, say its exit code."""
-    pid = os.fork()
-    if pid == 0:
-        os.close(answer)
-        for descriptor in (1, 2):
-            os.dup2(log, descriptor)
-        os.close(log)
-        os.setsid()
-        signal.alarm(HUNG_S)
-        os.environ.clear()
-        os.environ.update(asked["env"])
-        sys.path[:0] = asked["path"]
-        try:
-            code = main(asked["words"])
-        except SystemExit as ended:
-            code = ended.code if isinstance(ended.code, int) else 1
-        except BaseException:  # noqa: BLE001 - a runner of a test ends here, whatever it is
-            traceback.print_exc()
-            code = 1
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-    os.write(answer, b"%d\n" % pid)
-    os.write(answer, b"%d\n" % os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
-    os._exit(0)
+def _logged(asked: dict[str, Any], passed: Sequence[int]) -> int:
+    """A runner whose log is what was passed."""
+    (log,) = passed
+    for descriptor in (1, 2):
+        os.dup2(log, descriptor)
+    os.close(log)
+    return main(asked["words"])
 
 
 if __name__ == "__main__":

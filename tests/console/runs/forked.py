@@ -1,4 +1,4 @@
-"""Runners as forks of one process that has imported everything: a tenth of the time that a new interpreter takes."""
+"""Processes as forks of one that has imported everything: a tenth of the time that a new interpreter takes."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
@@ -21,13 +22,13 @@ SAID_S = 30
 
 
 class Forked:
-    """A runner that was forked: what `subprocess.Popen` offers, as far as the tests want it."""
+    """A process that was forked: what `subprocess.Popen` offers, as far as the tests want it."""
 
     def __init__(self, answer: int) -> None:
         self._answer = os.fdopen(answer, "rb", buffering=0)
         self.returncode: int | None = None
         said = self._said(SAID_S)
-        assert said is not None, "the server of runners has ended, or hangs"
+        assert said is not None, "the server has ended, or hangs"
         self.pid = said
 
     def _said(self, timeout: float | None) -> int | None:
@@ -35,7 +36,7 @@ class Forked:
         if not select.select([self._answer], [], [], timeout)[0]:
             return None
         line = self._answer.readline()
-        assert line, "the server of runners has ended"
+        assert line, "the server has ended"
         return int(line)
 
     def wait(self, timeout: float | None = None) -> int:
@@ -43,7 +44,7 @@ class Forked:
         if self.returncode is None:
             self.returncode = self._said(timeout)
             if self.returncode is None:
-                raise subprocess.TimeoutExpired(f"runner {self.pid}", timeout or 0.0)
+                raise subprocess.TimeoutExpired(f"process {self.pid}", timeout or 0.0)
             self._answer.close()
         return self.returncode
 
@@ -63,47 +64,35 @@ class Forked:
 class Server:
     """The process that forks them."""
 
-    def __init__(self, *folders: Path) -> None:
-        """`folders`: of plug-ins that every runner has, beside those it is given."""
+    def __init__(self, *folders: Path, program: Path = HERE / "dying.py") -> None:
+        """`folders`: of plug-ins that every runner has, beside those it is given. `program`: what serves."""
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._child = subprocess.Popen(
-                [sys.executable, "-P", str(HERE / "dying.py"), "--serve"],
+                [sys.executable, "-P", str(program), "--serve"],
                 cwd="/",
                 stdin=theirs,
                 env={**os.environ, "PYTHONPATH": ":".join(map(str, (ROOT, *folders)))},
                 start_new_session=True,
             )
-        self._last: Forked | None = None
 
     def start(self, words: Sequence[str], log: Path, *folders: Path) -> Forked:
         """Begin a runner with these words of dying.py, which writes to `log` and has the plug-ins of `folders`."""
-        ours, theirs = os.pipe()
         into = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         env = {**os.environ, "PYTHONPATH": ":".join(map(str, (ROOT, *folders)))}
-        asked = {"words": list(words), "env": env, "path": [str(folder) for folder in folders]}
         try:
-            socket.send_fds(self._control, [json.dumps(asked).encode()], [theirs, into])
+            return self.ask({"words": list(words), "env": env, "path": [str(folder) for folder in folders]}, into)
+        finally:
+            os.close(into)
+
+    def ask(self, asked: Mapping[str, Any], *passed: int) -> Forked:
+        """Begin a process by a request (see `serving`) and descriptors."""
+        ours, theirs = os.pipe()
+        try:
+            socket.send_fds(self._control, [json.dumps(asked).encode()], [theirs, *passed])
         finally:
             os.close(theirs)
-            os.close(into)
         return Forked(ours)
-
-    def begin(self, argv: Sequence[str]) -> int:
-        """Start a runner, whose log is the last word; its number."""
-        *words, log = argv
-        self._last = self.start(words, Path(log))
-        return self._last.pid
-
-    def end(self) -> int:
-        """Wait for the runner that was begun; its exit code."""
-        assert self._last is not None
-        return self._last.wait()
-
-    def carry(self, argv: Sequence[str]) -> int:
-        """Both."""
-        self.begin(argv)
-        return self.end()
 
     def close(self) -> None:
         """End it."""

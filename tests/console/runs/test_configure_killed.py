@@ -5,7 +5,6 @@ The loop goes on until a run ends without being struck, so that every record is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,7 +19,7 @@ from console.text.redact import Redactor
 from console.text.secret import Secret
 from profiles.loader import load_profile
 from profiles.models import Profile
-from tests.console.runs.world import Server, World, until
+from tests.console.runs.world import World, until
 
 OLD, NEW = "the-dead-secret-of-before-51", "the-secret-of-today-8842"
 PROFILE = """\
@@ -37,13 +36,6 @@ environments:
 """
 BEFORE = f"JWT={OLD}\nBY_HAND='x'\n"
 AFTER = f"LOG=info\nJWT={NEW}\n"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    made = Server(tmp_path_factory.mktemp("plugin"))
-    yield made
-    made.close()
 
 
 def profiled(world: World) -> tuple[Profile, Keys]:
@@ -77,13 +69,13 @@ def begun(world: World, profile: Profile, keys: Keys) -> str:
 
 @pytest.mark.parametrize("then", ["resume", "undo"])
 @pytest.mark.timeout(300)
-def test_whenever_it_is_killed(world: World, server: Server, then: str) -> None:
+def test_whenever_it_is_killed(world: World, then: str) -> None:
     profile, keys = profiled(world)
     env, kept = world.app / ".env", world.app / ".quarterdeck" / "kept"
     struck = undone = 0
     for number in range(5, 40):  # the four before it are those of every run
         run = begun(world, profile, keys)
-        world.carry_by(server, run, "--die", "after", str(number))
+        world.carry(run, "--die", "after", str(number))
         if world.view(run).state == "closed":
             break
         struck += 1
@@ -91,7 +83,7 @@ def test_whenever_it_is_killed(world: World, server: Server, then: str) -> None:
         if then == "undo" and world.view(run).changed:
             decide(world.records, run, "undo", "me")
         until(lambda run=run: world.runs.leases.holder(run) is None, "the end of its lease")  # type: ignore[misc]
-        world.carry_by(server, run)
+        world.carry(run)
         view = world.view(run)
         assert view.state == "closed", (number, world.log(run))
         if view.ending == "undone":

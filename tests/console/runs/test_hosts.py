@@ -141,14 +141,6 @@ def _none(name: str) -> str:
     raise KeyError(name)
 
 
-@pytest.fixture
-def pair(tmp_path: Path) -> Iterator[PairWorld]:
-    world = PairWorld(tmp_path)
-    yield world
-    world.pair.close()
-    world.records.database.close()
-
-
 def _there(world: PairWorld, run: str, name: str) -> list[str]:
     host = world.pair[name]
     from console.store.records import parse_lines

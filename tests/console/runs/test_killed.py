@@ -119,10 +119,11 @@ def test_only_the_runner_of_that_run_makes_way(world: World, begin: str, who: st
     leases = Leases(Database(world.places.database))
     try:
         until(lambda: holder_of(world.places.database) == (child.pid, True), "the stop within a write")
-        goes_on = threading.Timer(0.3, os.kill, (child.pid, signal.SIGCONT))
+        goes_on, lease_s = threading.Timer(0.3, os.kill, (child.pid, signal.SIGCONT)), 0.8
         if who == "its runner, which goes on":
             goes_on.start()
-        leases.make_way(other if who == "another's runner" else run, 0.8)
+            lease_s = 20.0  # it is watched no longer than until it moves
+        leases.make_way(other if who == "another's runner" else run, lease_s)
         ended = child.poll()
         assert (ended == KILLED) if who == "its runner" else (ended is None)
         if who == "its runner":

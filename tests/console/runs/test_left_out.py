@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -22,14 +20,6 @@ from tests.console.runs.test_hosts import PairWorld, _none
 from tests.console.runs.world import FAST, World, until
 
 OTHER = "20261124T021455-tally-here-00000c"
-
-
-@pytest.fixture
-def pair(tmp_path: Path) -> Iterator[PairWorld]:
-    world = PairWorld(tmp_path)
-    yield world
-    world.pair.close()
-    world.records.database.close()
 
 
 def owner(run: str = OTHER, **more: object) -> locks.Owner:

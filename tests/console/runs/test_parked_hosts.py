@@ -25,6 +25,7 @@ SOON_DEAD = dataclasses.replace(PATIENT, lock_dead_s=1.0)
 
 @pytest.fixture
 def pair(tmp_path: Path) -> Iterator[PairWorld]:
+    """Deadlines are whole here."""
     world = PairWorld(tmp_path, timing=PATIENT)
     yield world
     world.pair.close()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -27,14 +26,6 @@ from console.stacks.release import parse_releases
 from console.store.records import parse_line
 from tests.console.runs.test_hosts import PairWorld
 from tests.console.runs.world import FAST, until
-
-
-@pytest.fixture
-def pair(tmp_path: Path) -> Iterator[PairWorld]:
-    world = PairWorld(tmp_path)
-    yield world
-    world.pair.close()
-    world.records.database.close()
 
 
 def half_way(pair: PairWorld, **params: Any) -> str:

@@ -14,6 +14,7 @@ from console.credentials.store import Credentials
 from console.credentials.unlock import SessionKey
 from console.live.shown import run_line, run_shown
 from console.runs.create import decide, skip
+from console.runs.model import EXIT_CODES
 from console.text.secret import Secret
 from tests.console.runs.world import ROOT, World, until
 
@@ -52,7 +53,7 @@ def test_it_waits_for_unlock_until_somebody_resumes_it(world: World, tmp_path: P
 
     # What a timer could start has no key: it touches nothing and says what it waits for.
     before = world.effects()
-    world.runs.start_runner(run)
+    world.runner(run)
     until(lambda: world.runs.seen(run).state == "waiting for unlock", f"the word: {world.log(run)}")
     seen = world.runs.seen(run)
     assert "waits for unlock" in str((seen.view.interrupted or {})["why"]) and run_line(seen).tone == "warn"
@@ -71,8 +72,7 @@ def test_it_waits_for_unlock_until_somebody_resumes_it(world: World, tmp_path: P
 def test_a_run_that_has_changed_nothing_is_refused_while_it_is_locked(world: World) -> None:
     with_credential(world)
     run = world.create("do", secret="canary")
-    world.runs.start_runner(run)
-    until(lambda: world.view(run).state == "closed", f"the end: {world.log(run)}")
+    assert world.carry(run) == EXIT_CODES["refused"], world.log(run)
     assert world.view(run).ending == "refused" and "Nothing was changed" in world.view(run).text
     assert world.effects() == []
 
@@ -86,8 +86,7 @@ def test_leaving_it_needs_no_passphrase(world: World) -> None:
     until(lambda: world.runs.leases.holder(run) is None, "its end")
     (world.app / "go").touch()
     world.records.append(run, "decision", {"choice": "leave", "who": "me@here"})
-    world.runs.start_runner(run)
-    until(lambda: world.view(run).state == "closed", f"the end: {world.log(run)}")
+    assert world.carry(run) == EXIT_CODES["cancelled-left"], world.log(run)
     assert world.view(run).ending == "cancelled-left"
 
 

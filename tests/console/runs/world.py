@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from console.environment import Environment, bind
 from console.runs.api import Plan
@@ -16,13 +16,17 @@ from console.runs.create import create_run
 from console.runs.journal import chain_there, take_in
 from console.runs.model import RunView, fold
 from console.runs.planning import make_plan
+from console.runs.program import words_of
 from console.store.database import Database
 from console.store.places import Places
 from console.store.records import Records
 from console.timing import DEFAULT
 from profiles.models import Profile
-from tests.console.runs.forked import Forked, Server, server
+from tests.console.runs.forked import Forked, server
 from tests.console.runs.tally import ACTION
+
+if TYPE_CHECKING:
+    import pytest  # not for the servers, which import this too
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
@@ -31,6 +35,8 @@ PATIENT = dataclasses.replace(
     FAST, **{name: getattr(DEFAULT, name) for name in ("connect_s", "auth_s", "channel_s", "read_s", "gate_wait_s")}
 )
 """Waits a tenth, deadlines whole: on a machine with much to do a deadline says nothing."""
+CARRIED_S = 150.0
+"""A runner that is carried has ended by then, also on a machine with much to do."""
 METADATA = "Metadata-Version: 2.1\nName: tally\nVersion: 1.0\n"
 ENTRY_POINTS = "[quarterdeck.actions]\ntally = tests.console.runs.tally:ACTION\n"
 
@@ -113,11 +119,11 @@ class World:
 
     def runner(self, run: str, *extra: str) -> Forked:
         """Start the runner of a run; `extra`: how it is to die."""
-        *words, log = self.words(run, *extra)
-        self.begun.append(server().start(words, Path(log), self.folder / "plugin"))
+        words = [*extra, "--", *words_of(run, self.state)]
+        self.begun.append(server().start(words, self.places.logs / f"{run}.log", self.folder / "plugin"))
         return self.begun[-1]
 
-    def carry(self, run: str, *extra: str, timeout: float = 60) -> int:
+    def carry(self, run: str, *extra: str, timeout: float = CARRIED_S) -> int:
         """Run the runner to its end; its exit code."""
         child = self.runner(run, *extra)
         try:
@@ -126,15 +132,6 @@ class World:
             if child.poll() is None:
                 child.kill()
                 child.wait()
-
-    def carry_by(self, server: Server, run: str, *extra: str) -> int:
-        """The same by a server: no start of Python."""
-        return server.carry(self.words(run, *extra))
-
-    def words(self, run: str, *extra: str) -> list[str]:
-        """What a server is told to carry a run on."""
-        log = str(self.places.logs / f"{run}.log")
-        return [*extra, "--", "--run", run, "--state", str(self.state), log]
 
     def close(self) -> None:
         """No runner of a test outlives it."""
@@ -168,6 +165,18 @@ class World:
     def log(self, run: str) -> str:
         """What the runner itself said."""
         return (self.places.logs / f"{run}.log").read_text()
+
+
+def forked_runners(world: World, patch: pytest.MonkeyPatch) -> None:
+    """Runners that the console or `wake` starts without a key are forks too. How they start is test_launch's."""
+
+    def launched(runs: Runs, run: str, start: object, log: Path, key: object, profile: str | None) -> Forked:
+        assert key is None
+        words = ["--", *words_of(run, runs.places.state, profile=profile)]
+        world.begun.append(server().start(words, log, world.folder / "plugin"))
+        return world.begun[-1]
+
+    patch.setattr(Runs, "_launched", launched)
 
 
 def install_plugin(folder: Path) -> None:
