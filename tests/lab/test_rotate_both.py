@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from tests.actions.rotate.bench import Bench, runners
+from tests.actions.rotate.bench import Bench
 from tests.lab import tokens_system as tokens
 from tests.lab.lab import Database, Lab, LabHost
 from tests.lab.places import APP_DIRECTORY, POSTGRES_PASSWORD, POSTGRES_PORT, POSTGRES_USER
@@ -78,7 +78,7 @@ def site(lab: Lab, clean_host: Callable[[str], LabHost], tmp_path: Path) -> Iter
     for name in tokens.NODES:
         clean_host(name)
     tokens.build(lab)
-    with lab.database() as database, runners(tmp_path) as server:
+    with lab.database() as database:
         database.sql(f"CREATE ROLE {ROLES[0]} LOGIN PASSWORD '{OLD_PASSWORD}'")
         database.sql(f"CREATE ROLE {ROLES[1]} NOLOGIN")
         login = LOGIN.format(gateway=lab.places.gateway, port=POSTGRES_PORT, database=database.name)
@@ -86,7 +86,7 @@ def site(lab: Lab, clean_host: Callable[[str], LabHost], tmp_path: Path) -> Iter
         tokens.write_template(tmp_path)
         with (tmp_path / "tokens.env").open("a") as template:
             template.write(f"DATABASE_URL={login.format(*URL)}\n")
-        bench = Bench(tmp_path, profile(lab, database), server)
+        bench = Bench(tmp_path, profile(lab, database))
         bench.put("jwt", OLD_KEY)
         bench.put("db", json.dumps({"user": ROLES[0], "password": OLD_PASSWORD}))
         bench.put("dbadmin", POSTGRES_PASSWORD)
