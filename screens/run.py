@@ -400,8 +400,8 @@ class RunScreen(Deck[None]):
 
 
 def _pause(shown: RunShown) -> float:
-    """Seconds until the run is read again."""
-    if shown.line.state in MOVES:
+    """Seconds until the run is read again: what moves, and a question that anybody may answer, are looked at often."""
+    if shown.line.state in MOVES or shown.question:
         return 0.0 if shown.line.local else REMOTE_S
     return REST_S
 

@@ -33,8 +33,12 @@ kind=${key%% *} blob=${key#* }
 blob=${blob%% *}
 # What cannot be read is not taken for a file without the key.
 unreadable() { echo "$1 cannot be read by this account" >&2; exit 66; }
-if [ -d "${file%/*}" ] && ! [ -x "${file%/*}" ]; then unreadable "${file%/*}"; fi
 if [ -e "$file" ] && ! [ -r "$file" ]; then unreadable "$file"; fi
+if ! [ -e "$file" ]; then
+  above=${file%/*}
+  while [ -n "$above" ] && ! [ -e "$above" ]; do above=${above%/*}; done
+  [ -x "${above:-/}" ] || unreadable "$above"
+fi
 # Lines of exactly this key, whatever options or comment stand around it.
 count() {
   awk -v k="$kind" -v b="$blob" '

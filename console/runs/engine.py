@@ -99,6 +99,7 @@ class Engine:
     def execute(self) -> int:
         """Carry the run on; its exit code, or 6 while it has no ending. Raises LeaseHeld."""
         self.leases.take(self.run_id, self.me, self.timing.lease_s)
+        self.owned.keep_lease()  # from now on: a silent host can be waited for longer than a lease holds
         closed = False
         try:
             code = self._carry_on()

@@ -64,9 +64,11 @@ def test_operators_are_os_users_that_can_run_the_projects_python(lab: Lab) -> No
         "import os, pwd, sys; sys.path.insert(0, sys.argv[1]); import click, tests; "
         "print(pwd.getpwuid(os.geteuid()).pw_name)"
     )
-    for name, user in (("op1", "opone"), ("op2", "optwo")):
-        done = lab.operators[name].run(sys.executable, "-c", program, str(fixed.CHECKOUT))
-        assert done.stdout == f"{user}\n", done.stderr
+    for name in ("op1", "op2"):
+        operator = lab.operators[name]
+        assert operator.user is not None and operator.user.startswith({"op1": "opone", "op2": "optwo"}[name])
+        done = operator.run(sys.executable, "-c", program, str(fixed.CHECKOUT))
+        assert done.stdout == f"{operator.user}\n", done.stderr
     peek = lab.operators["op1"].run("cat", str(lab.operators["op2"].key))
     assert peek.returncode != 0, "one operator must not read another's key"
 

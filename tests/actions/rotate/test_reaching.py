@@ -99,11 +99,11 @@ def test_which_run_of_two_is_ours_is_not_guessed(tmp_path: Path, there: StandIn)
     assert one.carry(run := one.create(credential="grafana")) == 0, one.said(run)
     there.others = ("main",)
     run = one.create(credential="grafana")
-    one.begin(run)
+    runner = one.begin(run)
     until(lambda: bool(one.view(run).question) or one.view(run).state == "closed", "a question", 60)
     assert "does not say which one is ours" in one.said(run)
     one.answer(run, "undo")
-    one.end()
+    runner.wait(60)
 
 
 def test_grafana_killed_between_the_change_and_its_record(tmp_path: Path, there: StandIn) -> None:
