@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
@@ -168,6 +169,22 @@ def test_steps_on_two_hosts_overlap_and_on_one_do_not(pair: PairWorld) -> None:
     (pair.app / "go").touch()
     thread.join(30)
     assert pair.view(run).ending == "succeeded"
+
+
+def test_who_waits_long_for_a_host_while_taking_it_is_not_taken_for_frozen(
+    pair: PairWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, timing = pair.create("do"), pair.timing
+    seen: list[bool] = []
+
+    def slowly(engine: Engine, fresh: bool) -> int:
+        time.sleep(3 * timing.lease_s)
+        lease = engine.leases.read(run)
+        seen.append(lease is not None and lease.frozen(0.0) is None)
+        return 6
+
+    monkeypatch.setattr("console.runs.engine.own", slowly)
+    assert pair.execute(run) == 6 and seen == [True]
 
 
 def test_a_hosts_copy_has_no_hole_when_another_step_wrote_in_between(pair: PairWorld) -> None:
