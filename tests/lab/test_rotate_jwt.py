@@ -167,22 +167,19 @@ def stands(nodes: Lab, bench: Bench, accepted: str, refused: str) -> None:
 
 
 MOMENTS = (("before", "step.intent"), ("after", "step.intent"), ("before", "step.done"), ("after", "step.done"))
-SOME = {"sign.tokens.lab1": ("after", "step.intent"), "without.tokens.lab2": ("before", "step.done")}
-"""Where it is killed in an ordinary run: as one node signs with the new key, and as the other has forgotten the old."""
 
 
-def test_killed_and_resumed_then_undone(bare: Lab, bench: Bench) -> None:
+def test_killed_and_resumed_or_undone(bare: Lab, bench: Bench) -> None:
     plan = bench.planned("staging", credential="jwt", ask=False).plan
     assert isinstance(plan, Plan)
     changing = [step.id for step in plan.steps if step.run.writes]
     assert len([one for one in changing if one.startswith(("verify.", "sign.", "without."))]) == 6
-    run = bench.create("staging", credential="jwt", ask=False)
-    kills = [(moment, step) for step in changing for moment in MOMENTS if LONG or SOME.get(step) == moment]
-    assert len(kills) == (len(MOMENTS) * len(changing) if LONG else len(SOME))
-    for moment, step in kills:
-        assert bench.carry(run, "--die", *moment, step) == KILLED, (step, moment, bench.said(run))
-    assert bench.carry(run) == 0, bench.said(run)
-    stands(bare, bench, key(bench), OLD)
+    if LONG:  # a rotation that is killed and goes on is above; one at every boundary takes its time
+        run = bench.create("staging", credential="jwt", ask=False)
+        for moment, step in ((moment, step) for step in changing for moment in MOMENTS):
+            assert bench.carry(run, "--die", *moment, step) == KILLED, (step, moment, bench.said(run))
+        assert bench.carry(run) == 0, bench.said(run)
+        stands(bare, bench, key(bench), OLD)
     for step in changing if LONG else ["sign.tokens.lab2"]:
         now = key(bench)
         run = bench.create("staging", credential="jwt", ask=False)
