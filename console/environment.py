@@ -82,7 +82,9 @@ class Hosts(Mapping[str, "Host"]):
 
     def __getitem__(self, name: str) -> Host:
         if name not in self._known:
-            raise KeyError(name)
+            from console.hosts.base import NoSuchHost
+
+            raise NoSuchHost(name)
         with self._lock:
             if name not in self._made:
                 self._made[name] = self._make(name)
