@@ -82,7 +82,9 @@ class Hosts(Mapping[str, "Host"]):
 
     def __getitem__(self, name: str) -> Host:
         if name not in self._known:
-            raise KeyError(name)
+            from console.hosts.base import NoSuchHost
+
+            raise NoSuchHost(name)
         with self._lock:
             if name not in self._made:
                 self._made[name] = self._make(name)
@@ -134,6 +136,8 @@ class Environment:
         secrets: Secrets,
         timing: Timing,
         fingerprints: Secrets = lambda name: "",
+        *,
+        unattended: bool = False,
     ) -> None:
         self.profile = profile
         self.config = config
@@ -141,6 +145,7 @@ class Environment:
         self.timing = timing
         self._secrets = secrets
         self._fingerprints = fingerprints
+        self._unattended = unattended
         self._stack: Stack | None = None
         self.left_out: tuple[str, ...] = ()
         """Hosts that do not take part because somebody left them out by name."""
@@ -183,6 +188,10 @@ class Environment:
     def secret(self, name: str) -> str:
         """A credential's value. Raises CredentialMissing, KeyringLocked."""
         return self._secrets(name)
+
+    def passphrase(self, name: str) -> str:
+        """The passphrase of a key, for a login that is not one of `hosts`. Raises as theirs do; see `bind`."""
+        return _passphrases(self._secrets, self._unattended)(name)
 
     def secret_field(self, name: str, field: str | None) -> str:
         """A credential's value, or one field of it where the value is a JSON object. Raises FieldMissing."""
@@ -228,7 +237,14 @@ class Environment:
 
     def other(self, name: str) -> Environment:
         """Another environment of the same profile, for reading; the caller closes it. Raises KeyError."""
-        return bind(self.profile, name, secrets=self._secrets, timing=self.timing, fingerprints=self._fingerprints)
+        return bind(
+            self.profile,
+            name,
+            secrets=self._secrets,
+            timing=self.timing,
+            fingerprints=self._fingerprints,
+            unattended=self._unattended,
+        )
 
     def host_config(self, name: str) -> HostConfig:
         """How a host of the profile is reached. Raises KeyError."""
@@ -254,13 +270,17 @@ def bind(
     the keyring, so a host whose key has its passphrase there refuses the login, as it does where the key is gone.
     """
     config = profile.environments[name]
-    passphrases = refusing(secrets) if unattended else secrets
+    passphrases = _passphrases(secrets, unattended)
 
     def make(host: str) -> Host:
         return make_host(profile, profile.hosts[host], passphrases, timing)
 
     hosts = Hosts(tuple(config.hosts), make, profile.hosts)
-    return Environment(profile, config, hosts, secrets, timing, fingerprints)
+    return Environment(profile, config, hosts, secrets, timing, fingerprints, unattended=unattended)
+
+
+def _passphrases(secrets: Secrets, unattended: bool) -> Secrets:
+    return refusing(secrets) if unattended else secrets
 
 
 def refusing(secrets: Secrets) -> Secrets:

@@ -175,7 +175,7 @@ def see(ctx: OpContext, how: Mapping[str, Any], value: str) -> Seen:
         environment.host_config(how["host"]),
         value,
         user=how["user"] or None,
-        passphrase_for=ctx.secret,
+        passphrase_for=environment.passphrase,
         timing=environment.timing,
     )
     return Seen(tried.verdict, tried.evidence)

@@ -58,6 +58,20 @@ class LoginRefused(HostRefused):
     """
 
 
+class NoSuchHost(HostRefused, KeyError):
+    """The profile has no host of this name. A run that was planned with another profile may name one."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__(
+            host,
+            f"The profile has no host {host!r}, so it cannot be reached. Put it back into the profile, as it was, and "
+            "try again.",
+        )
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
 class HostBusy(HostError):
     """No free session channel within the deadline. The host is not down."""
 

@@ -130,7 +130,7 @@ class Runs:
         for name in hosts or environment.hosts:
             try:
                 held = look(environment.hosts[name], environment.directory, environment.timing)
-            except (HostError, KeyError):  # KeyError: a host that the profile does not have any more
+            except HostError:  # among them one that the profile does not have any more
                 continue
             if held is not None and held.owner.run == run:
                 return held

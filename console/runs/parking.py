@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from console.hosts.base import HostError, LoginRefused
+from console.hosts.base import HostError, LoginRefused, NoSuchHost
 from console.runs.api import Park, Step
 from console.runs.claims import of_environments
 from console.runs.forward import EVIDENCE_LIMIT, MET, Way
@@ -84,7 +84,7 @@ def rest(engine: Engine) -> int | None:
                 if time.monotonic() - refused_since >= engine.timing.lock_dead_s:
                     engine.say(f"stopped: {error}")  # whoever has a login that works can go on with it
                     return UNFINISHED_CODE
-            except Elsewhere as error:
+            except (Elsewhere, NoSuchHost) as error:  # this runner's profile stays as it is
                 engine.say(f"stopped: {error}")
                 return UNFINISHED_CODE
             pause_s = engine.timing.retake_s
@@ -184,7 +184,7 @@ def _left_behind(engine: Engine) -> bool:
             raise Elsewhere(f"{held.owner.who} carries this run on")
         try:
             return _take(engine)  # not, where somebody has the environment by now
-        except LoginRefused as error:
+        except (LoginRefused, NoSuchHost) as error:
             engine.say(str(error))
     return False
 
@@ -213,7 +213,10 @@ def _look_first(engine: Engine) -> None:
 
 
 def _take(engine: Engine) -> bool:
-    """Take the environment again; whether that was possible. Why it was not is kept. Raises LoginRefused, Elsewhere."""
+    """Take the environment again; whether that was possible. Why it was not is kept.
+
+    Raises LoginRefused, NoSuchHost, Elsewhere.
+    """
     try:
         try:
             _look_first(engine)
@@ -235,7 +238,7 @@ def _take(engine: Engine) -> bool:
     except HostError as error:
         way = later_way_out(engine.run_id, engine.hosts, error.host)
         _waits(engine, f"{type(error).__name__} {error.host}", f"{error} {way}".rstrip())
-        if isinstance(error, LoginRefused):
+        if isinstance(error, LoginRefused | NoSuchHost):
             raise
         return False
     _waits(engine, "", "")

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING
 
-from console.hosts.base import FenceRefused, GroundMissing, HostError, HostUnreachable
+from console.hosts.base import FenceRefused, GroundMissing, HostError, HostUnreachable, NoSuchHost
 from console.runs import left_out, locks
 from console.runs.claims import held_on_hosts
 from console.runs.ending import end
@@ -76,7 +76,7 @@ def take(engine: Engine, fresh: bool = False) -> None:
 
 def _cannot(engine: Engine, error: Exception) -> int:
     """A run that was begun stays as it is."""
-    host = error.host if isinstance(error, HostUnreachable) else ""
+    host = error.host if isinstance(error, HostUnreachable | NoSuchHost) else ""
     engine.say(f"cannot go on: {error}\n{left_out.later_way_out(engine.run_id, engine.hosts, host)}".rstrip())
     return UNFINISHED_CODE
 

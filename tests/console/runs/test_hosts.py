@@ -16,7 +16,7 @@ import pytest
 
 from console.answers import AskFailed
 from console.environment import Environment
-from console.hosts.base import GroundMissing, Guard, Host, HostUnreachable, OutputSink, Result, StepOnHost
+from console.hosts.base import GroundMissing, Guard, Host, HostUnreachable, NoSuchHost, OutputSink, Result, StepOnHost
 from console.hosts.command import Command
 from console.hosts.local import LocalHost
 from console.hosts.scripted import ScriptedHost
@@ -76,8 +76,12 @@ class Pair(Mapping[str, Host]):
 
     def __init__(self, app: Path) -> None:
         self.scripted = {name: ScriptedHost(name, under=Rooted(name, app)) for name in ("one", "two")}
+        self.forgotten: set[str] = set()
+        """Those that the profile has no more."""
 
     def __getitem__(self, name: str) -> Host:
+        if name in self.forgotten:
+            raise NoSuchHost(name)
         return self.scripted[name]
 
     def __iter__(self) -> Iterator[str]:

@@ -183,6 +183,25 @@ def test_a_parked_run_is_taken_back_or_left(world: World, choice: str, code: str
     assert world.create("do")
 
 
+@pytest.mark.parametrize(
+    "moment",
+    ["before run.leased", "after locks.taken", "before undo.intent", "within undo.intent", "after undo.intent"],
+)
+def test_an_undo_that_is_killed_before_it_has_begun_is_still_one(world: World, moment: str) -> None:
+    run = world.create(*KINDS, credential="jwt")
+    end(parked(world, run))
+    decide(world.records, run, "undo", "me")
+    assert world.carry(run, "--die", *moment.split()) == -signal.SIGKILL
+    seen = world.runs.seen(run)
+    assert (seen.state, seen.can) == ("interrupted", ("resume", "undo", "leave")) and world.made() == ["s1"]
+    assert verdict(seen.view, Left(heard=0.0), time.time()).next == "undo"
+    with pytest.raises(ClaimHeld, match=run):
+        world.create("do", credential="jwt")
+    assert world.carry(run) == 0, world.log(run)
+    assert world.view(run).ending == "undone" and world.effects() == ["do s1", "undo s1"] and not world.locked()
+    assert world.create("do", credential="jwt")
+
+
 def test_an_undo_waits_for_an_environment_that_somebody_has(world: World) -> None:
     run = world.create(*KINDS)
     child = parked(world, run)

@@ -302,3 +302,32 @@ def test_a_colleague_went_on_without_a_host_and_the_runner_that_waits_for_it_her
     assert going.code() == 0 and pair.effects() == before == ["begin s1", "do s1", "do s3"]
     assert pair.view(run).ending == "succeeded"
     colleague.records.database.close()
+
+
+@pytest.mark.parametrize("left", [True, False])
+def test_a_host_that_the_profile_has_no_more_is_said_and_can_be_left_out(pair: PairWorld, left: bool) -> None:
+    """Whoever goes on has another version of the profile; so has a runner that finds a lock left behind."""
+    pair.timing = SOON_DEAD
+    run = pair.create(*KINDS)
+    going = parked(pair, run)
+    going.engine.stopping.set()
+    assert going.code() == 6
+    pair.pair.forgotten.add("two")
+    if left:
+        held = locks.Owner(run=run, who="me@here", pid=1, reason="", since=1.0, start="1", boot="another", machine="m")
+        locks.take(pair.pair["one"], str(pair.app), held, pair.timing, environment="here")
+        until(lambda: locks.look(pair.pair["one"], str(pair.app), pair.timing).dead, "its lock to be dead")  # type: ignore[union-attr]
+    else:
+        time_passes(pair, run)
+    going = Going(pair, run)
+    said = "The profile has no host 'two'"
+    until(lambda: said in pair.runs.seen(run).waits or bool(going.codes), "its words")
+    waits = pair.runs.seen(run).waits
+    assert said in waits and f"quarterdeck runs resume|undo|leave {run} --without two" in waits
+    if left:
+        time_passes(pair, run)
+    assert going.code() == 6, "its profile stays as it is"
+    assert locked(pair) == (["one"] if left else []) and "resume" in pair.runs.seen(run).can
+    decide(pair.records, run, "resume", "me", without=["two"])
+    assert pair.execute(run) == 0, pair.view(run).text
+    assert "done, without two" in pair.view(run).text and locked(pair) == []

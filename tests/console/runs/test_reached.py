@@ -120,6 +120,10 @@ def test_a_key_whose_passphrase_is_in_a_locked_keyring_is_a_login_that_is_refuse
     with pytest.raises(LoginRefused, match=r"not to be had\. The keyring is locked: door") as refused:
         environment.hosts["one"].connect()
     assert refused.value.host == "one"
+    other = environment.other("here")
+    with pytest.raises(LoginRefused, match=r"not to be had\. The keyring is locked: door"):
+        other.hosts["one"].connect()
+    other.close()
     environment.close()
 
 
