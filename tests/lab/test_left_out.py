@@ -26,7 +26,7 @@ services:
     volumes: ["effects:/effects"]
     healthcheck:
       test: ["CMD", "wget", "-q", "-O", "/dev/null", "http://127.0.0.1:80/health"]
-      interval: 1s
+      interval: 2s
 volumes:
   effects: {{}}
 """

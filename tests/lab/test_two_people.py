@@ -93,7 +93,7 @@ def by_hand(system: System, lab: Lab) -> None:
 
 def compose_file(system: System, lab: Lab) -> None:
     file = system.host.path(f"{APP_DIRECTORY}/docker-compose.yml")
-    file.write_text(file.read_text().replace("interval: 1s", "interval: 2s"))
+    file.write_text(file.read_text().replace("interval: 2s", "interval: 3s"))
 
 
 @pytest.mark.parametrize("change", [by_hand, compose_file], ids=lambda change: change.__name__)
