@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from console.session import AskFailed
+from console.session import AskFailed, KeyringShown
 from tests.screens.driving import driven
 from tests.screens.fixed import FixedSession
 
@@ -90,5 +90,59 @@ def test_rotate_begins_with_the_chosen_one() -> None:
             await console.press("V")
             await console.at("FormScreen")
             assert console.screen.given == {"credential": "jwt"}  # type: ignore[attr-defined]
+
+    asyncio.run(drive())
+
+
+def test_a_list_that_was_opened_before_the_profile_was_read_is_read_once_it_is() -> None:
+    async def drive() -> None:
+        session = FixedSession()
+        let_go = session.hang("open")
+        session.refuse["credentials"] = AskFailed("The profile has not been read yet.")
+        async with driven(session, live=False) as console:
+            await console.press("C")
+            await console.shows("has not been read yet")
+            del session.refuse["credentials"]
+            let_go.set()
+            await console.shows("OVERDUE")
+
+    asyncio.run(drive())
+
+
+def test_a_keyring_that_is_not_there_yet_is_made_with_a_passphrase_that_was_typed_twice() -> None:
+    async def drive() -> None:
+        session = FixedSession()
+        session.ring = KeyringShown("unmade", "the sealed file")
+        async with driven(session) as console:
+            await console.shows("no keyring yet")
+            await console.press("K")
+            await console.shows("Make the keyring")
+            await console.type("open sesame")
+            await console.press("enter")
+            await console.type("open sesam")
+            await console.press("enter")
+            await console.shows("The two differ")
+            assert "unlock" not in session.names()
+            await console.type("open sesame")
+            await console.press("enter")
+            await console.type("open sesame")
+            await console.press("enter")
+            await console.shows("keyring open")
+
+    asyncio.run(drive())
+
+
+def test_everything_else_is_there_while_a_keyring_does_not_answer() -> None:
+    async def drive() -> None:
+        session = FixedSession()
+        session.ring = KeyringShown("unread")
+        let_go = session.hang("settle_keyring")
+        async with driven(session) as console:
+            await console.shows("keyring not read yet")
+            await console.press("K")
+            await console.shows("Nothing to unlock: it has not answered yet.")
+            session.ring = KeyringShown("unlocked", "the Secret Service")
+            let_go.set()
+            await console.shows("keyring open")
 
     asyncio.run(drive())
