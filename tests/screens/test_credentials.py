@@ -146,3 +146,44 @@ def test_everything_else_is_there_while_a_keyring_does_not_answer() -> None:
             await console.shows("keyring open")
 
     asyncio.run(drive())
+
+
+def test_escape_while_a_value_is_stored_waits_for_it_and_the_list_is_read_after_that() -> None:
+    async def drive() -> None:
+        session = FixedSession()
+        async with driven(session) as console:
+            await console.press("A", "C")
+            await console.shows("OVERDUE")
+            await console.press("end", "up", "t")
+            await console.at("StoreScreen")
+            let_go = session.hang("set_credential")
+            count = session.names().count("credentials")
+            await console.press("a", "enter", "escape")
+            await console.shows("still under way")
+            assert session.names().count("credentials") == count
+            let_go.set()
+            await console.at("CredentialsScreen")
+            await console.until(lambda: session.names().count("credentials") == count + 1)
+            let_go = session.hang("set_credential")
+            await console.press("t", "a", "enter", "escape", "escape")
+            await console.at("CredentialsScreen")
+            let_go.set()
+
+    asyncio.run(drive())
+
+
+def test_a_second_enter_while_an_environment_is_being_locked_asks_for_no_second_lock() -> None:
+    async def drive() -> None:
+        session = FixedSession(quiet=True)
+        async with driven(session) as console:
+            await console.press("A", "L")
+            await console.at("LockScreen")
+            let_go = session.hang("lock")
+            await console.type("no deploys")
+            await console.press("enter", "enter")
+            await console.shows("Asking the hosts.")
+            let_go.set()
+            await console.until(lambda: type(console.app.screen).__name__ != "LockScreen")
+            assert session.names().count("lock") == 1
+
+    asyncio.run(drive())
