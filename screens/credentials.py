@@ -99,8 +99,7 @@ class CredentialsScreen(ListScreen):
             return
         now = self.bridge.clock()
         age = f"{one.age_days} days, set {when(one.set_at, now)}" if one.age_days is not None else "not set"
-        rule = f"{one.due}, overdue on {one.overdue}" if one.due else "no rule in the profile"
-        rule += {"overdue": "   OVERDUE", "due": "   due now"}.get(one.state, "")
+        rule = _rule(one) + {"overdue": "   OVERDUE", "due": "   due now"}.get(one.state, "")
         facts = [
             ("kind", one.kind + (f", fields {', '.join(one.fields)}" if one.fields else "")),
             ("age", age),
@@ -146,6 +145,12 @@ class CredentialsScreen(ListScreen):
     def do_rotate(self) -> None:
         """Plan a new value of the chosen one."""
         self.begin("rotate", **({"credential": one.name} if (one := self.chosen) is not None else {}))
+
+
+def _rule(one: CredentialShown) -> str:
+    if not one.due:
+        return "no rule in the profile"
+    return f"{one.due}, overdue on {one.overdue}" if one.overdue != one.due else f"{one.due}, overdue from then on"
 
 
 def _due(one: CredentialShown) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from console.session import AskFailed, KeyringShown
+from console.session import AskFailed, CredentialShown, KeyringShown
+from screens.credentials import _rule
 from tests.screens.driving import driven
 from tests.screens.fixed import FixedSession
 
@@ -187,3 +188,9 @@ def test_a_second_enter_while_an_environment_is_being_locked_asks_for_no_second_
             assert session.names().count("lock") == 1
 
     asyncio.run(drive())
+
+
+def test_one_day_for_due_and_overdue_is_named_once() -> None:
+    one = CredentialShown("db", "", "database", "fine", due="2027-01-29", overdue="2027-01-29")
+    assert _rule(one) == "2027-01-29, overdue from then on"
+    assert _rule(one._replace(overdue="2027-03-01")) == "2027-01-29, overdue on 2027-03-01"
