@@ -65,7 +65,8 @@ class NotTrusted(AskFailed):
 class KeyringShown(NamedTuple):
     """State of the keyring for the top line."""
 
-    state: Literal["none needed", "locked", "unlocked", "unavailable"]
+    state: Literal["none needed", "unread", "unmade", "locked", "unlocked", "unavailable"]
+    """`unread`: it has not answered yet. `unmade`: there is none yet; the first passphrase makes it."""
     where: str = ""
     problem: str = ""
 

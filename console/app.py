@@ -155,6 +155,9 @@ class QuarterdeckApp(App[Any], inherit_bindings=False):
         except AskFailed as failed:
             error = failed
         self.post_message(Opened(error))
+        if error is None:  # last: everything else is there while a system's keyring does not answer
+            self.session.settle_keyring()
+            self.post_message(ArmedChanged())
 
     def on_opened(self, message: Opened) -> None:
         """A profile that is missing or not trusted has a screen; a locked keyring is unlocked; a bad one ends it."""

@@ -262,14 +262,20 @@ class Session(Protocol):
         """Allow changes for ARMED_S, or take that back."""
         ...
 
-    def keyring(self) -> KeyringShown: ...
+    def keyring(self) -> KeyringShown:
+        """How it was found last; never waits for it."""
+        ...
+
+    def settle_keyring(self) -> None:
+        """*Blocking.* Find out what `keyring` tells; a system's own may not answer for long. Nobody is asked."""
+        ...
 
     def redacted(self, text: str) -> str:
         """A text without the secrets that this session knows: for words that did not come through its door."""
         ...
 
     def unlock(self, passphrase: str) -> None:
-        """*Blocking.* Raises AskFailed for a wrong passphrase."""
+        """*Blocking.* Open it, or make it where it is `unmade`. Raises AskFailed for a wrong passphrase."""
         ...
 
     def credentials(self) -> tuple[CredentialShown, ...]:

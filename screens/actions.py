@@ -35,7 +35,7 @@ class ActionsScreen(ListScreen):
         yield RowTable(COLUMNS, symbols=self.bridge.symbols, empty="reading which actions there are", id="actions")
 
     def do_refresh(self) -> None:
-        self.ask("actions", partial(self.bridge.session.actions, self.environment), self._show)
+        self.ask("actions", partial(self.bridge.session.actions, self.environment), self._show, self.unread)
 
     def _show(self, actions: tuple[ActionShown, ...]) -> None:
         self.actions = actions

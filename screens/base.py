@@ -325,10 +325,14 @@ class Deck(Commanded, Asking, Generic[R]):
         from screens.unlock import UnlockScreen
 
         state = self.bridge.session.keyring()
-        if state.state == "locked":
+        if state.state in ("locked", "unmade"):
             self.app.push_screen(UnlockScreen(self.bridge, self.environment))
         else:
-            words = {"unlocked": "it is open", "none needed": "this profile needs no keyring"}
+            words = {
+                "unlocked": "it is open",
+                "none needed": "this profile needs no keyring",
+                "unread": "it has not answered yet",
+            }
             said = words.get(state.state, state.state)
             self.say(f"Nothing to unlock: {state.problem or said}.")
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from console.session import CredentialShown
+from screens.changing import Changing
 from screens.entry import Entry
 from screens.listing import ListScreen
 from screens.page import Words
-from screens.sheet import Sheet
 from screens.theme import mark
 from screens.widgets.table import Cell, Column, Row, RowTable
 from screens.words import when
@@ -18,7 +17,6 @@ from screens.words import when
 if TYPE_CHECKING:
     from textual.app import ComposeResult
 
-    from console.session import AskFailed
     from screens.known import Bridge
 
 COLUMNS = (
@@ -101,8 +99,7 @@ class CredentialsScreen(ListScreen):
             return
         now = self.bridge.clock()
         age = f"{one.age_days} days, set {when(one.set_at, now)}" if one.age_days is not None else "not set"
-        rule = f"{one.due}, overdue on {one.overdue}" if one.due else "no rule in the profile"
-        rule += {"overdue": "   OVERDUE", "due": "   due now"}.get(one.state, "")
+        rule = _rule(one) + {"overdue": "   OVERDUE", "due": "   due now"}.get(one.state, "")
         facts = [
             ("kind", one.kind + (f", fields {', '.join(one.fields)}" if one.fields else "")),
             ("age", age),
@@ -150,34 +147,17 @@ class CredentialsScreen(ListScreen):
         self.begin("rotate", **({"credential": one.name} if (one := self.chosen) is not None else {}))
 
 
+def _rule(one: CredentialShown) -> str:
+    if not one.due:
+        return "no rule in the profile"
+    return f"{one.due}, overdue on {one.overdue}" if one.overdue != one.due else f"{one.due}, overdue from then on"
+
+
 def _due(one: CredentialShown) -> str:
     return {"overdue": "OVERDUE", "due": "due"}.get(one.state, one.due)
 
 
-class _Changing(Sheet[None]):
-    """Changes the keyring, one answer at a time: until it is there enter does nothing, and what is typed stays."""
-
-    busy = False
-
-    def change(self, words: str, question: Callable[[], None], then: Callable[[None], None]) -> None:
-        """Ask for the change in a thread."""
-        self.busy = True
-        self._problem(words)
-        self.ask("change", question, partial(self._done, then), self._failed)
-
-    def _done(self, then: Callable[[None], None], answer: None) -> None:
-        self.busy = False
-        then(answer)
-
-    def _problem(self, words: str) -> None:
-        self.query_one("#problem", Words).say((words, "warn"))
-
-    def _failed(self, error: AskFailed) -> None:
-        self.busy = False
-        self._problem(" ".join((str(error), *error.ways_out)))
-
-
-class StoreScreen(_Changing):
+class StoreScreen(Changing):
     """Stores a value that is typed masked: whole, or field by field. It is handed to the session and nowhere kept."""
 
     AUTO_FOCUS = "Entry"
@@ -224,7 +204,7 @@ class StoreScreen(_Changing):
         self._problem("")
 
 
-class RemoveScreen(_Changing):
+class RemoveScreen(Changing):
     """Takes a credential out of the keyring once its name is typed."""
 
     AUTO_FOCUS = "#name"

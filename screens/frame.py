@@ -12,7 +12,13 @@ from screens.words import moment
 if TYPE_CHECKING:
     from screens.base import Deck
 
-KEYRING = {"locked": "keyring locked", "unavailable": "no keyring", "unlocked": "keyring open"}
+KEYRING = {
+    "unread": "keyring not read yet",
+    "unmade": "no keyring yet",
+    "locked": "keyring locked",
+    "unavailable": "no keyring",
+    "unlocked": "keyring open",
+}
 WHILE_TYPING = ("escape", "tab", "f1")
 """Keys that are no characters; so are those with `ctrl+` or `shift+`."""
 UNMASKED = "secrets masked by their form only"

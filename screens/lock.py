@@ -5,18 +5,16 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from screens.changing import Changing
 from screens.entry import Entry
 from screens.page import Words
-from screens.sheet import Sheet
 from screens.words import moment
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
 
-    from console.session import AskFailed
 
-
-class LockScreen(Sheet[None]):
+class LockScreen(Changing):
     """Asks for the reason, or shows who holds the lock and offers to take it away."""
 
     AUTO_FOCUS = "#reason"
@@ -41,6 +39,8 @@ class LockScreen(Sheet[None]):
     def on_input_submitted(self, event: Entry.Submitted) -> None:
         """Lock with the reason; unlock when the name is right."""
         event.stop()
+        if self.busy:
+            return
         held = self.bridge.known.environment(self.environment).lock
         typed = event.value.strip()
         if held is None and not typed:
@@ -48,19 +48,12 @@ class LockScreen(Sheet[None]):
         elif held is not None and typed != self.environment:
             self._problem(f"That is not {self.environment}: nothing was done.")
         else:
-            self._problem("Asking the hosts.")
             reason = typed if held is None else None
             said = f"{self.environment} is free." if reason is None else f"{self.environment} is locked: {reason}"
             question = partial(self.bridge.session.lock, self.environment, reason)
-            self.ask("lock", question, lambda _: self._done(said), self._failed)
+            self.change("Asking the hosts.", question, lambda _: self._locked(said))
 
-    def _problem(self, words: str) -> None:
-        self.query_one("#problem", Words).say((words, "warn"))
-
-    def _failed(self, error: AskFailed) -> None:
-        self._problem(" ".join((str(error), *error.ways_out)))
-
-    def _done(self, said: str) -> None:
+    def _locked(self, said: str) -> None:
         self.say(said)
         self.bridge.session.refresh()
         self.dismiss(None)

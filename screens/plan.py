@@ -51,7 +51,16 @@ class PlanScreen(Deck[None]):
 
     def draw(self) -> None:
         page = self.query_one("#page", Page)
-        page.show(plan_lines(self.plan, self.bridge.clock(), page.room, self.starting, self._held()))
+        page.show(plan_lines(self.plan, self.bridge.clock(), page.room, self.starting, self._held(), self._asked()))
+
+    def _asked(self) -> str:
+        """What is confirmed by this plan, where it is not that it is run."""
+        from screens.confirm import DECIDED
+
+        if self.answer is None:
+            return ""
+        title, _, then = DECIDED[self.answer[1]]
+        return f"{title}? g asks. {then}"
 
     def _held(self) -> str:
         """Who holds the environment now, of a plan that could be started: its run would be refused."""
@@ -85,11 +94,12 @@ class PlanScreen(Deck[None]):
         from screens.confirm import ConfirmScreen
 
         if not (self.done or self.plan.refusal or self.starting):
-            self.app.push_screen(ConfirmScreen(self.bridge, self.plan), self._confirmed)
+            choice = self.answer[1] if self.answer is not None else None
+            self.app.push_screen(ConfirmScreen(self.bridge, self.plan, choice), self._confirmed)
 
     def _confirmed(self, reason: str | None) -> None:
         if reason is None:
-            self.say("No: nothing was started.")
+            self.say("No: nothing was started." if self.answer is None else "No: the run stays as it is.")
             return
         self.starting = self.bridge.clock()
         self.draw()
@@ -118,10 +128,21 @@ class PlanScreen(Deck[None]):
         self.say(" ".join((str(error), *getattr(error, "ways_out", ()))), "bad")
 
 
-def plan_lines(plan: PlanShown, now: float, width: int, starting: float = 0.0, held: str = "") -> Iterator[Content]:
-    """The plan as paragraphs; `held`: why its run would be refused now."""
+def plan_lines(
+    plan: PlanShown, now: float, width: int, starting: float = 0.0, held: str = "", asked: str = ""
+) -> Iterator[Content]:
+    """The plan as paragraphs. `held`: why its run would be refused now; `asked`: what is decided of one by it."""
     if starting:
-        yield text((f"Starting the run, asked at {moment(starting, now)}. Its runner takes the locks first.", "accent"))
+        at = moment(starting, now)
+        words = (
+            f"Answering, since {at}."
+            if asked
+            else f"Starting the run, asked at {at}. Its runner takes the locks first."
+        )
+        yield text((words, "accent"))
+        yield text("")
+    elif asked:
+        yield from hanging([("! ", "warn")], asked, "warn", width)
         yield text("")
     yield text((plan.title, "head"), (f"   planned {moment(plan.made_at, now)}", "dim"))
     if plan.refusal:
@@ -179,11 +200,16 @@ def step_lines(number: int, step: StepShown, width: int) -> Iterator[Content]:
     word, tone = CERTAINTY.get(step.certainty, (step.certainty, "warn"))
     notes = "   ".join(one for one in (word, step.note) if one)
     head = [(f"{number:>3}  ", "dim"), (step.title, "strong"), (f"  {step.host or 'here'}", "accent")]
-    if sum(map(len, (head[0][0], head[1][0], head[2][0], notes))) + 3 <= width:
+    wide = sum(len(words) for words, _ in head)
+    if wide + len(notes) + 3 <= width:
         yield text(*head, (f"   {notes}", tone))
     else:
-        yield text(*head)
-        yield from hanging([("     ", "dim")], notes, tone, width)
+        if wide <= width:
+            yield text(*head)
+        else:
+            yield from hanging(head[:1], f"{step.title}  {step.host or 'here'}", "strong", width)
+        if notes:
+            yield from hanging([("     ", "dim")], notes, tone, width)
     yield from hanging([("     $ ", "dim")], step.command, "plain", width)
     if step.check:
         yield from hanging([("     check   ", "dim")], step.check, "dim", width)

@@ -53,10 +53,13 @@ def _now() -> float:
 
 
 def _ssh(ground: Ground, host: str) -> Found:
+    fresh = ground.another_host(host)  # one that is connected already has logged in with an older value
     try:
-        facts = ground.host(host).connect()
+        facts = fresh.connect()
     except HostError as error:
         return Found("no" if isinstance(error, HostRefused) else "unknown", str(error), _now())
+    finally:
+        fresh.close()
     return Found("yes", f"logged in to {host} as {facts.user}", _now())
 
 

@@ -233,6 +233,9 @@ def _uses(profile: Profile) -> Iterator[tuple[str, str]]:
                 yield one.secret, f"{words} of {environment.name}"
         for one in secret_names(tuple(environment.probes.values())):
             yield one.secret, f"probes of {environment.name}"
+        for rotation in environment.rotations.values():
+            for one in secret_names(rotation):
+                yield one.secret, f"rotation {rotation.name} of {environment.name}"
     if profile.audit is not None and profile.audit.webhook is not None:
         yield profile.audit.webhook.secret, "webhook of the audit"
 

@@ -210,6 +210,13 @@ class Ground:
         self._known_host(name)
         return self.bound(next(iter(self.profile.environments))).hosts[name]
 
+    def another_host(self, name: str) -> Host:
+        """The same host with a connection of its own, which whoever asks for it closes. Raises AskFailed."""
+        from console.environment import make_host
+
+        self._known_host(name)
+        return make_host(self.profile, self.profile.hosts[name], self.keys.get, self.timing)
+
     def host_config(self, name: str) -> HostConfig:
         """How the profile says that a host is reached. Raises AskFailed."""
         from console.environment import host_config

@@ -33,6 +33,7 @@ class Keys:
         self._unlocker: Unlocker | None = None
         self._person = True
         self._refused: CredentialError | None = None
+        self._unavailable: CredentialError | None = None
         self._lock = threading.RLock()
 
     @property
@@ -45,9 +46,15 @@ class Keys:
         with self._lock:
             if self._credentials is None:
                 from console.credentials.choose import open_backend
+                from console.credentials.errors import CredentialError
                 from console.credentials.store import Credentials
 
-                backend = open_backend(self._profile.keyring, self._path)
+                try:
+                    backend = open_backend(self._profile.keyring, self._path)
+                except CredentialError as error:
+                    self._unavailable = error
+                    raise
+                self._unavailable = None
                 self._credentials = Credentials(backend, self._profile.system)
             return self._credentials
 
@@ -152,7 +159,8 @@ class Keys:
     def _sealed(self) -> SealedFileKeyring | None:
         from console.credentials.sealed import SealedFileKeyring
 
-        ring = self.credentials().backend.ring
+        opened = self._credentials or self.credentials()  # once it is there no lock is taken
+        ring = opened.backend.ring
         return ring if isinstance(ring, SealedFileKeyring) else None
 
     def _no_file_yet(self, name: str) -> None:
@@ -180,17 +188,36 @@ class Keys:
             return True
 
     def shown(self) -> KeyringShown:
-        """The state for the top line, without asking anybody anything."""
+        """The state for the top line: as `credentials` found it last.
+
+        Nothing is opened and no lock is taken here: it is asked for where keys are answered, and a system's keyring may
+        not answer for long.
+        """
         from console.credentials.errors import CredentialError
 
         if not self.needed:
             return KeyringShown("none needed")
+        if (opened := self._credentials) is None:
+            problem = self._unavailable
+            return KeyringShown("unread") if problem is None else KeyringShown("unavailable", problem=str(problem))
+        where = opened.backend.title
         try:
-            backend = self.credentials().backend
+            made = self.made
         except CredentialError as error:
-            return KeyringShown("unavailable", problem=str(error))
-        unlocked = getattr(backend.ring, "unlocked", True)
-        return KeyringShown("unlocked" if unlocked else "locked", where=backend.title)
+            return KeyringShown("unavailable", where, str(error))
+        unlocked = getattr(opened.backend.ring, "unlocked", True)
+        return KeyringShown("unlocked" if unlocked else "locked" if made else "unmade", where)
+
+    def settle(self) -> None:
+        """Open what `shown` tells of, and have the redactor learn where no passphrase of ours is needed for that."""
+        from console.credentials.errors import CredentialError
+
+        if not self.needed:
+            return
+        with suppress(CredentialError):  # from now on `shown` says it
+            self.credentials()
+        if self.shown().state == "unlocked":
+            self.learn()
 
     def unlock(self, passphrase: str) -> None:
         """Open the sealed file with its passphrase; make it if there is none yet. Raises CredentialError."""

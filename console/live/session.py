@@ -5,7 +5,6 @@ It only puts the parts together and keeps the door: whatever is expected to go w
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -140,8 +139,6 @@ class LiveSession:
             partial(drift_of, self.ground.keys),
             self._due,
         )
-        if self.ground.keys.shown().state == "unlocked":  # one that needs no passphrase of ours
-            threading.Thread(target=self.ground.keys.learn, name="secrets", daemon=True).start()
         listener.system(system)
         self._watching.start()
 
@@ -241,6 +238,9 @@ class LiveSession:
 
     def keyring(self) -> KeyringShown:
         return self.ground.keys.shown() if self.ground.loaded else KeyringShown("none needed")
+
+    def settle_keyring(self) -> None:
+        self.ground.keys.settle()
 
     def redacted(self, text: str) -> str:
         return self.ground.redactor.text(text)

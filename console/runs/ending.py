@@ -20,7 +20,9 @@ def ending_of_undoing(engine: Engine, undone: Undoing) -> tuple[Ending, str]:
     """The ending after an undo, and its words."""
     view, plan = engine.journal.view, engine.plan
     before = f" Now {plan.as_before}." if plan.as_before else ""
-    cause = "; ".join(f"{step.title}: {step.failure.splitlines()[0]}" for step in view.steps.values() if step.failure)
+    cause = "; ".join(
+        f"{step.title}: {step.failure.splitlines()[0].rstrip('. ')}" for step in view.steps.values() if step.failure
+    )
     begin = {"failed": f"Failed at {cause}. " if cause else "Failed. ", "cancelled": "Cancelled. ", "asked": ""}[
         view.why_undo
     ]

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Set
+from collections.abc import Mapping, Set
+from contextlib import suppress
+from typing import Any
 
 from console.hosts.command import Command, InputText
 from console.runs.api import Op, Park
 from profiles.inline import masked_words
 
+LONGEST = 600
+"""Characters of what an Op was given, in a plan; `--json` shows all of it."""
 FOLD = 1600
 """Characters of a line, so that not even the longest form of each is cut where it is shown."""
 _CONTROLS = {
@@ -40,8 +44,27 @@ def effect_text(effect: Command | Op | Park | None) -> str:
         return f"wait {duration(effect.seconds)}, in which the environment is free{again}"
     if isinstance(effect, Command):
         return effect.shown()
-    arguments = json.dumps(effect.args, ensure_ascii=False, sort_keys=True)
-    return f"{effect.name} {arguments if len(arguments) <= 300 else arguments[:297] + '…'}"
+    arguments = _inside(effect.args)
+    return f"{effect.name} {arguments if len(arguments) <= LONGEST else arguments[: LONGEST - 1] + '…'}"
+
+
+def _inside(args: Mapping[str, Any]) -> str:
+    """What an Op was given, without what is empty: `label=pending wanted=false look=(by=command …)`."""
+    return " ".join(f"{name}={_value(one)}" for name, one in sorted(args.items()) if one not in (None, "", [], {}, ()))
+
+
+def _value(value: Any) -> str:
+    """A command as a person would type it; other values plainly."""
+    if isinstance(value, dict):
+        if value.get("kind") == "command":
+            with suppress(ValueError):
+                return f"[{Command.model_validate(value).shown()}]"
+        return f"({_inside(value)})"
+    if isinstance(value, list | tuple):
+        return ",".join(map(_value, value))
+    if isinstance(value, str):
+        return shlex.quote(value)
+    return json.dumps(value)
 
 
 def effect_whole(effect: Command | Op | Park | None, scripts: Set[str]) -> str:

@@ -15,7 +15,8 @@ from screens.base import Deck
 from tests.screens.fixed import NOW, PRODUCTION, FixedSession
 
 ENVIRON = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8", "QUARTERDECK_SYMBOLS": "braille"}
-DEADLINE_S = 10.0
+DEADLINE_S = 20.0
+"""Longer than a run that waits is left alone by its screen."""
 
 
 def console(

@@ -592,6 +592,9 @@ class FixedSession:
     def keyring(self) -> KeyringShown:
         return self.ring
 
+    def settle_keyring(self) -> None:
+        self._ask("settle_keyring")
+
     def redacted(self, text: str) -> str:
         return self.redactor.text(text) if self.redactor is not None else text
 

@@ -23,6 +23,7 @@ from tests.screens.fixed import FIELDS, PRODUCTION
 from tests.screens.hostile import FORBIDDEN, MARKER, MARKUP, HostileSession, poisoned
 
 ABSTRACT = {
+    "Changing",
     "LinesWidget",
     "EdgeLine",
     "RowList",

@@ -173,6 +173,13 @@ def test_unlock(snap: Snap) -> None:
     snap(Case(lock), until=live, do=keys("K", *"secret"))
 
 
+def test_make_the_keyring(snap: Snap) -> None:
+    def none_yet(session: FixedSession) -> None:
+        session.ring = KeyringShown("unmade", "the sealed file of this account")
+
+    snap(Case(none_yet), until=live, do=keys("K", *"secret", "enter", *"sec"))
+
+
 def test_trust(snap: Snap) -> None:
     def found(session: FixedSession) -> None:
         session.refuse["open"] = NotTrusted(

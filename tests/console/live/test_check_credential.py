@@ -67,5 +67,7 @@ def test_the_passphrase_of_a_key(tmp_path: Path, problem: Exception, verdict: st
     def connect() -> None:
         raise problem
 
-    made.host = lambda name: SimpleNamespace(connect=connect)
+    closed: list[str] = []
+    made.another_host = lambda name: SimpleNamespace(connect=connect, close=lambda: closed.append(name))
     assert check_credential(made, "metrics").verdict == verdict
+    assert closed == ["lab1"], "it is tried over a connection of its own: another has logged in before"

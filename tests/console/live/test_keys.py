@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -141,6 +142,45 @@ def test_an_open_keyring_masks_every_value_before_its_first_use(stored: Path) ->
     assert redactor.text("a-value-that-nobody-may-see") == "a-value-that-nobody-may-see", "locked: nothing is known"
     opened.unlock(PASSPHRASE)
     assert redactor.text("a-value-that-nobody-may-see") == "<redacted:api>"
+
+
+def test_how_it_stands_is_shown_while_somebody_opens_it_and_waits(
+    stored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The top line asks on the console's own loop: a D-Bus that does not answer must hold no key up."""
+    from console.credentials import choose
+
+    begun, let_go, opened = threading.Event(), threading.Event(), keys(stored)
+    really = choose.open_backend
+
+    def hanging(choice: str, path: Path) -> choose.Backend:
+        begun.set()
+        assert let_go.wait(30)
+        return really(choice, path)
+
+    monkeypatch.setattr(choose, "open_backend", hanging)
+    thread = threading.Thread(target=opened.settle, daemon=True)
+    thread.start()
+    assert begun.wait(10)
+    assert opened.shown().state == "unread"
+    let_go.set()
+    thread.join(10)
+    assert opened.shown().state == "locked"
+
+
+def test_one_that_is_not_made_yet_is_called_so(tmp_path: Path) -> None:
+    opened = keys(tmp_path)
+    opened.settle()
+    assert opened.shown().state == "unmade"
+    opened.unlock(PASSPHRASE)
+    assert opened.shown().state == "unlocked"
+
+
+def test_one_that_cannot_be_used_says_why(stored: Path) -> None:
+    (stored / "keyring" / "sealed.json").chmod(0o644)
+    opened = keys(stored)
+    opened.settle()
+    assert opened.shown().state == "unavailable" and opened.shown().problem
 
 
 LEAVES = """
