@@ -44,8 +44,10 @@ def ending_of_undoing(engine: Engine, undone: Undoing) -> tuple[Ending, str]:
         }
         return endings[view.why_undo], f"{begin}Code undone; {'; '.join(undone.left)}.{before}"
     words: Mapping[str, Ending] = {"failed": "failed-undone", "cancelled": "cancelled-undone", "asked": "undone"}
-    nothing = "" if undone.count else " Nothing had been changed."
-    return words[view.why_undo], f"{begin}Undone.{before}{nothing}"
+    # A runner before this one may have taken all of it back.
+    if not undone.count and not any(step.state == "undone" for step in view.steps.values()):
+        return words[view.why_undo], f"{begin}Nothing had been changed."
+    return words[view.why_undo], f"{begin}Undone.{before}"
 
 
 def ending_of_leaving(engine: Engine) -> tuple[Ending, str]:

@@ -258,4 +258,12 @@ def test_of_what_asks_nothing_is_asked_while_it_has_changed_nothing(world: World
     (world.app / "closed").touch()
     run = world.create("gate", "do", on_failure="ask")
     assert world.carry(run) == 1, world.log(run)
-    assert world.effects() == [] and "Nothing had been changed" in world.view(run).text
+    said = world.view(run).text
+    assert world.effects() == [] and said.endswith("Nothing had been changed.") and "as it was" not in said
+
+
+def test_what_a_runner_before_took_back_had_been_changed(world: World) -> None:
+    run = world.create("do", "break")
+    assert world.carry(run, "--die", "after", "undo.done", "s1") == -signal.SIGKILL
+    assert world.carry(run) == 1, world.log(run)
+    assert world.view(run).text.endswith("Undone. Now the tally is as it was.")
