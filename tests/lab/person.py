@@ -1,6 +1,6 @@
 """A person at the command line: one of the lab's operators with a profile, a keyring and `quarterdeck` as a process.
 
-Nothing of the product is imported here: what is tested is the program that people start.
+What is tested is the program that people start; of the product itself only the keyring is made here (`keyrings.py`).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.lab.keyrings import fill
 from tests.lab.lab import LabError, Operator
 from tests.lab.places import REGISTRY_PASSWORD
 from tests.lab.system import SMOKE_PASSWORD
@@ -283,8 +284,10 @@ def person(operator: Operator, profile: Mapping[str, Any], secrets: bool = True)
     """An operator with this profile, and with the credentials that it names in a sealed keyring of their own."""
     made = Person(operator, operator.home / "quarterdeck.yaml")
     made.write(profile)
-    if secrets:
+    if secrets and made.state.exists():
         made.keep_secrets(*profile["credentials"])
+    elif secrets:
+        fill(made.state, profile["system"], PASSPHRASE, {name: SECRETS[name] for name in profile["credentials"]})
     return made
 
 
