@@ -17,8 +17,8 @@ rest=
 trap 'wait; exit 130' INT
 trap 'kill -INT $lab $rest 2>/dev/null; wait; exit 143' TERM
 
-# Without a file or folder among the arguments, each takes all that has, or has not, the mark; all that has is in tests/lab. The tests of one
-# file share a lab: for a single one, no second is started.
+# Without a file or folder among the arguments, each takes all that has, or has not, the mark; all that has it is in
+# tests/lab. The tests of one file share a lab: for a single one, no second is started.
 named=no labs=2 first=
 for argument in "$@"; do
   file=${argument%%::*}
