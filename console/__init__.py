@@ -1,3 +1,7 @@
 """Quarterdeck: a terminal operations console."""
 
 __version__ = "0.1.0"
+
+GARBAGE = (100_000, 50, 100)
+"""Objects between looks for cyclic garbage, and how many small looks make a larger one, in processes that live for one
+command or one run: what imports make is none, and looking through it took a tenth of a start."""

@@ -19,6 +19,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from console import GARBAGE
 from console.runs.program import Stamp, begin_anew, stamp
 from console.text.writer import SafeWriter
 
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from console.runs.reached import Ahead
     from profiles.models import Profile
 
-GARBAGE = (100_000, 50, 100)
-"""As at the command line: what imports make is no garbage; looking through it took a tenth of a start."""
 LATE: tuple[str, ...] = (
     "console.hosts.ssh",
     "docker",

@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import NoReturn
 
+from console import GARBAGE
+
 PROGRAM = "quarterdeck"
-GARBAGE = (100_000, 50, 100)
-"""Objects between looks for cyclic garbage, and how many small looks make a larger one: what imports make is none."""
 COMPLETE = "_QUARTERDECK_COMPLETE"
 """Set where a shell asks click how words could go on."""
 
