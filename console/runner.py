@@ -256,7 +256,8 @@ def execute(
 
 
 def only_its_own(profile: Profile, environment: str, get: Callable[[str], str]) -> Callable[[str], str]:
-    """Gives only credentials that this environment, or the way to a host, names.
+    """Gives only credentials that this environment, or the way to a host, names: a release may be taken from another
+    environment (`@staging`), whose hosts are looked at.
 
     A run may have come from a host (adopted, or forged by somebody who broke into it): its plan must not be able to
     ask for the credentials of another environment and send them somewhere.
@@ -266,6 +267,7 @@ def only_its_own(profile: Profile, environment: str, get: Callable[[str], str]) 
     from profiles.uses import used_by
 
     own = set(used_by(profile, environment)) if environment in profile.environments else set()
+    own |= {host.passphrase.secret for host in profile.hosts.values() if host.passphrase is not None}
     if profile.audit is not None and profile.audit.webhook is not None:
         own.add(profile.audit.webhook.secret)
 

@@ -179,14 +179,21 @@ def test_a_run_gets_only_the_credentials_of_its_own_environment() -> None:
     profile = Profile.model_validate(
         {
             "system": "s",
-            "hosts": {"h": {"local": True}},
-            "environments": {"one": environment("/opt/one", "mine"), "two": environment("/opt/two", "theirs")},
-            "credentials": {"mine": {}, "theirs": {}},
+            "hosts": {
+                "h": {"local": True},
+                "far": {"address": "far.example", "identity": "/k", "passphrase": {"secret": "key-of-far"}},
+            },
+            "environments": {
+                "one": environment("/opt/one", "mine"),
+                "two": {**environment("/opt/two", "theirs"), "hosts": ["far"]},
+            },
+            "credentials": {"mine": {}, "theirs": {}, "key-of-far": {}},
         }
     )
     get = only_its_own(profile, "one", lambda name: f"value of {name}")
     assert get("mine") == "value of mine"
     assert get("mine#pending") == "value of mine#pending"
+    assert get("key-of-far") == "value of key-of-far", "a release may be taken from the other one"
     with pytest.raises(CredentialMissing, match="does not name the credential theirs for one"):
         get("theirs#pending")
     with pytest.raises(CredentialMissing, match="does not name the credential theirs for one"):
