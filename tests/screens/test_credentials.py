@@ -6,8 +6,16 @@ import asyncio
 
 from console.session import AskFailed, CredentialShown, KeyringShown
 from screens.credentials import _rule
-from tests.screens.driving import driven
+from tests.screens.driving import Driver, driven
 from tests.screens.fixed import FixedSession
+
+
+async def at_the_value(console: Driver) -> None:
+    """Armed, with the screen open that asks for the value of the last credential but one."""
+    await console.press("A", "C")
+    await console.shows("OVERDUE")
+    await console.press("end", "up", "t")
+    await console.at("StoreScreen")
 
 
 def test_storing_and_removing_wait_until_the_environment_is_armed_and_checking_does_not() -> None:
@@ -32,10 +40,7 @@ def test_an_enter_while_a_field_is_being_stored_stores_nothing_and_loses_nothing
     async def drive() -> None:
         session = FixedSession()
         async with driven(session) as console:
-            await console.press("A", "C")
-            await console.shows("OVERDUE")
-            await console.press("end", "up", "t")
-            await console.at("StoreScreen")
+            await at_the_value(console)
             let_go = session.hang("set_credential")
             await console.press("a", "enter", "b", "b", "enter")
             await console.shows("Storing it.")
@@ -55,10 +60,7 @@ def test_the_list_is_read_again_also_when_only_a_field_was_stored() -> None:
     async def drive() -> None:
         session = FixedSession()
         async with driven(session) as console:
-            await console.press("A", "C")
-            await console.shows("OVERDUE")
-            await console.press("end", "up", "t")
-            await console.at("StoreScreen")
+            await at_the_value(console)
             await console.press("a", "enter")
             await console.shows("(2 of ")
             count = session.names().count("credentials")
@@ -153,10 +155,7 @@ def test_escape_while_a_value_is_stored_waits_for_it_and_the_list_is_read_after_
     async def drive() -> None:
         session = FixedSession()
         async with driven(session) as console:
-            await console.press("A", "C")
-            await console.shows("OVERDUE")
-            await console.press("end", "up", "t")
-            await console.at("StoreScreen")
+            await at_the_value(console)
             let_go = session.hang("set_credential")
             count = session.names().count("credentials")
             await console.press("a", "enter", "escape")
