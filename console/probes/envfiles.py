@@ -206,9 +206,8 @@ def _keys(
     """Each setting. `same`: the whole file is, whatever the look made of its quotes."""
     if same:
         return [
-            KeyState(key=key, now="same", source=shown(line, host), placeholder=key in one.placeholders)
+            KeyState(key=line.key, now="same", source=shown(line, host), placeholder=line.key in one.placeholders)
             for line in file.lines
-            for key in (line.key,)
         ]
     states = []
     for line in file.lines:
