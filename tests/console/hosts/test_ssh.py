@@ -24,7 +24,7 @@ from console.hosts.ssh import SshHost
 from console.hosts.trust import WrongFingerprint, see, trust
 from console.hosts.try_key import try_key
 from console.timing import DEFAULT
-from tests.console.hosts.contract import TIMING, Ground, HostContract, processes, sh
+from tests.console.hosts.contract import BRISK, TIMING, Ground, HostContract, processes, sh
 from tests.console.hosts.sshd import Sshd, keygen, poll, running
 
 
@@ -134,7 +134,7 @@ def test_an_account_that_may_run_nothing_gets_a_sentence(own: Sshd) -> None:
 
 
 def test_a_frozen_sshd_is_noticed_in_time(own: Sshd) -> None:
-    host = SshHost(config_of(own), TIMING)
+    host = SshHost(config_of(own), BRISK)
     host.connect()
     with ThreadPoolExecutor(1) as pool:
         future = pool.submit(lambda: host.run(Command(argv=("sleep", "60"))))
@@ -144,8 +144,8 @@ def test_a_frozen_sshd_is_noticed_in_time(own: Sshd) -> None:
         assert own.signal_sessions(signal.SIGSTOP) > 0
         with pytest.raises(HostUnreachable, match="no answer for"):
             future.result(10)
-        # Of the budget of 15 s a tenth, and half a second for this machine.
-        assert time.monotonic() - began < TIMING.probe_every_s + TIMING.probe_answer_s + 0.5 + 0.5
+        # Of the budget of 15 s a tenth, and two seconds for a machine with much else to do.
+        assert time.monotonic() - began < BRISK.probe_every_s + BRISK.probe_answer_s + 0.5 + 2.0
     host.close()
 
 
@@ -170,9 +170,11 @@ def test_a_key_is_tried_without_a_word_in_the_background(
     assert not poll(lambda: bool(broken), 0.3)
 
 
-def test_a_quiet_but_living_host_is_not_taken_for_dead(host: SshHost) -> None:
-    result = host.run(Command(argv=("sleep", "2.5")))  # two and a half times the limit
+def test_a_quiet_but_living_host_is_not_taken_for_dead(server: Sshd) -> None:
+    host = SshHost(config_of(server), replace(BRISK, probe_answer_s=1.6))
+    result = host.run(Command(argv=("sleep", "4")))  # twice the limit
     assert result.rc == 0
+    host.close()
 
 
 def test_a_killed_sshd_is_noticed_at_once_and_connected_again(own: Sshd) -> None:
@@ -185,7 +187,7 @@ def test_a_killed_sshd_is_noticed_at_once_and_connected_again(own: Sshd) -> None
         own.signal_sessions(signal.SIGKILL)
         with pytest.raises(HostUnreachable):
             future.result(10)
-        assert time.monotonic() - began < 0.5
+        assert time.monotonic() - began < 3.0 < TIMING.probe_answer_s
     assert host.run(Command(argv=("echo", "again"))).out == b"again\n"
     host.close()
 
@@ -258,7 +260,7 @@ def test_a_dead_host_is_not_hammered(own: Sshd) -> None:
     for _ in range(50):
         with pytest.raises(HostUnreachable):
             host.connect()
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < 3.0
     own.start()
     assert poll(lambda: _connects(host), 5)
     host.close()
@@ -278,8 +280,8 @@ def test_a_port_that_speaks_no_ssh_and_a_name_that_is_none(server: Sshd) -> None
     with echo_server() as port:
         began = time.monotonic()
         with pytest.raises(HostUnreachable, match="SSH"):
-            SshHost(config_of(server, port=port), TIMING).connect()
-        assert time.monotonic() - began < TIMING.banner_s + 3
+            SshHost(config_of(server, port=port), BRISK).connect()
+        assert time.monotonic() - began < BRISK.banner_s + 3
     with pytest.raises(HostUnreachable, match=r"nowhere\.invalid"):
         SshHost(config_of(server, address="nowhere.invalid"), TIMING).connect()
 
@@ -492,13 +494,13 @@ def test_a_frozen_hop_takes_the_host_with_it(server: Sshd, own: Sshd, tmp_path: 
     hop = HostConfig(
         "hop", "127.0.0.1", user=own.user, port=own.port, identity=str(own.identity), ssh_config=str(settings)
     )
-    host = SshHost(config_of(server, jump=(hop,), ssh_config=str(settings)), TIMING)
+    host = SshHost(config_of(server, jump=(hop,), ssh_config=str(settings)), BRISK)
     host.connect()
     own.signal_sessions(signal.SIGSTOP)
     began = time.monotonic()
     with pytest.raises(HostUnreachable):
         host.run(Command(argv=("true",)))
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 5
     host.close()
 
 

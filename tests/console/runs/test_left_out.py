@@ -71,7 +71,7 @@ def test_a_host_that_hangs_is_waited_for_a_moment_only(pair: PairWorld, monkeypa
     began = time.monotonic()
     plan = pair.planned("do", without=["two"]).plan
     assert plan is not None and "two has not answered within 0.05 s" in str(plan.blocks[0])
-    assert time.monotonic() - began < 2.0
+    assert time.monotonic() - began < 2.9
 
 
 @pytest.mark.parametrize(

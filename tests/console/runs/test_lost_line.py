@@ -152,6 +152,6 @@ def test_a_host_that_freezes_in_mid_upload_is_noticed_in_time(sshd: Sshd) -> Non
         assert sshd.signal_sessions(signal.SIGSTOP) > 0
         with pytest.raises(HostUnreachable, match="no answer for"):
             future.result(20)
-        # A fifth of 15 s, and a second for a machine that is busy.
-        assert time.monotonic() - began < 3.0 + 1.0
+        # A fifth of 15 s, and three for a machine that is busy.
+        assert time.monotonic() - began < 3.0 + 3.0
     host.close()
