@@ -48,6 +48,9 @@ class Timing:
     """How often a health or readiness check looks again."""
     settle_s: float = 30.0
     """How long a changed password or key may take until it is accepted, or refused, everywhere."""
+    undo_patience_s: float = 45.0
+    """For how long an undo that does not work is tried again before a person is called. An engine that was restarted
+    is back by then: Docker 20.10 gives its containers ten seconds to end, and takes a few to begin."""
     follow_s: float = 0.25
     """How often a viewer looks for new records and new output."""
     decision_s: float = 900.0

@@ -167,6 +167,8 @@ class Command(Frozen):
     deadline_s: float = Field(default=60.0, gt=0, le=86_400)
     ok: tuple[int, ...] = (0,)
     """Exit codes that mean success."""
+    no_answer: tuple[int, ...] = ()
+    """Exit codes by which something that only looks says that what it asks did not answer: neither yes nor no."""
     env: tuple[tuple[str, str], ...] = ()
     """Extra environment, shown in the plan: settings, never secrets."""
     cwd: str | None = None
@@ -186,6 +188,14 @@ class Command(Frozen):
         if (self.detach or self.container) and not self.writes:
             raise ValueError("a detached command and a one-off container need `writes`: they leave traces on the host")
         return self
+
+    @model_serializer(mode="wrap")
+    def _stored(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """As it was stored before there was `no_answer`, where there is none: a plan of then keeps its digest."""
+        found: dict[str, Any] = dump(self)
+        if not self.no_answer:
+            found.pop("no_answer", None)
+        return found
 
     def shown(self) -> str:
         """The command as a person would type it, for plans and logs. Never handed to a shell."""

@@ -13,7 +13,7 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import JsonValue
 
@@ -268,7 +268,8 @@ class Executor:
         outputs: dict[str, JsonValue] = {"out": text, "rc": result.rc}
         if result.rc in command.ok:
             return Outcome(verdict="yes", evidence=said, outputs=outputs)
-        return Outcome(verdict="no", evidence=f"exit code {result.rc}. {said}".strip(), outputs=outputs)
+        verdict: Literal["unknown", "no"] = "unknown" if result.rc in command.no_answer else "no"
+        return Outcome(verdict=verdict, evidence=f"exit code {result.rc}. {said}".strip(), outputs=outputs)
 
     def _said(self, result: Result) -> str:
         """The last lines that a command wrote and that say something, redacted and sanitised."""

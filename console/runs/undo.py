@@ -5,6 +5,7 @@ An undo is idempotent: one that was cut off is found again on its host if it sti
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Literal
@@ -20,8 +21,31 @@ from console.runs.recovery import parts
 if TYPE_CHECKING:
     from console.runs.engine import Engine
 
-TRIES = 2
-"""An undo that answered no is tried once more: it is idempotent, and the alternative is to wake a person."""
+
+class Patience:
+    """An undo that does not work is tried again for a while, after pauses that grow.
+
+    It is idempotent, what is in its way may be gone in a moment, and the alternative is to wake a person.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._whole_s = engine.timing.undo_patience_s
+        self._pause_s = self._whole_s / 45
+        self._ends: float | None = None
+
+    def wait(self, step: Step, why: str) -> bool:
+        """Wait until the next try; False where there is to be none."""
+        now = time.monotonic()
+        if self._ends is None:
+            self._ends = now + self._whole_s
+            told = f"{why}. Tried again for {self._whole_s:.0f} s before a person is asked for"
+            self._engine.say(told, step.id)
+        if now >= self._ends:
+            return False
+        stopped = self._engine.stopping.wait(min(self._pause_s, self._ends - now))
+        self._pause_s = min(2 * self._pause_s, self._whole_s / 6)
+        return not stopped
 
 
 @dataclass
@@ -68,13 +92,15 @@ def undo_all(engine: Engine) -> Undoing | Literal["again", "waiting"]:
             continue
         if step.undo is None:
             _leave(engine, step, seen, result)
+            if engine.stopping.is_set():
+                return "waiting"
             continue
         try:
             outcome = _undo(engine, step, seen)
         except NotAnnounced as error:
-            if engine.stopping.is_set():
-                return "waiting"
             outcome = Outcome(verdict="no", evidence=str(error))
+        if outcome.verdict != "yes" and engine.stopping.is_set():
+            return "waiting"
         if outcome.verdict == "yes":
             engine.journal.append(UNDO_DONE, {"step": step.id, "evidence": outcome.evidence[:EVIDENCE_LIMIT]})
             result.count += 1
@@ -113,7 +139,13 @@ def _leave(engine: Engine, step: Step, seen: StepView, result: Undoing) -> None:
         return
     outputs = dict(engine.executor.outputs.get(step.id, {}))
     if step.undo_check is not None:
-        checked = engine.executor.execute(step.undo_check, label=f"{step.id}.UNDOCHECK", host=step.host, attempt=None)
+        patience = Patience(engine)
+        while True:
+            checked = _checked(engine, step, step.undo_check)
+            if checked.verdict != "unknown" or result.problems or not patience.wait(step, checked.evidence):
+                break  # after a problem a person is called anyway
+        if checked.verdict == "unknown" and engine.stopping.is_set():
+            return
         if checked.verdict == "yes":
             engine.journal.append(UNDO_DONE, {"step": step.id, "evidence": "it changed nothing that stays"})
             result.count += 1
@@ -133,7 +165,8 @@ def _undo(engine: Engine, step: Step, seen: StepView) -> Outcome:
     """The undo effect, then the look whether the system is as before. Raises NotAnnounced, OwnershipLost."""
     assert step.undo is not None  # the caller asks only then
     outcome = _in_flight(engine, step, step.undo) if seen.state == "undoing" else None
-    for _ in range(TRIES):
+    patience = Patience(engine)
+    while True:
         if outcome is None:
             engine.owned.prove()
             number = 1 + _number(engine, step)
@@ -149,14 +182,17 @@ def _undo(engine: Engine, step: Step, seen: StepView) -> Outcome:
                 recorded=partial(engine.journal.has, step.host or "", intent.seq),
             )
         if step.undo_check is not None and outcome.verdict != "no":
-            checked = engine.executor.execute(
-                step.undo_check, label=f"{step.id}.UNDOCHECK", host=step.host, attempt=None
-            )
+            checked = _checked(engine, step, step.undo_check)
             outcome = Outcome(verdict=checked.verdict, evidence=checked.evidence or outcome.evidence)
-        if outcome.verdict != "no":
+        if outcome.verdict == "yes" or (outcome.verdict == "unknown" and step.undo_check is None):
             return outcome
-        last, outcome = outcome, None
-    return last
+        if not patience.wait(step, outcome.evidence):
+            return outcome
+        outcome = None
+
+
+def _checked(engine: Engine, step: Step, look: Command | Op) -> Outcome:
+    return engine.executor.execute(look, label=f"{step.id}.UNDOCHECK", host=step.host, attempt=None)
 
 
 def _number(engine: Engine, step: Step) -> int:

@@ -391,7 +391,10 @@ class Stack(Protocol):
     def unchanged(
         self, ground: Ground, release: Release, service: str, argv: Sequence[str], *, note: str, deadline_s: float
     ) -> Command:
-        """Like `compare`, of what `task` kept in `note` and what the program names now; prints the latter."""
+        """Like `compare`, of what `task` kept in `note` and what the program names now; prints the latter.
+
+        That the program fails is no answer: the engine that is to start it may be restarting.
+        """
         ...
 
     def knows(

@@ -24,7 +24,7 @@ from console.stacks.detect import MEND_ENGINE, MEND_V1, compose_found, engine_ve
 from console.stacks.live import read_live
 from console.stacks.override import override_text
 from console.stacks.release import OVERRIDE, Release, StoredFile, parse_releases, place, release_dir, write_command
-from console.stacks.scripts import GROUND_SCRIPT, knows, same, sections
+from console.stacks.scripts import GROUND_SCRIPT, SAME_FAILED, knows, same, sections
 
 if TYPE_CHECKING:
     from console.hosts.base import Host
@@ -211,14 +211,15 @@ class ComposeStack:
         deadline_s: float,
     ) -> Command:
         words = [commands.one_off(self._spec, ground, release, service, argv) for argv in (first, second)]
-        return self._docker(ground.host, commands.in_container(same(*words), deadline_s))
+        return self._docker(ground.host, commands.in_container(same(*words, say=True), deadline_s))
 
     def unchanged(
         self, ground: Ground, release: Release, service: str, argv: Sequence[str], *, note: str, deadline_s: float
     ) -> Command:
         words = commands.one_off(self._spec, ground, release, service, argv)
         kept = ("cat", "--", f"{release_dir(self._spec.state, release.id)}/{note}")
-        return self._docker(ground.host, commands.in_container(same(kept, words), deadline_s))
+        command = self._docker(ground.host, commands.in_container(same(kept, words, say=False), deadline_s))
+        return command.model_copy(update={"no_answer": SAME_FAILED})
 
     def knows(
         self,

@@ -37,7 +37,7 @@ from console.stacks.process_scripts import (
 )
 from console.stacks.registry import newest_first
 from console.stacks.release import Release, StoredFile, parse_releases, place, release_dir, write_command
-from console.stacks.scripts import RELEASES, knows, recorded, same, sections, then
+from console.stacks.scripts import RELEASES, SAME_FAILED, knows, recorded, same, sections, then
 
 if TYPE_CHECKING:
     from console.hosts.base import Host
@@ -244,14 +244,15 @@ class ProcessStack:
         deadline_s: float,
     ) -> Command:
         words = [self._filled(argv, service, release.images[service]) for argv in (first, second)]
-        return self._in(release, service, same(*words), deadline_s)
+        return self._in(release, service, same(*words, say=True), deadline_s)
 
     def unchanged(
         self, ground: Ground, release: Release, service: str, argv: Sequence[str], *, note: str, deadline_s: float
     ) -> Command:
         words = self._filled(argv, service, release.images[service])
         kept = ("cat", "--", f"{release_dir(self._spec.state, release.id)}/{note}")
-        return self._in(release, service, same(kept, words), deadline_s)
+        command = self._in(release, service, same(kept, words, say=False), deadline_s)
+        return command.model_copy(update={"no_answer": SAME_FAILED})
 
     def knows(
         self,

@@ -337,8 +337,8 @@ exit 0
 
 
 SAME_SCRIPT = r"""
-n=$1
-shift
+n=$1 say=$2
+shift 2
 all=$#
 wanted=$(
   i=0
@@ -351,12 +351,14 @@ found=$("$@") || exit 2
 first() { printf '%s\n' "$1" | awk 'NF { print $1 }' | sort -u; }
 first "$found"
 if [ "$(first "$wanted")" != "$(first "$found")" ]; then
-  printf 'wanted %s, found %s\n' "$(first "$wanted")" "$(first "$found")" >&2
+  [ -z "$say" ] || printf 'wanted %s, found %s\n' "$(first "$wanted")" "$(first "$found")" >&2
   exit 1
 fi
 """
-"""$1: how many words the first command has, then the words of both. Exit code 0 if the first words of the lines that
-they print are the same, 1 if not, 2 if one of them failed. Prints the first words of what the second one printed."""
+"""$1: how many words the first command has; $2: empty, or a difference is said on standard error, which a detached command
+has in one with its output; then the words of both. Exit code 0 if the first words of the lines that they print are the
+same, 1 if not, 2 if one of them failed. Prints the first words of what the second one printed."""
+SAME_FAILED = (2,)
 
 KNOWS_SCRIPT = r"""
 umask 022
@@ -404,9 +406,12 @@ def recorded(file: str, argv: Sequence[str]) -> tuple[str, ...]:
     return ("sh", "-c", RECORD_SCRIPT, "quarterdeck-record", file, *argv)
 
 
-def same(first: Sequence[str], second: Sequence[str]) -> tuple[str, ...]:
-    """Words that compare what two commands print: exit code 0 if the first words of their lines are the same."""
-    return ("sh", "-c", SAME_SCRIPT, "quarterdeck-same", str(len(first)), *first, *second)
+def same(first: Sequence[str], second: Sequence[str], *, say: bool) -> tuple[str, ...]:
+    """Words that compare what two commands print: exit code 0 if the first words of their lines are the same.
+
+    `say`: a difference is said in words; else nothing is printed but what the second one found.
+    """
+    return ("sh", "-c", SAME_SCRIPT, "quarterdeck-same", str(len(first)), "say" if say else "", *first, *second)
 
 
 def knows(file: str, revisions: Sequence[str], argv: Sequence[str]) -> tuple[str, ...]:

@@ -1,14 +1,15 @@
-"""Looking for passwords where none may be: arguments and environments of processes, and files."""
+"""Looking for passwords where none may be: words and environments of processes, files, and what an engine knows."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,16 +25,41 @@ PLACES = ("/tmp", "/var/tmp", "/dev/shm", "/root", "/home", "/opt")
 """Where a host is written to by whoever works on it; /run has what the engine itself knows of its containers."""
 
 
+class Seen(list[str]):
+    """What was found; and each word and environment that was looked at, for a secret that is made meanwhile."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looked_at: dict[tuple[str, bytes], bytes] = {}
+        """Which of the two, and its bytes; to the command line, empty for the environment of a service's container."""
+
+    def look(self, name: str, data: bytes, pid: str, secrets: Sequence[str], services: Sequence[str]) -> None:
+        """Take in what was read of a process."""
+        if (name, data) in self.looked_at:
+            return
+        own = name == "environ" and _of_a_service(pid, data, services)
+        self.looked_at[name, data] = b"" if own else _read(pid, "cmdline")[:500] or b"?"
+        self.extend(self._held(name, data, secrets))
+
+    def holding(self, *secrets: str) -> list[str]:
+        """Where these were seen, though nobody knew them yet."""
+        return [line for name, data in self.looked_at for line in self._held(name, data, secrets)]
+
+    def _held(self, name: str, data: bytes, secrets: Sequence[str]) -> list[str]:
+        words = self.looked_at[name, data]
+        held = [one for one in secrets if words and one.encode() in data]
+        return [f"{name} of {words!r}: {_setting(data, one)}" for one in held]
+
+
 @contextlib.contextmanager
-def watched_processes(secrets: Sequence[str], services: Sequence[str] = SERVICES) -> Iterator[list[str]]:
+def watched_processes(secrets: Sequence[str], services: Sequence[str] = SERVICES) -> Iterator[Seen]:
     """While inside, every process of this machine and its hosts is looked at, at most twenty times a second.
 
     Gives what was found: where, and the command line of the process. A process of its own carries a canary in its
     arguments and one in its environment; leaving raises AssertionError when those were not found, since then nothing
     else would have been either. Passed over is the environment of containers of `services`, and nothing else of them.
     """
-    found: list[str] = []
-    canaries: set[str] = set()
+    found = Seen()
     stop = threading.Event()
 
     def look() -> None:
@@ -43,12 +69,7 @@ def watched_processes(secrets: Sequence[str], services: Sequence[str] = SERVICES
             for entry in os.scandir("/proc"):
                 for name in ("cmdline", "environ") if entry.name.isdigit() else ():
                     with contextlib.suppress(OSError):
-                        data = _bytes(f"/proc/{entry.name}/{name}")
-                        canaries.update(one for one in CANARIES if one.encode() in data)
-                        held = [one for one in secrets if one.encode() in data]
-                        if held and not (name == "environ" and _of_a_service(entry.name, data, services)):
-                            words = _read(entry.name, "cmdline")[:500]
-                            found.extend(f"{name} of {words!r}: {_setting(data, one)}" for one in held)
+                        found.look(name, _bytes(f"/proc/{entry.name}/{name}"), entry.name, secrets, services)
             took = time.monotonic() - began
 
     control = subprocess.Popen(["sh", "-c", "sleep 600; :", CANARIES[0]], env={"CANARY": CANARIES[1]})
@@ -61,7 +82,8 @@ def watched_processes(secrets: Sequence[str], services: Sequence[str] = SERVICES
         thread.join(10)
         control.kill()
         control.wait(10)
-    assert canaries == set(CANARIES), f"the search finds nothing: of its canaries it saw {canaries}"
+    missed = [one for one in CANARIES if not found.holding(one)]
+    assert missed == [], f"the search finds nothing: of its canaries it has not seen {missed}"
 
 
 def _of_a_service(pid: str, environ: bytes, services: Sequence[str]) -> bool:
@@ -117,3 +139,40 @@ def files_holding(text: str, *folders: Path) -> list[Path]:
                 if file.is_file() and not file.is_symlink() and wanted in file.read_bytes():
                     found.append(file)
     return found
+
+
+def engine_holding(host: LabHost, *secrets: str) -> set[str]:
+    """What the host's engine knows that holds one of the secrets: `NAME environment`, `NAME`, or an image's name.
+
+    Looked through are what `docker inspect` says of each container, and of each image that, its history, and its files
+    as `docker save` writes them.
+    """
+    wanted = [one.encode() for one in secrets]
+
+    def held(*texts: object) -> bool:
+        return any(one in json.dumps(texts).encode() for one in wanted)
+
+    found = set()
+    with contextlib.closing(host.engine()) as engine:
+        for row in engine.containers(all=True):
+            said = engine.inspect_container(row["Id"])
+            environment = said["Config"].pop("Env")
+            service = said["Config"]["Labels"].get("com.docker.compose.service", said["Name"])
+            found |= {f"{service} environment"} if held(environment) else set()
+            found |= {service} if held(said) else set()
+        for image in engine.images():
+            name = (image["RepoTags"] or image["RepoDigests"] or [image["Id"]])[0]
+            known = held(engine.inspect_image(image["Id"]), engine.history(image["Id"]))
+            if known or _flows_by(engine.get_image(image["Id"]), wanted):
+                found.add(name)
+    return found
+
+
+def _flows_by(pieces: Iterable[bytes], wanted: Sequence[bytes]) -> bool:
+    before = b""
+    for piece in pieces:
+        data = before + piece
+        if any(one in data for one in wanted):
+            return True
+        before = data[-200:]
+    return False

@@ -21,6 +21,7 @@ import pytest
 from tests.actions.rotate.bench import Bench
 from tests.lab import tokens_system as tokens
 from tests.lab.lab import Database, Lab, LabHost
+from tests.lab.leaks import engine_holding, files_holding, places_of, watched_processes
 from tests.lab.places import APP_DIRECTORY, POSTGRES_PASSWORD, POSTGRES_PORT, POSTGRES_USER
 from tests.lab.system import _write
 
@@ -106,11 +107,19 @@ def failures(clients: tokens.Clients) -> tuple[int, int]:
     return logins, clients.counts["me 401"]
 
 
+def secrets_of(value: str | None) -> list[str]:
+    """The secret of a credential: all of it, or its password."""
+    return [json.loads(value)["password"] if value and value.startswith("{") else str(value)]
+
+
 def test_rotated_both_and_rolled_back_to_before_both(site: Site) -> None:
     site.carry("deploy", candidate="1.0.0")
     if not LONG:
         site.carry("rotate", credential="jwt", ask=False, emergency=True)
-    with tokens.Clients(site.lab, workers=2) as clients:
+    with (
+        tokens.Clients(site.lab, workers=2) as clients,
+        watched_processes((OLD_KEY, OLD_PASSWORD, POSTGRES_PASSWORD)) as seen,
+    ):
         if LONG:
             site.carry("rotate", credential="jwt", ask=False)
         site.carry("rotate", credential="db", ask=False)
@@ -125,6 +134,14 @@ def test_rotated_both_and_rolled_back_to_before_both(site: Site) -> None:
         text = site.env(name)
         assert OLD_KEY in site.before and OLD_PASSWORD in site.before
         assert OLD_KEY not in text and OLD_PASSWORD not in text and ROLES[1] in text
+        host = site.lab.host(name)
+        new = [value for label in ("jwt", "db") for value in secrets_of(site.bench.value(label))]
+        assert all(value in text for value in new) and len(new) == 2
+        assert engine_holding(host, OLD_KEY, OLD_PASSWORD, *new) == {"tokens environment"}
+        for value in (OLD_KEY, OLD_PASSWORD, *new):  # shell histories among them; what holds the new ones is named
+            must = [host.path(f"{APP_DIRECTORY}/tokens.env")] if value in new else []
+            assert files_holding(value, *places_of(host)) == must, value
+    assert seen == [] and seen.holding(*new) == []
 
     # The control: a rollback that puts back the file as it was when that release was live, on one node.
     first = site.lab.host(tokens.NODES[0])

@@ -19,7 +19,7 @@ from console.runs.api import Plan
 from tests.actions.rotate.bench import Bench
 from tests.lab import tokens_system as tokens
 from tests.lab.lab import Lab, LabHost
-from tests.lab.leaks import files_holding, watched_processes
+from tests.lab.leaks import engine_holding, files_holding, places_here, places_of, watched_processes
 from tests.lab.person import PASSPHRASE, Person, no_leftovers, person, until
 from tests.lab.places import APP_DIRECTORY
 
@@ -99,8 +99,14 @@ def test_rotated_under_load_over_a_dead_runner_and_a_hotfix(nodes: Lab, op1: Per
         assert OLD not in text and "JWT_SECRET_KEY_PREVIOUS=\n" in text
     assert seen == [], "a secret was seen in the arguments or the environment of a process"
     value = text.split("JWT_SECRET_KEY=", 1)[1].split("\n", 1)[0]
-    told = (op1.state, *(nodes.host(name).path(f"{APP_DIRECTORY}/.quarterdeck") for name in tokens.NODES))
-    assert [found for secret in (OLD, value) for found in files_holding(secret, *told)] == []
+    assert len(value) > 30 and seen.holding(value) == []
+    for name in tokens.NODES:  # shell histories among them; what holds the new one is named
+        host = nodes.host(name)
+        assert files_holding(OLD, *places_of(host)) == []
+        assert files_holding(value, *places_of(host)) == [host.path(f"{APP_DIRECTORY}/tokens.env")]
+        assert engine_holding(host, OLD, value) == {"tokens environment"}
+    assert engine_holding(host, "JWT_SECRET_KEY") > {"tokens environment"}, "the control: images are looked through"
+    assert [found for secret in (OLD, value) for found in files_holding(secret, *places_here(op1.operator))] == []
     listed = op1("credentials", "list")
     assert OLD not in listed.said and value not in listed.said, listed
     the_counters_count_a_secret_that_is_changed_at_once(nodes, op1, value)

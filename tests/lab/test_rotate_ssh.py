@@ -16,6 +16,7 @@ from console.runs.api import Plan, Refusal
 from console.runs.create import reopen_to_undo
 from tests.actions.rotate.bench import Bench
 from tests.lab.lab import Lab, LabHost
+from tests.lab.leaks import files_holding, places_of, watched_processes
 from tests.lab.places import APP_DIRECTORY, DEPLOY_USER
 
 pytestmark = pytest.mark.timeout(600)
@@ -94,10 +95,11 @@ def gets_in(lab: Lab, bench: Bench, host: str, key: str) -> bool:
 def test_added_proved_and_taken_away_by_exactly_this_key(lab: Lab, bench: Bench, files: dict[str, Path]) -> None:
     old = bench.value("deploy-key") or ""
     before = {name: file.read_text().splitlines() for name, file in files.items()}
-    run = bench.create(credential="deploy-key", ask=False)
-    for step in ("add.lab1", "file.pipeline", "take.lab2"):
-        assert bench.carry(run, "--die", "before", "step.done", step) == KILLED, (step, bench.said(run))
-    assert bench.carry(run) == 0, bench.said(run)
+    with watched_processes(()) as seen:
+        run = bench.create(credential="deploy-key", ask=False)
+        for step in ("add.lab1", "file.pipeline", "take.lab2"):
+            assert bench.carry(run, "--die", "before", "step.done", step) == KILLED, (step, bench.said(run))
+        assert bench.carry(run) == 0, bench.said(run)
     new = bench.value("deploy-key") or ""
     assert new != old and (bench.folder / "id_pipeline").read_text() == new + "\n"
     for name, file in files.items():
@@ -113,6 +115,10 @@ def test_added_proved_and_taken_away_by_exactly_this_key(lab: Lab, bench: Bench,
     written = bench.everything_written().replace((bench.folder / "id_pipeline").read_bytes(), b"")
     secret = old.splitlines()[3].encode()
     assert len(secret) > 40 and secret not in written
+    for key in (old, new):
+        line = key.splitlines()[3]
+        assert seen.holding(line) == []
+        assert [found for name in HOSTS for found in files_holding(line, *places_of(lab.host(name)))] == []
 
 
 def test_a_host_that_refuses_the_write_locks_nobody_out(lab: Lab, bench: Bench, files: dict[str, Path]) -> None:

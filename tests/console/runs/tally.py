@@ -34,6 +34,12 @@ COUNT += "sleep 0.01; done; " + DO
 BREAK = 'printf "do %s\\n" "$2" >>"$1/effects"; echo "it broke" >&2; exit 3'
 FLAKY = 'printf "try %s\\n" "$2" >>"$1/effects"; [ "$(grep -cx "try $2" "$1/effects")" -ge 2 ] || exit 3; ' + DO
 UNDO = 'if [ -e "$1/made.$2" ]; then printf "undo %s\\n" "$2" >>"$1/effects"; rm -- "$1/made.$2"; fi'
+THRICE = '[ "$(grep -cx "try undo $2" "$1/effects")" -ge 3 ]'
+UNDO_LATE = f'printf "try undo %s\\n" "$2" >>"$1/effects"; {THRICE} || exit 9; {UNDO}'
+LOOK_LATE = (
+    f'printf "try undo %s\\n" "$2" >>"$1/effects"; {THRICE} && echo "at 7" && exit 1; echo "no engine" >&2; exit 2'
+)
+"""What a step that nothing undoes left behind: told at the third look."""
 UNDO_WAIT = (
     'if [ -e "$1/made.$2" ]; then printf "begin undo %s\\n" "$2" >>"$1/effects"; '
     'while [ ! -e "$1/go" ]; do sleep 0.02; done; rm -- "$1/made.$2"; printf "undo %s\\n" "$2" >>"$1/effects"; fi'
@@ -64,7 +70,7 @@ class TallyParams(Params):
     ]
     side_by_side: bool = False
     cancel: Literal["now", "boundary", "ask"] = "boundary"
-    undo: Literal["yes", "fails", "waits"] = "yes"
+    undo: Literal["yes", "fails", "waits", "late"] = "yes"
     on_failure: Literal["undo", "ask"] = "undo"
     secret: str = ""
     park_s: float = 3600.0
@@ -152,8 +158,11 @@ def _step(id_: str, kind: str, host: str, facts: TallyFacts, params: TallyParams
         return Step(id=id_, title=f"See {id_}", host=host, run=run, needs=needs)
     if kind == "doubt":
         run = Op(name="tally.doubt@1", args={"directory": facts.directory, "name": id_}, writes=True, deadline_s=20.0)
-    undo_text = {"yes": UNDO, "fails": "exit 9", "waits": UNDO_WAIT}[params.undo]
+    undo_text = {"yes": UNDO, "fails": "exit 9", "waits": UNDO_WAIT, "late": UNDO_LATE}[params.undo]
     stays = kind == "stay"
+    look_back = _sh('test ! -e "$1/made.$2"', facts, id_)
+    if stays:
+        look_back = _sh(LOOK_LATE, facts, id_, no_answer=(2,))
     return Step(
         id=id_,
         title=f"Tally {id_}",
@@ -161,8 +170,8 @@ def _step(id_: str, kind: str, host: str, facts: TallyFacts, params: TallyParams
         run=run,
         check=_sh('test -e "$1/made.$2"', facts, id_) if kind != "doubt" else None,
         undo=None if stays else _sh(undo_text, facts, id_, writes=True),
-        undo_check=None if stays else _sh('test ! -e "$1/made.$2"', facts, id_),
-        no_undo=f"the line of {id_} stays" if stays else None,
+        undo_check=look_back if not stays or params.undo == "late" else None,
+        no_undo=f"the line of {id_} stays{' {now}' if params.undo == 'late' else ''}" if stays else None,
         needs=needs,
         attempts=2 if kind == "flaky" else 1,
         cancel=params.cancel,

@@ -43,6 +43,23 @@ def test_an_undo_that_does_not_work_needs_a_human_and_stops(world: World) -> Non
     for word in ("it broke", "Tally s3 on one: exit code 9.", "still as the run left it: Tally s2, Tally s1"):
         assert word in view.text, view.text
     assert world.made() == ["s1", "s2"]
+    assert world.kinds(run).count("undo.intent") > 2, "it was tried for a while"
+
+
+def test_an_undo_that_works_after_a_while_has_undone_it(world: World) -> None:
+    """An engine that is restarting is back in a moment: nobody is called."""
+    run = world.create("do", "break", undo="late")
+    assert world.carry(run) == 1, world.log(run)
+    tries = [line for line in world.effects() if line == "try undo s1"]
+    assert len(tries) == 3 and world.made() == [] and world.view(run).ending == "failed-undone"
+
+
+def test_what_stays_is_told_once_who_was_asked_answers(world: World) -> None:
+    run = world.create("stay", "break", undo="late")
+    assert world.carry(run) == 1, world.log(run)
+    text = world.view(run).text
+    assert "the line of s1 stays at 7" in text and "no engine" not in text
+    assert world.effects().count("try undo s1") == 3
 
 
 def test_something_changed_since_the_plan_was_shown(world: World) -> None:

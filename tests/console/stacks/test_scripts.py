@@ -67,7 +67,13 @@ def test_recorded(shell: tuple[str, ...], tmp_path: Path) -> None:
 )
 @pytest.mark.parametrize("shell", SHELLS, ids=lambda shell: str(shell[0]))
 def test_same(shell: tuple[str, ...], first: str, second: str, rc: int) -> None:
-    assert run(shell, same(("sh", "-c", first), ("sh", "-c", second))).returncode == rc
+    assert run(shell, same(("sh", "-c", first), ("sh", "-c", second), say=True)).returncode == rc
+
+
+def test_what_the_second_one_found_alone_is_printed_unless_a_difference_is_to_be_said() -> None:
+    for say, err in ((True, "wanted a1, found b2\n"), (False, "")):
+        done = run(SHELLS[0], same(("echo", "a1"), ("echo", "b2 (head)"), say=say))
+        assert (done.stdout, done.stderr, done.returncode) == ("b2\n", err, 1)
 
 
 @pytest.mark.parametrize(
