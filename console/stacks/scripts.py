@@ -355,9 +355,9 @@ if [ "$(first "$wanted")" != "$(first "$found")" ]; then
   exit 1
 fi
 """
-"""$1: how many words the first command has; $2: empty, or a difference is said on standard error, which a detached command
-has in one with its output; then the words of both. Exit code 0 if the first words of the lines that they print are the
-same, 1 if not, 2 if one of them failed. Prints the first words of what the second one printed."""
+"""$1: how many words the first command has; $2: empty, or a difference is said on standard error, which a detached
+command has in one with its output; then the words of both. Exit code 0 if the first words of the lines that they print
+are the same, 1 if not, 2 if one of them failed. Prints the first words of what the second one printed."""
 SAME_FAILED = (2,)
 
 KNOWS_SCRIPT = r"""

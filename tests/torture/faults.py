@@ -27,12 +27,12 @@ TITLE = "Faults under each step of a deploy and of a rollback, Compose over SSH"
 ABOUT = (
     "The runner is held at a moment within the step while the fault is made, and let go; the fault is taken back "
     "after some seconds (14 where nothing answers any more). Where the run then asks a person, it is resumed once, "
-    "when the services answer again. Its last word is compared with what is live: a run that succeeded has left the new release live and healthy, "
-    "one that was undone the old one. A frozen sshd, a reset and a cut cable must cost nothing: the run goes on; but a "
-    "cut cable may fail what asks something beyond the host, as a migration asks its database. A "
-    "disk that is full and an engine that is restarted may fail a step; then everything must be as before. Noticed:"
-    " from the fault until the runner took the host for lost. The reviewed command is there for the controls, since"
-    " it adds a line each time."
+    "when the services answer again. Its last word is compared with what is live: a run that succeeded has left the"
+    " new release live and healthy, one that was undone the old one. A frozen sshd, a reset and a cut cable must "
+    "cost nothing: the run goes on; but a cut cable may fail what asks something beyond the host, as a migration "
+    "asks its database. A disk that is full and an engine that is restarted may fail a step; then everything must "
+    "be as before. Noticed: from the fault until the runner took the host for lost. The reviewed command is there "
+    "for the controls, since it adds a line each time."
 )
 COUNTS = {"verdict": "wrong verdicts", "repeated": "effects repeated", "left": "locks left"}
 FIGURES = {"asked": "asked a person"}
