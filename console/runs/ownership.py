@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from console.hosts.base import FenceRefused, GroundMissing, HostError
+from console.hosts.base import FenceRefused, GroundMissing, HostError, HostUnreachable
 from console.runs import fence, locks
 from console.runs.lease import Leases, Process
 from console.store.database import StoreUnusable
@@ -130,25 +130,40 @@ class Ownership:
     ) -> list[str]:
         """Remove our locks; names of the hosts where that was not possible.
 
+        A host that answered a moment ago is tried again until `lease_s` have passed: a lock is not left for a hiccup.
         `last`: records that a host is to have before its lock goes, which takes no round trip of its own. Raises
         OwnershipLost, once the others are given back, where a lock is not ours any more.
         """
-        left = []
+        left: list[str] = []
         taken: FenceRefused | None = None
+        away, ends = self.away, time.monotonic() + self._environment.timing.lease_s
         for name in self.fences if hosts is None else hosts:
-            try:
-                host, directory = self._environment.hosts[name], self._environment.directory
-                if not locks.release(host, directory, self._run, self.fences[name], last(name)):
-                    # No lock is there: removed by a hand, or whoever took over has ended already. The fence tells.
-                    locks.append_records(host, directory, self._run, self.fences[name], ())
-            except FenceRefused as error:
-                taken = error
-            except HostError as error:
-                self._say(f"the lock on {name} could not be removed: {error}")
-                left.append(name)
+            while True:
+                try:
+                    self._release(name, last(name))
+                except FenceRefused as error:
+                    taken = error
+                except HostUnreachable as error:
+                    if name not in away and time.monotonic() < ends:
+                        time.sleep(min(1.0, self._environment.timing.heartbeat_s))
+                        continue
+                    self._stays(name, error, left)
+                except HostError as error:
+                    self._stays(name, error, left)
+                break
         if taken is not None:
             raise OwnershipLost(str(taken)) from taken
         return left
+
+    def _release(self, name: str, last: Sequence[str]) -> None:
+        host, directory = self._environment.hosts[name], self._environment.directory
+        if not locks.release(host, directory, self._run, self.fences[name], last):
+            # No lock is there: removed by a hand, or whoever took over has ended already. The fence tells.
+            locks.append_records(host, directory, self._run, self.fences[name], ())
+
+    def _stays(self, name: str, error: HostError, left: list[str]) -> None:
+        self._say(f"the lock on {name} could not be removed: {error}")
+        left.append(name)
 
     def keep(self) -> None:
         """Begin to renew lease and locks, until `stop`; the locks until `rest`."""

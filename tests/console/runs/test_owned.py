@@ -9,11 +9,12 @@ import os
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from console.environment import Environment
-from console.hosts.base import FenceRefused, Guard, HostError
+from console.hosts.base import FenceRefused, Guard, HostError, HostUnreachable
 from console.hosts.command import Command
 from console.runs import locks
 from console.runs.create import decide
@@ -38,6 +39,27 @@ def _take(owned: Ownership) -> bool:
     except locks.LockHeld:
         return False
     return True
+
+
+def test_a_lock_is_not_left_for_a_hiccup(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An sshd that is restarted just as the run ends; a host that has not answered for long is not waited for."""
+    real, asked = locks.release, 0
+
+    def broken(*words: Any) -> bool:
+        nonlocal asked
+        asked += 1
+        if asked < 3:
+            raise HostUnreachable("one", "one was lost.")
+        return real(*words)
+
+    with world.environment() as environment:
+        owned = _ownership(environment, world, A)
+        assert _take(owned)
+        monkeypatch.setattr(locks, "release", broken)
+        assert owned.give_back() == [] and (asked, world.locked()) == (3, False)
+        assert _take(owned)
+        asked, owned._beaten["one"] = 0, 0.0
+        assert owned.give_back() == ["one"] and (asked, world.locked()) == (1, True)
 
 
 def test_who_comes_second_is_told_who_holds_it_and_why(world: World) -> None:
