@@ -130,13 +130,13 @@ class Ownership:
     ) -> list[str]:
         """Remove our locks; names of the hosts where that was not possible.
 
-        A host that answered a moment ago is tried again until `lease_s` have passed: a lock is not left for a hiccup.
+        A host that answered a moment ago is tried again for `lease_s`: a lock is not left for a hiccup.
         `last`: records that a host is to have before its lock goes, which takes no round trip of its own. Raises
         OwnershipLost, once the others are given back, where a lock is not ours any more.
         """
         left: list[str] = []
         taken: FenceRefused | None = None
-        away, ends = self.away, time.monotonic() + self._environment.timing.lease_s
+        away, ends = self.away, 0.0
         for name in self.fences if hosts is None else hosts:
             while True:
                 try:
@@ -144,6 +144,7 @@ class Ownership:
                 except FenceRefused as error:
                     taken = error
                 except HostUnreachable as error:
+                    ends = ends or time.monotonic() + self._environment.timing.lease_s
                     if name not in away and time.monotonic() < ends:
                         time.sleep(min(1.0, self._environment.timing.heartbeat_s))
                         continue
