@@ -174,7 +174,7 @@ class LabHost:
         self.free_disk()
         self.restore_compose()
         if not self.running("node"):
-            self.start_server("node", "prometheus-node-exporter", f"--web.listen-address=:{fixed.NODE_EXPORTER_PORT}")
+            self.start_server("node", *fixed.NODE_EXPORTER)
 
     # --- what is there -------------------------------------------------------------------------------------------
 

@@ -37,7 +37,7 @@ def up(places: Places, authorized_keys: str) -> list[LabHost]:
     for host in hosts:
         host.start_server("dockerd", "/usr/sbin/dockerd", "--config-file", "/run/lab/daemon.json")
         host.start_server("sshd", "/usr/sbin/sshd", "-D", "-e", "-f", "/run/lab/sshd_config")
-        host.start_server("node", "prometheus-node-exporter", f"--web.listen-address=:{fixed.NODE_EXPORTER_PORT}")
+        host.start_server("node", *fixed.NODE_EXPORTER)
     for host in hosts:
         host.start_sshd()
         host.start_docker()

@@ -276,7 +276,7 @@ def until(test: Any, seconds: float, what: str) -> Any:
     while not (found := test()):
         if time.monotonic() > end:
             raise LabError(f"{what} (waited {seconds:g} s)")
-        time.sleep(0.02)
+        time.sleep(0.05)
     return found
 
 

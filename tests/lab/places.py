@@ -25,6 +25,11 @@ POSTGRES_PASSWORD = "lab-database-password"
 PROMETHEUS_PORT = 9090
 """On lab1's loopback only: it is reached through the host."""
 NODE_EXPORTER_PORT = 9100
+NODE_EXPORTER = (
+    *("prometheus-node-exporter", f"--web.listen-address=:{NODE_EXPORTER_PORT}", "--collector.disable-defaults"),
+    *(f"--collector.{name}" for name in ("cpu", "meminfo", "filesystem", "loadavg")),
+)
+"""What panels ask for; all of it, every second, would be a fiftieth of a core."""
 ENGINE_METRICS_PORT = 9323
 BACKEND_PORT = 8000
 PREDICTION_PORT = 8081
