@@ -117,7 +117,7 @@ def test_rotated_both_and_rolled_back_to_before_both(site: Site) -> None:
     if not LONG:
         site.carry("rotate", credential="jwt", ask=False, emergency=True)
     with (
-        tokens.Clients(site.lab, workers=2) as clients,
+        tokens.Clients(site.lab, 2, 0.02 if LONG else 0.04) as clients,
         watched_processes((OLD_KEY, OLD_PASSWORD, POSTGRES_PASSWORD)) as seen,
     ):
         if LONG:
@@ -145,7 +145,7 @@ def test_rotated_both_and_rolled_back_to_before_both(site: Site) -> None:
 
     # The control: a rollback that puts back the file as it was when that release was live, on one node.
     first = site.lab.host(tokens.NODES[0])
-    with tokens.Clients(site.lab, workers=2) as clients:
+    with tokens.Clients(site.lab, 2, 0.02 if LONG else 0.04) as clients:
         _write(first, "tokens.env", site.before, 0o600)
         first.deploy("docker", "compose", "up", "-d", "--force-recreate", "--wait", cwd=APP_DIRECTORY)
         time.sleep(1.0)

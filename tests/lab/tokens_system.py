@@ -148,6 +148,7 @@ class Clients:
 
     lab: Lab
     workers: int = 4
+    pause_s: float = PAUSE_S
     counts: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
     oldest_s: float = 0.0
@@ -196,7 +197,7 @@ class Clients:
             if login and status == 200:
                 held.append((str(body["token"]), now))
                 next_login = now + 0.2
-            time.sleep(PAUSE_S)
+            time.sleep(self.pause_s)
 
     @property
     def requests(self) -> int:

@@ -42,13 +42,13 @@ def test_killed_at_each_kind_of_boundary_nothing_is_lost_or_done_twice(tmp_path:
 
 
 def test_of_two_starters_exactly_one_wins(tmp_path: Path) -> None:
-    cells = [Cell(races.NAME, races.HERE, number) for number in range(60)]
+    cells = [Cell(races.NAME, races.HERE, number) for number in range(30)]
     _sample(races, cells + [Cell(races.NAME, races.HERE, number, "mutex") for number in range(3)], tmp_path)
 
 
 def test_a_sleeper_changes_nothing_after_a_take_over(tmp_path: Path) -> None:
     chance = Cell(frozen.NAME, "sample", 0).drawn(SEED)
-    groups = ["at the guard", *chance.sample(sorted(set(frozen.GROUPS) - {"at the guard"}), 3)]
+    groups = ["at the guard", *chance.sample(sorted(set(frozen.GROUPS) - {"at the guard"}), 2)]
     cells = [Cell(frozen.NAME, group, chance.randrange(frozen.COUNT)) for group in groups]
     _sample(frozen, cells + [Cell(frozen.NAME, "at the guard", number, "fence") for number in range(2)], tmp_path)
 
