@@ -11,7 +11,7 @@ import pytest
 
 REPORT = """
 import sys, json, atexit
-atexit.register(lambda: sys.__stderr__.write('\\nMODULES ' + json.dumps(sorted(sys.modules))))
+atexit.register(lambda: sys.__stderr__.write('\\nMODULES ' + json.dumps(sorted(filter(sys.modules.get, sys.modules)))))
 """
 MAIN = "import sys; sys.argv[:] = {argv!r}; from console.cli import main; main()"
 CLIENTS = {"paramiko", "docker", "requests", "httpx", "prometheus_api_client", "cryptography", "keyring"}

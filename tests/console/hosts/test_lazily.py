@@ -24,3 +24,10 @@ def test_a_plug_in_that_uses_it_gets_it() -> None:
     assert said(OURS + "import invoke.tasks\nprint(invoke.tasks.task.__module__)") == "invoke.tasks"
     used = "paramiko.config.invoke.run('exit 3', hide=True, warn=True).return_code"
     assert said(OURS + f"import paramiko.config\nprint({used})") == "3"
+
+
+def test_httpx_comes_without_its_own_command_line() -> None:
+    assert said("import console, httpx, sys\nprint(httpx.Client().timeout, 'pygments' in sys.modules)").endswith(
+        "False"
+    )
+    assert said("import httpx, sys\nprint('pygments' in sys.modules)") == "True", "the control"
