@@ -26,11 +26,11 @@ TITLE = "SIGKILL of the runner, each step of each shipped action, Compose over S
 ABOUT = (
     "One execution of each action by a plain operator. Its runner is ended at each boundary of each step in turn "
     "(before the intent, after it, within the effect, after it, after done; the same of each undo, and around the "
-    "closing) and the run resumed each time. Starts of containers are told by the engine; entrypoints and a "
-    "reviewed command add lines to a file, migrations insert rows. `level` brings one of three hosts level that was"
-    " left out of a deploy before. `rotate` is killed at each of its boundaries in `tests/lab/test_rotate_*.py` with"
-    " QUARTERDECK_ROTATE=long (figures in rotations.md). Kills beside the number of boundaries that the plan has; those that did not come"
-    " are of steps that had nothing to do."
+    "closing) and the run resumed each time. Starts of containers are told by the engine; entrypoints and a reviewed "
+    "command add lines to a file, migrations insert rows. `level` brings one of three hosts level that was left out "
+    "of a deploy before. `rotate` is killed at each of its boundaries in `tests/lab/test_rotate_*.py` with "
+    "QUARTERDECK_ROTATE=long (figures in rotations.md). Kills beside the number of boundaries that the plan has; "
+    "those that did not come are of steps that had nothing to do."
 )
 COUNTS = {"repeated": "effects repeated", "left": "locks, one-off containers left"}
 FIGURES = {"kills": "kills", "boundaries": "boundaries"}
