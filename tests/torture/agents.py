@@ -106,7 +106,10 @@ def _gone(cell: Cell, seed: int, stage: Stage, file: Path) -> Result:
     system, one = stage.reach(job.level)
     stage.level = FRESH
     colleague, marks, migrated = _colleague(stage.lab, one), Moments(file), migrations(system)
-    marks.set([["during", step, f"{cell.drawn(seed).uniform(0, SLOW.get(step, 0.3)):.3f}"]])
+    moment = ["during", step, f"{cell.drawn(seed).uniform(0, SLOW.get(step, 0.3)):.3f}"]
+    if step == STEPS[cell.group][-1]:  # once its effect is done, all is: such a run has succeeded, but for its lock
+        moment = ["after", "step.intent", step]
+    marks.set([moment])
     with no_leftovers(one, colleague), only_in_an_agent(one.operator):
         agent = Agent(one.operator)
         try:
