@@ -68,8 +68,9 @@ class Timing:
 
 
 SCALE = "QUARTERDECK_TIMING_SCALE"
-"""For tests only: a number by which the durations of ownership are multiplied, so that a dead lock is dead sooner."""
-OWNERSHIP = ("lease_s", "heartbeat_s", "lock_dead_s", "parked_s", "retake_s")
+"""For tests only: a number by which the durations of ownership, and of what is tried again, are multiplied, so that a
+dead lock is dead sooner."""
+OWNERSHIP = ("lease_s", "heartbeat_s", "lock_dead_s", "parked_s", "retake_s", "undo_patience_s")
 
 
 def chosen(environ: Mapping[str, str]) -> Timing:
