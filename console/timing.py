@@ -70,7 +70,7 @@ class Timing:
 SCALE = "QUARTERDECK_TIMING_SCALE"
 """For tests only: a number by which the durations of ownership, and of what is tried again, are multiplied, so that a
 dead lock is dead sooner."""
-OWNERSHIP = ("lease_s", "heartbeat_s", "lock_dead_s", "parked_s", "retake_s", "undo_patience_s")
+SCALED = ("lease_s", "heartbeat_s", "lock_dead_s", "parked_s", "retake_s", "undo_patience_s")
 
 
 def chosen(environ: Mapping[str, str]) -> Timing:
@@ -85,7 +85,7 @@ def chosen(environ: Mapping[str, str]) -> Timing:
     if not 0.05 <= factor <= 1.0:
         raise ValueError(f"{SCALE} is {text}; it must be 0.05 to 1")
     usual = Timing()
-    return dataclasses.replace(usual, **{name: getattr(usual, name) * factor for name in OWNERSHIP})
+    return dataclasses.replace(usual, **{name: getattr(usual, name) * factor for name in SCALED})
 
 
 DEFAULT = chosen(os.environ)

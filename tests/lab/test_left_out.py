@@ -60,7 +60,7 @@ def op1(lab: Lab) -> Iterator[Person]:
 def test_cut_off_or_burnt_down_left_out_behind_and_brought_level(
     lab: Lab, hosts: dict[str, LabHost], op1: Person
 ) -> None:
-    old, new = lab.digest(SERVICE, "1.0.0"), lab.digest(SERVICE, "1.1.0")
+    old = lab.digest(SERVICE, "1.0.0")
     with cut(hosts[AWAY]):
         refused = op1.run("deploy", candidate="1.0.0")
         assert refused.code == 5 and f"--without {AWAY}" in refused.said, refused
@@ -81,9 +81,6 @@ def test_cut_off_or_burnt_down_left_out_behind_and_brought_level(
     assert {name: hosts[name].snapshot((".quarterdeck",)) for name in OTHERS} == before, "the others were touched"
     assert not any(host["behind"] for host in states(op1("status", "--json")).values())
 
-    everywhere = op1.run("deploy", candidate="1.1.0")
-    assert everywhere.code == 0, everywhere
-    assert [runs(host) for host in hosts.values()] == [[new], [new], [new]]
     one_that_burns_down_under_a_deploy_does_not_keep_the_others(lab, hosts, op1)
 
 
@@ -103,7 +100,7 @@ def one_that_burns_down_under_a_deploy_does_not_keep_the_others(
         assert [runs(hosts[name]) for name in HOSTS if name != burnt] == [[new], [new]]
     shown = op1.shown(run)
     assert shown["without"] == [burnt] and shown["line"]["state"] == "succeeded"
-    assert f"{burnt} is behind: it was left out of r3" in states(op1("status", "--json"))[burnt]["behind"]
+    assert f"{burnt} is behind: it was left out of r2" in states(op1("status", "--json"))[burnt]["behind"]
     level = op1.run("level")
     assert level.code == 0, level
     assert [runs(host) for host in hosts.values()] == [[new], [new], [new]]
