@@ -148,7 +148,8 @@ class Step(Frozen):
     """Did it happen? Runs after `run` and in recovery, never before a first attempt."""
     undo: Effect | None = None
     undo_check: Effect | None = None
-    """After the undo: is the system as it was before the run? No or unknown calls a person.
+    """After the undo: is the system as it was before the run? No or unknown calls a person, once the undo was tried
+    again for a while.
 
     With `no_undo`: did the step leave nothing behind? No tells `no_undo`, where {now} is what this prints.
     """

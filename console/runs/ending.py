@@ -73,7 +73,7 @@ def end(engine: Engine, ending: Ending, text: str, *, locked: bool = True) -> in
 
 def close(engine: Engine, ending: Ending, *, locked: bool = True) -> int:
     """From `run.closing` on: copies, locks, claims, `run.closed`. May be done again after a crash."""
-    engine.owned.stop()
+    engine.owned.rest()
     if locked and engine.owned.fences:
         engine.wait_for_copies()
         left = engine.owned.give_back(last=engine.lacking)

@@ -118,10 +118,11 @@ class Engine:
         except StoreUnusable as error:
             self.say(f"stopped: {error} Go on when that is mended: quarterdeck runs resume {self.run_id}")
         finally:
-            self.owned.stop()
+            self.owned.rest()
             self.copies.close()
             if not closed:
                 self._let_go()
+            self.owned.stop()
             with suppress(StoreUnusable):  # the disk is full; the lease ends by itself
                 self.leases.drop(self.run_id, self.me)
             if closed:  # after the lease: whoever asks something of a run that has ended does not wait for this

@@ -136,22 +136,27 @@ class Ownership:
         """
         left: list[str] = []
         taken: FenceRefused | None = None
-        away, ends = self.away, 0.0
-        for name in self.fences if hosts is None else hosts:
-            while True:
+        away, ends, silent = self.away, 0.0, dict[str, HostUnreachable]()
+        wanted = tuple(self.fences if hosts is None else hosts)
+        while wanted:
+            for name in wanted:
+                was_silent = silent.pop(name, None)
                 try:
                     self._release(name, last(name))
                 except FenceRefused as error:
-                    taken = error
+                    if was_silent is None:  # else it was given back, and only the answer was lost
+                        taken = error
                 except HostUnreachable as error:
-                    ends = ends or time.monotonic() + self._environment.timing.lease_s
-                    if name not in away and time.monotonic() < ends:
-                        time.sleep(min(1.0, self._environment.timing.heartbeat_s))
-                        continue
-                    self._stays(name, error, left)
+                    silent[name] = error
                 except HostError as error:
                     self._stays(name, error, left)
-                break
+            ends = ends or time.monotonic() + self._environment.timing.lease_s
+            over = time.monotonic() >= ends
+            for name in [name for name in silent if over or name in away]:
+                self._stays(name, silent.pop(name), left)
+            wanted = tuple(silent)
+            if wanted:
+                time.sleep(min(1.0, self._environment.timing.heartbeat_s))
         if taken is not None:
             raise OwnershipLost(str(taken)) from taken
         return left

@@ -95,6 +95,8 @@ def _whole(effect: Command | Op | Park, scripts: Set[str]) -> str:
         line = f"cd {shlex.quote(effect.cwd)} && {line}"
     if effect.ok != (0,):
         line += f"\nsuccess: exit code {', '.join(map(str, effect.ok))}"
+    if effect.no_answer:
+        line += f"\nneither yes nor no: exit code {', '.join(map(str, effect.no_answer))}"
     if isinstance(effect.stdin, InputText):
         line += f"\nstandard input, {len(effect.stdin.text.encode())} bytes:\n{effect.stdin.text}"
     elif effect.stdin is not None:

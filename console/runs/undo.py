@@ -37,12 +37,14 @@ class Patience:
     def wait(self, step: Step, why: str) -> bool:
         """Wait until the next try; False where there is to be none."""
         now = time.monotonic()
+        away = step.host in self._engine.owned.away  # the executor has waited for it long enough
+        if away or self._engine.stopping.is_set() or (self._ends is not None and now >= self._ends):
+            return False
         if self._ends is None:
             self._ends = now + self._whole_s
-            told = f"{why}. Tried again for {self._whole_s:.0f} s before a person is asked for"
+            reason = why.rstrip(". ") or "It gave no reason"
+            told = f"{reason}. Tried again for {self._whole_s:.0f} s before a person is asked for."
             self._engine.say(told, step.id)
-        if now >= self._ends:
-            return False
         stopped = self._engine.stopping.wait(min(self._pause_s, self._ends - now))
         self._pause_s = min(2 * self._pause_s, self._whole_s / 6)
         return not stopped
@@ -144,7 +146,7 @@ def _leave(engine: Engine, step: Step, seen: StepView, result: Undoing) -> None:
             checked = _checked(engine, step, step.undo_check)
             if checked.verdict != "unknown" or result.problems or not patience.wait(step, checked.evidence):
                 break  # after a problem a person is called anyway
-        if checked.verdict == "unknown" and engine.stopping.is_set():
+        if checked.verdict == "unknown" and engine.stopping.is_set() and not result.problems:
             return
         if checked.verdict == "yes":
             engine.journal.append(UNDO_DONE, {"step": step.id, "evidence": "it changed nothing that stays"})
@@ -164,9 +166,15 @@ def _leave(engine: Engine, step: Step, seen: StepView, result: Undoing) -> None:
 def _undo(engine: Engine, step: Step, seen: StepView) -> Outcome:
     """The undo effect, then the look whether the system is as before. Raises NotAnnounced, OwnershipLost."""
     assert step.undo is not None  # the caller asks only then
-    outcome = _in_flight(engine, step, step.undo) if seen.state == "undoing" else None
-    patience = Patience(engine)
+    under_way, patience = seen.state == "undoing", Patience(engine)
     while True:
+        outcome = None
+        if under_way:
+            try:
+                outcome = _in_flight(engine, step, step.undo)
+                under_way = outcome is not None and outcome.verdict == "unknown"
+            except HostError as error:
+                outcome = Outcome(verdict="unknown", evidence=str(error))
         if outcome is None:
             engine.owned.prove()
             number = 1 + _number(engine, step)
@@ -181,6 +189,7 @@ def _undo(engine: Engine, step: Step, seen: StepView) -> Outcome:
                 records=records,
                 recorded=partial(engine.journal.has, step.host or "", intent.seq),
             )
+            under_way = outcome.verdict == "unknown"  # it may still run there: it is looked for before the next one
         if step.undo_check is not None and outcome.verdict != "no":
             checked = _checked(engine, step, step.undo_check)
             outcome = Outcome(verdict=checked.verdict, evidence=checked.evidence or outcome.evidence)
@@ -188,7 +197,6 @@ def _undo(engine: Engine, step: Step, seen: StepView) -> Outcome:
             return outcome
         if not patience.wait(step, outcome.evidence):
             return outcome
-        outcome = None
 
 
 def _checked(engine: Engine, step: Step, look: Command | Op) -> Outcome:
@@ -203,19 +211,19 @@ def _number(engine: Engine, step: Step) -> int:
 
 
 def _in_flight(engine: Engine, step: Step, undo: Command | Op) -> Outcome | None:
-    """How an undo ended whose runner died meanwhile; None where it is to be done (again), and nothing of it runs."""
+    """How an undo ended whose runner died meanwhile; None where it is to be done (again), and nothing of it runs.
+
+    Raises HostError where that cannot be seen.
+    """
     if not undo.writes or step.host is None:
         return None
     number = _number(engine, step)
     label = f"{step.id}.UNDO"
     host = engine.tools.environment.hosts[step.host]
-    try:
-        if not isinstance(undo, Command):
-            parts(engine, host, label, number, undo.deadline_s)
-            return None
-        there = host.step_on_host(engine.executor.guard(step.host, label, number))
-    except HostError as error:
-        return Outcome(verdict="unknown", evidence=str(error))
+    if not isinstance(undo, Command):
+        parts(engine, host, label, number, undo.deadline_s)
+        return None
+    there = host.step_on_host(engine.executor.guard(step.host, label, number))
     if not there.exists or (not there.alive and there.rc is None):
         return None
     return engine.executor.attach(undo, label=label, host=step.host, attempt=number, cancel=None)

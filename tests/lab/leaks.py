@@ -29,38 +29,41 @@ PLACES = ("/tmp", "/var/tmp", "/dev/shm", "/root", "/home", "/opt")
 
 
 class Seen(list[str]):
-    """What was found; and each word and environment that was looked at, for a secret that is made meanwhile."""
+    """What was found; and each process's words and environment, for a secret that is made meanwhile."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.looked_at: dict[tuple[str, bytes], bytes] = {}
-        """Which of the two, and its bytes; to the command line, empty for the environment of a service's container."""
+        self.looked_at: dict[tuple[bytes, bytes], bool] = {}
+        """Words and environment, to whether that is the environment of a service's container."""
 
-    def look(self, name: str, data: bytes, pid: str, secrets: Sequence[str], services: Sequence[str]) -> None:
-        """Take in what was read of a process."""
-        if (name, data) in self.looked_at:
-            return
-        own = name == "environ" and _of_a_service(pid, data, services)
-        self.looked_at[name, data] = b"" if own else _read(pid, "cmdline")[:500] or b"?"
-        self.extend(self._held(name, data, secrets))
+    def look(self, pid: str, secrets: Sequence[str], services: Sequence[str]) -> None:
+        """Take in what a process says of itself."""
+        words, environ = _read(pid, "cmdline"), _read(pid, "environ")
+        if (words, environ) not in self.looked_at:
+            self.looked_at[words, environ] = _of_a_service(pid, environ, services)
+            self.extend(self._held(words, environ, secrets))
 
     def holding(self, *secrets: str) -> list[str]:
         """Where these were seen, though nobody knew them yet."""
-        return [line for name, data in self.looked_at for line in self._held(name, data, secrets)]
+        return [line for words, environ in self.looked_at for line in self._held(words, environ, secrets)]
 
-    def _held(self, name: str, data: bytes, secrets: Sequence[str]) -> list[str]:
-        words = self.looked_at[name, data]
-        held = [one for one in secrets if words and one.encode() in data]
-        return [f"{name} of {words!r}: {_setting(data, one)}" for one in held]
+    def _held(self, words: bytes, environ: bytes, secrets: Sequence[str]) -> Iterator[str]:
+        places = {"cmdline": words, "environ": b"" if self.looked_at[words, environ] else environ}
+        for name, data in places.items():
+            for one in secrets:
+                if one.encode() in data:
+                    yield f"{name} of {words[:500]!r}: {_setting(data, one)}"
 
 
 @contextlib.contextmanager
 def watched_processes(secrets: Sequence[str], services: Sequence[str] = SERVICES) -> Iterator[Seen]:
-    """While inside, every process of this machine and its hosts is looked at, at most twenty times a second.
+    """While inside, the processes of this machine and its hosts are looked at, at most twenty times a second.
 
-    Gives what was found: where, and the command line of the process. A process of its own carries a canary in its
-    arguments and one in its environment; leaving raises AssertionError when those were not found, since then nothing
-    else would have been either. Passed over is the environment of containers of `services`, and nothing else of them.
+    One that is new is looked at each time, one that is `NEW` looks old once in `SELDOM`: it seldom becomes another
+    program then. Gives what was found: where, and the command line of the process. A process of its own carries a
+    canary in its arguments and one in its environment; leaving raises AssertionError when those were not found, since
+    then nothing else would have been either. Passed over is the environment of containers of `services`, and nothing
+    else of them.
     """
     found = Seen()
     stop = threading.Event()
@@ -69,13 +72,12 @@ def watched_processes(secrets: Sequence[str], services: Sequence[str] = SERVICES
         took, looks = 0.0, Counter[str]()
         while not stop.wait(max(0.05, 3 * took)):  # what is watched needs the machine too
             began = time.monotonic()
-            for pid in (entry.name for entry in os.scandir("/proc") if entry.name.isdigit()):
-                looks[pid] += 1
-                if looks[pid] > NEW and (looks[pid] + int(pid)) % SELDOM:  # it seldom becomes another program now
+            here = [entry.name for entry in os.scandir("/proc") if entry.name.isdigit()]
+            looks = Counter({pid: looks[pid] + 1 for pid in here})  # a number that is gone may come again
+            for pid in here:
+                if looks[pid] > NEW and (looks[pid] + int(pid)) % SELDOM:
                     continue
-                for name in ("cmdline", "environ"):
-                    with contextlib.suppress(OSError):
-                        found.look(name, _bytes(f"/proc/{pid}/{name}"), pid, secrets, services)
+                found.look(pid, secrets, services)
             took = time.monotonic() - began
 
     control = subprocess.Popen(["sh", "-c", "sleep 600; :", CANARIES[0]], env={"CANARY": CANARIES[1]})
@@ -147,38 +149,39 @@ def files_holding(text: str, *folders: Path) -> list[Path]:
     return found
 
 
-def engine_holding(host: LabHost, *secrets: str) -> set[str]:
-    """What the host's engine knows that holds one of the secrets: `NAME environment`, `NAME`, or an image's name.
+def engine_holding(host: LabHost, *secrets: str) -> dict[str, set[str]]:
+    """Secret to where the host's engine knows of it: `SERVICE environment`, `SERVICE`, or an image's name.
 
     Looked through are what `docker inspect` says of each container, and of each image that, its history, and its files
-    as `docker save` writes them.
+    as `docker save` writes them. Not in it: what is nowhere.
     """
-    wanted = [one.encode() for one in secrets]
+    found: dict[str, set[str]] = {}
 
-    def held(*texts: object) -> bool:
-        return any(one in json.dumps(texts).encode() for one in wanted)
+    def look(place: str, *texts: object) -> None:
+        data = json.dumps(texts)
+        for secret in secrets:
+            if secret in data:
+                found.setdefault(secret, set()).add(place)
 
-    found = set()
     with contextlib.closing(host.engine()) as engine:
         for row in engine.containers(all=True):
             said = engine.inspect_container(row["Id"])
-            environment = said["Config"].pop("Env")
             service = said["Config"]["Labels"].get("com.docker.compose.service", said["Name"])
-            found |= {f"{service} environment"} if held(environment) else set()
-            found |= {service} if held(said) else set()
+            look(f"{service} environment", said["Config"].pop("Env"))
+            look(service, said)
         for image in engine.images():
             name = (image["RepoTags"] or image["RepoDigests"] or [image["Id"]])[0]
-            known = held(engine.inspect_image(image["Id"]), engine.history(image["Id"]))
-            if known or _flows_by(engine.get_image(image["Id"]), wanted):
-                found.add(name)
+            look(name, engine.inspect_image(image["Id"]), engine.history(image["Id"]))
+            for secret in _flowing_by(engine.get_image(image["Id"]), secrets):
+                found.setdefault(secret, set()).add(name)
     return found
 
 
-def _flows_by(pieces: Iterable[bytes], wanted: Sequence[bytes]) -> bool:
-    before = b""
+def _flowing_by(pieces: Iterable[bytes], secrets: Sequence[str]) -> set[str]:
+    """Those that are in what comes in pieces."""
+    found, before = set(), b""
     for piece in pieces:
         data = before + piece
-        if any(one in data for one in wanted):
-            return True
+        found |= {one for one in secrets if one.encode() in data}
         before = data[-200:]
-    return False
+    return found

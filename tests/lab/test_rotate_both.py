@@ -137,7 +137,8 @@ def test_rotated_both_and_rolled_back_to_before_both(site: Site) -> None:
         host = site.lab.host(name)
         new = [value for label in ("jwt", "db") for value in secrets_of(site.bench.value(label))]
         assert all(value in text for value in new) and len(new) == 2
-        assert engine_holding(host, OLD_KEY, OLD_PASSWORD, *new) == {"tokens environment"}
+        held = engine_holding(host, OLD_KEY, OLD_PASSWORD, *new)
+        assert held == {value: {"tokens environment"} for value in new}
         for value in (OLD_KEY, OLD_PASSWORD, *new):  # shell histories among them; what holds the new ones is named
             must = [host.path(f"{APP_DIRECTORY}/tokens.env")] if value in new else []
             assert files_holding(value, *places_of(host)) == must, value

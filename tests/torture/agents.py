@@ -27,11 +27,11 @@ from tests.torture.stage import FRESH, RUN_S, UNFINISHED, Moments, Stage, begun_
 NAME = "agents"
 TITLE = "Agent ended and connection reset in each step of a deploy and of a rollback, Compose over SSH"
 ABOUT = (
-    "The key that the hosts take is in an SSH agent alone. While the runner is held within the step, the agent ends"
-    " and every session of sshd is reset. The run must end interrupted, its record must name the host that lets its"
-    " runner in no more, and another OS user with a store of their own must resume it to its end, with nothing done"
-    " twice. In the control the agent lives on: the run then needs nobody, so it is the agent's end that the others"
-    " are about."
+    "The key that the hosts take is in an SSH agent alone. While the runner is held within the step (the last: before"
+    " its effect), the agent ends and every session of sshd is reset. The run must end interrupted, its record must "
+    "name the host that lets its runner in no more, and another OS user with a store of their own must resume it to "
+    "its end, with nothing done twice. In the control the agent lives on: the run then needs nobody, so it is the "
+    "agent's end that the others are about."
 )
 COUNTS = {
     "interrupted": "not interrupted",

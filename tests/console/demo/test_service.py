@@ -255,7 +255,7 @@ def test_a_log_file_is_emptied_only_if_it_is_appended_to(tmp_path: Path) -> None
 def test_service_and_traffic_need_only_the_standard_library() -> None:
     script = (
         "import sys; before = set(sys.modules); import console.demo.service, console.demo.traffic; {more}"
-        "print(sorted({{name.partition('.')[0] for name in set(sys.modules) - before}} "
+        "print(sorted({{name.partition('.')[0] for name in set(filter(sys.modules.get, sys.modules)) - before}} "
         "- sys.stdlib_module_names - {{'console'}}))"
     )
 

@@ -54,6 +54,17 @@ def test_an_undo_that_works_after_a_while_has_undone_it(world: World) -> None:
     assert len(tries) == 3 and world.made() == [] and world.view(run).ending == "failed-undone"
 
 
+def test_a_runner_that_is_ended_between_two_tries_of_an_undo_is_gone_on_with(world: World) -> None:
+    run = world.create("do", "break", undo="late")
+    child = world.runner(run)
+    until(lambda: "try undo s1" in world.effects(), "the first try")
+    os.kill(child.pid, signal.SIGTERM)
+    assert child.wait(60) == 6, world.log(run)
+    assert world.view(run).steps["s1"].state == "undoing" and world.effects().count("try undo s1") < 3
+    assert world.carry(run) == 1, world.log(run)
+    assert world.effects().count("try undo s1") == 3 and world.view(run).ending == "failed-undone"
+
+
 def test_what_stays_is_told_once_who_was_asked_answers(world: World) -> None:
     run = world.create("stay", "break", undo="late")
     assert world.carry(run) == 1, world.log(run)

@@ -102,6 +102,20 @@ def test_a_plan_of_before_there_were_labels_keeps_its_digest() -> None:
     assert plan.digest == "7b0289d694f971125361731be66686f322c452eff9566490089fc4fe650f000b"
 
 
+def test_a_plan_of_before_a_command_could_have_no_answer_keeps_its_digest() -> None:
+    assert "no_answer" not in Command(argv=("true",)).model_dump()
+    command = Command(argv=("true",), no_answer=(2,))
+    assert Command.model_validate_json(command.model_dump_json()) == command
+    plans = [
+        Plan(action="a", environment="e", title="T", claims=(), hosts=("one",), steps=(step,))
+        for step in (
+            Step(id="s", title="S", host="one", run=Command(argv=("true",))),
+            Step(id="s", title="S", host="one", run=command),
+        )
+    ]
+    assert plans[0].digest == "b60f16d26d5342a6baadde6b042953a4210c5e2d8cf8576cc8ebc2e72b70af7b" != plans[1].digest
+
+
 def test_a_plan_lists_every_value_that_it_reads_or_makes() -> None:
     def plan(credentials: tuple[str, ...], makes: tuple[str, ...]) -> Plan:
         stdin = InputTemplate(parts=(TemplateSecret(name="jwt", label="pending"),))

@@ -62,6 +62,26 @@ def test_a_lock_is_not_left_for_a_hiccup(world: World, monkeypatch: pytest.Monke
         assert owned.give_back() == ["one"] and (asked, world.locked()) == (1, True)
 
 
+def test_a_lock_whose_release_was_not_answered_is_nobodys_loss(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was given back, the answer was lost, and somebody else has it by the next try. The control: without that."""
+    real = locks.release
+    with world.environment() as environment:
+        owned, other = (_ownership(environment, world, run) for run in (A, B))
+
+        def lost(*words: Any) -> bool:
+            monkeypatch.setattr(locks, "release", real)
+            real(*words)
+            assert _take(other)
+            raise HostUnreachable("one", "one was lost.")
+
+        assert _take(owned)
+        monkeypatch.setattr(locks, "release", lost)
+        assert owned.give_back() == [] and world.locked()
+        with pytest.raises(OwnershipLost):
+            owned.give_back()
+        assert other.give_back() == [] and not world.locked()
+
+
 def test_who_comes_second_is_told_who_holds_it_and_why(world: World) -> None:
     run = world.create("wait", reason="release 1.2", who="anna@desk")
     child = world.runner(run)
