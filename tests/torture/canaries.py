@@ -276,7 +276,7 @@ def matrix(
             found.forms += 1
             line = b"see " + form + b" here"
             for name in names:
-                with tempfile.TemporaryDirectory() as place:
+                with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as place:
                     sink = SINKS[name](redactor, Path(place))
                     cuts = range(0, len(line) + 1, every) if sink.splits else (0,)
                     for cut in cuts:
