@@ -276,7 +276,7 @@ def matrix(
             found.forms += 1
             line = b"see " + form + b" here"
             for name in names:
-                with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as place:
+                with tempfile.TemporaryDirectory() as place:
                     sink = SINKS[name](redactor, Path(place))
                     cuts = range(0, len(line) + 1, every) if sink.splits else (0,)
                     for cut in cuts:
@@ -313,7 +313,7 @@ def bench(folder: Path) -> Iterator[Sequence[Worker]]:
 def one(cell: Cell, seed: int) -> Result:
     """One secret into one sink, or one real run."""
     if cell.group == REAL:
-        with tempfile.TemporaryDirectory(prefix="torture-") as made:
+        with tempfile.TemporaryDirectory(prefix="torture-", ignore_cleanup_errors=True) as made:
             real = a_run(Path(made), guarded=not cell.control)
         return Result(
             counts={"leaks": len(real.leaks)},
