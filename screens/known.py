@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from console.watch.views import EnvironmentView
+from console.watch.views import EnvironmentView, left_to_a_person
 from screens.theme import BRAILLE, Symbols
 
 if TYPE_CHECKING:
@@ -89,6 +89,10 @@ class Known:
     def parked(self, environment: str) -> list[RunLine]:
         """The runs of this environment that wait without it."""
         return [run for run in self.runs if run.environment == environment and run.state in PARKED]
+
+    def left_to_a_person(self, environment: str) -> RunLine | None:
+        """The run that NEEDS A HUMAN there still."""
+        return left_to_a_person(self.runs, environment)
 
     def neighbour(self, environment: str, step: int) -> str:
         """The environment so many places further in the profile's order, round the corner."""

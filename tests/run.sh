@@ -17,8 +17,7 @@ rest=
 trap 'wait; exit 130' INT
 trap 'kill -INT $lab $rest 2>/dev/null; wait; exit 143' TERM
 
-# Without a file or folder among the arguments, each worker takes all that has, or has not, the mark. The tests of one
-# file share a lab: for a single one, no second is started.
+# Only tests below tests/lab have the mark. The tests of one file share a lab: for a single one, no second is started.
 named=no labs=2 first=
 for argument in "$@"; do
   file=${argument%%::*}
@@ -26,7 +25,7 @@ for argument in "$@"; do
   if [ $named = no ] && [ -f "$file" ]; then first=$file labs=1; elif [ "$file" != "$first" ]; then labs=2; fi
   named=yes
 done
-if [ $named = yes ]; then lab_tests= rest_tests=; else lab_tests=tests rest_tests=tests; fi
+if [ $named = yes ]; then lab_tests= rest_tests=; else lab_tests=tests/lab rest_tests="tests --ignore=tests/lab"; fi
 
 run() { # name, mark, folder, arguments...
   name=$1 mark=$2 folder=$3

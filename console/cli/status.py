@@ -22,7 +22,7 @@ WORDS = {"ok": "ok", "warn": "look", "bad": "BAD", "unknown": "?"}
 @click.command()
 @click.argument("environment", required=False)
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
-@click.option("--check", is_flag=True, help="Say it by the exit code: 0 healthy, 1 not, 6 unknown.")
+@click.option("--check", is_flag=True, help="By exit code: 0 healthy, 1 not, or a run NEEDS A HUMAN, 6 unknown.")
 @click.pass_obj
 def status(obj: dict[str, Any], environment: str | None, as_json: bool, check: bool) -> None:
     """One screenful: every environment (or one), its services, what differs, who holds the lock."""
@@ -32,20 +32,23 @@ def status(obj: dict[str, Any], environment: str | None, as_json: bool, check: b
         for sentence in session.troubles().values():
             say(f"! {sentence}")
         views = session.look(environment)
-        parked, unknown = session.parked([view.name for view in views])
+        names = [view.name for view in views]
+        parked, unknown = session.parked(names)
+        needing = session.left_to_a_person(names)
     if as_json:
         waiting = [{**dumped(run), "started": iso(run.started), "until": iso(run.until)} for run in parked]
         seen = [dumped(view) for view in views]
-        give_json({"environments": seen, "parked": waiting, "parked_unknown": list(unknown)})
+        left = [{**dumped(run), "started": iso(run.started)} for run in needing]
+        give_json({"environments": seen, "parked": waiting, "parked_unknown": list(unknown), "left_to_a_person": left})
     else:
-        give("\n\n".join(environment_text(view, parked, unknown) for view in views))
+        give("\n\n".join(environment_text(view, (*needing, *parked), unknown) for view in views))
     states = {view.state for view in views}
-    code = FAILED if "bad" in states else UNFINISHED if "unknown" in states else DONE
+    code = FAILED if needing or "bad" in states else UNFINISHED if "unknown" in states else DONE
     raise Exit(code if check else DONE)
 
 
-def environment_text(view: EnvironmentView, parked: Sequence[RunLine] = (), unknown: Sequence[str] = ()) -> str:
-    """One environment as text, with the runs that are parked; `unknown`: where that could not be asked."""
+def environment_text(view: EnvironmentView, runs: Sequence[RunLine] = (), unknown: Sequence[str] = ()) -> str:
+    """One environment as text; `runs`: parked, or left to a person; `unknown`: where the first could not be asked."""
     production = " (production)" if view.production else ""
     head = f"{view.name}{production}: {WORDS[view.state]}, {view.word}" + (
         f", release {view.release}" if view.release else ""
@@ -64,7 +67,7 @@ def environment_text(view: EnvironmentView, parked: Sequence[RunLine] = (), unkn
         lock = view.lock
         dead = f", its owner has not been heard of for {ago(lock.beat_age_s)}" if lock.dead else ""
         lines.append(f"locked by {lock.who} since {clock(lock.since)}: {lock.reason or 'no reason'} ({lock.run}){dead}")
-    lines += [f"{run.title}: {state_text(run)} ({run.id})" for run in parked if run.environment == view.name]
+    lines += [f"{run.title}: {state_text(run)} ({run.id})" for run in runs if run.environment == view.name]
     lines += [f"{host.name} ({host.address}): {host.problem}" for host in view.hosts if host.problem]
     if view.name in unknown:
         lines.append("Whether a run is parked that only these hosts know of is not known.")

@@ -69,7 +69,8 @@ def may_still_undo(ground: Ground, seen: Seen, environment: Environment | None, 
             continue
         if not _later(other, view):
             continue
-        if other.environment == view.environment and other.state == "closed" and other.changed:
+        same = other.environment == view.environment
+        if same and other.state == "closed" and other.changed and not _left_as_it_was(other):
             raise AskFailed(
                 f"Another run has ended in {view.environment} since: {other.id}. Undoing this one would undo that "
                 "one's ground.",
@@ -90,6 +91,12 @@ def may_still_undo(ground: Ground, seen: Seen, environment: Environment | None, 
                 (f"roll back instead: quarterdeck run rollback {view.environment}",),
                 exit_code=4,
             )
+
+
+def _left_as_it_was(other: RunView) -> bool:
+    """Whether a run that has ended took back all that it did: the ground of the one before is as that had left it."""
+    whole = other.ending in ("undone", "failed-undone", "cancelled-undone")
+    return whole and not any(step.state == "left" for step in other.steps.values())
 
 
 def _day_before(run: str) -> str:

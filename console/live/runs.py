@@ -11,7 +11,7 @@ from console.live.deciding import may_be_answered, may_be_left_out, may_still_un
 from console.live.elsewhere import Elsewhere
 from console.runs.seen import DUE, PARKED
 from console.session import AskFailed, Choice, OutputShown, PlanShown, RunShown, way
-from console.watch.views import RunLine
+from console.watch.views import RunLine, left_to_a_person
 
 if TYPE_CHECKING:
     from console.environment import Environment
@@ -66,6 +66,11 @@ class RunsDesk:
         silent = self._elsewhere.look((self._ground.bound(name) for name in environments), again=True)
         lines = (line for line in self.here() if line.state in WAITING and line.environment in environments)
         return tuple(lines), silent
+
+    def left_to_a_person(self, environments: Sequence[str]) -> tuple[RunLine, ...]:
+        """Of each of these environments the run that NEEDS A HUMAN still, as far as is known without asking."""
+        lines = self.here()
+        return tuple(line for name in environments if (line := left_to_a_person(lines, name)) is not None)
 
     def _line(self, known: Runs, run: str) -> RunLine | None:
         from console.live.shown import broken_line, run_line

@@ -212,6 +212,11 @@ class LiveSession:
         """*Blocking.* Parked runs of these environments, and those of which no host answered. Raises AskFailed."""
         return self._runs.parked(environments)
 
+    @shows
+    def left_to_a_person(self, environments: Sequence[str]) -> tuple[RunLine, ...]:
+        """*Blocking.* The runs that NEED A HUMAN in these environments still. Raises AskFailed."""
+        return self._runs.left_to_a_person(environments)
+
     # -- armed, keyring --------------------------------------------------------------------------------------------
 
     def armed_until(self, environment: str) -> float | None:

@@ -128,7 +128,7 @@ def _look(
         elif release is not None and one.release != release:
             pending[name] = f"still runs release {one.release or 'unknown'}"
         elif one.state in ("exited", "dead"):
-            hopeless[name] = f"exited with code {one.exit_code}{_said(one)}"
+            hopeless[name] = f"{_exited(one)}{_said(one)}"
         elif one.restarts - restarts.setdefault(name, one.restarts) >= RESTARTS_HOPELESS:
             hopeless[name] = f"was restarted {one.restarts - restarts[name]} times while we looked{_said(one)}"
         elif one.state != "running":
@@ -141,6 +141,11 @@ def _look(
         elif health.kind == "container" and one.health in ("starting", "unknown"):
             pending[name] = f"running, its health check says {one.health}"
     return pending, hopeless
+
+
+def _exited(one: LiveService) -> str:
+    """How a service that runs no more ended, in words."""
+    return "exited" if one.exit_code is None else f"exited with code {one.exit_code}"
 
 
 def _said(one: LiveService) -> str:
@@ -184,7 +189,7 @@ def wait_ready(
             if one is not None and ours:
                 restarts = one.restarts if restarts is None else restarts
                 if one.state in ("exited", "dead"):
-                    return Seen("no", [f"{service} exited with code {one.exit_code} and did not say {text!r}"])
+                    return Seen("no", [f"{service} {_exited(one)} and did not say {text!r}"])
                 if one.restarts - restarts >= RESTARTS_HOPELESS:
                     return Seen(
                         "no", [f"{service} was restarted {one.restarts - restarts} times and never said {text!r}"]

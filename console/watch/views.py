@@ -9,7 +9,7 @@ takes four times as long to make. Their JSON is in `console.watch.kept`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
@@ -147,6 +147,10 @@ class ChecklistView(NamedTuple):
         return sum(item.done for item in self.items)
 
 
+NEEDS_A_HUMAN = "NEEDS A HUMAN"
+"""The state of a run that could not bring the system back: the word of `console.runs.model.WORDS`."""
+
+
 class RunLine(NamedTuple):
     """One run in a list."""
 
@@ -168,6 +172,19 @@ class RunLine(NamedTuple):
     """When `quarterdeck wake` last looked at it and could not go on; 0: never."""
     until: float = 0.0
     """Until when it is parked, unix seconds; 0: it is not."""
+
+
+def left_to_a_person(runs: Iterable[RunLine], environment: str) -> RunLine | None:
+    """The newest run that NEEDS A HUMAN in an environment, until one has succeeded there since; `runs`: newest first.
+
+    A reviewed command that succeeded says nothing of the system; an undo makes another ending of the run itself.
+    """
+    for run in runs:
+        if run.environment == environment and run.state == NEEDS_A_HUMAN:
+            return run
+        if run.environment == environment and run.state == "succeeded" and run.action != "command":
+            return None
+    return None
 
 
 class SystemView(NamedTuple):

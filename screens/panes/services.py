@@ -129,6 +129,9 @@ class ServicesPane(Pane):
             if run.environment == view.name and run is self.known.running(view.name):
                 words = f"{run.title} {run.state}" + (f": {run.step}" if run.step else "")
                 rows.append(self._sentence(f"run:{run.id}", run.state, words, "run", run.id))
+        if (left := self.known.left_to_a_person(view.name)) is not None:
+            words = f"{left.state}: {left.title}"
+            rows.append(self._sentence(f"run:{left.id}", left.state.lower(), words, "run", left.id))
         for run in self.known.parked(view.name):
             words = f"{state_words(run, self.deck.bridge.clock())}: {run.title}"
             rows.append(self._sentence(f"run:{run.id}", run.state, words, "run", run.id))

@@ -149,11 +149,11 @@ def files_holding(text: str, *folders: Path) -> list[Path]:
     return found
 
 
-def engine_holding(host: LabHost, *secrets: str) -> dict[str, set[str]]:
+def engine_holding(host: LabHost, *secrets: str, images: bool = True) -> dict[str, set[str]]:
     """Secret to where the host's engine knows of it: `SERVICE environment`, `SERVICE`, or an image's name.
 
     Looked through are what `docker inspect` says of each container, and of each image that, its history, and its files
-    as `docker save` writes them. Not in it: what is nowhere.
+    as `docker save` writes them (`images`: some seconds of a processor). Not in it: what is nowhere.
     """
     found: dict[str, set[str]] = {}
 
@@ -169,7 +169,7 @@ def engine_holding(host: LabHost, *secrets: str) -> dict[str, set[str]]:
             service = said["Config"]["Labels"].get("com.docker.compose.service", said["Name"])
             look(f"{service} environment", said["Config"].pop("Env"))
             look(service, said)
-        for image in engine.images():
+        for image in engine.images() if images else ():
             name = (image["RepoTags"] or image["RepoDigests"] or [image["Id"]])[0]
             look(name, engine.inspect_image(image["Id"]), engine.history(image["Id"]))
             for secret in _flowing_by(engine.get_image(image["Id"]), secrets):

@@ -2,8 +2,8 @@
 
 Each login is one at PostgreSQL with the password of the environment file; each token is signed with its secret.
 
-QUARTERDECK_ROTATE=long: the signing secret with its overlap, under the clients too. Without, it is changed at once
-before they begin (two restarts instead of six); the overlap under clients is what test_rotate_jwt.py is for.
+Only with QUARTERDECK_ROTATE=long: it takes two minutes, and its parts are in the other tests of rotations and in
+test_configure.py, where a rollback brings back an old template with today's secret.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ from tests.lab.system import _write
 
 pytestmark = pytest.mark.timeout(600)
 
-LONG = os.environ.get("QUARTERDECK_ROTATE") == "long"
 OLD_KEY, OLD_PASSWORD = "signing-secret-of-before-41c7d9a2f0b8", "password-of-before-93d1e07ab2c4"
 ROLES = ("both_a", "both_b")
 LOGIN = "postgresql://{{}}:{{}}@{gateway}:{port}/{database}"
@@ -112,16 +111,13 @@ def secrets_of(value: str | None) -> list[str]:
     return [json.loads(value)["password"] if value and value.startswith("{") else str(value)]
 
 
-def test_rotated_both_and_rolled_back_to_before_both(site: Site) -> None:
+def rotated_both_and_rolled_back_to_before_both(site: Site) -> None:
     site.carry("deploy", candidate="1.0.0")
-    if not LONG:
-        site.carry("rotate", credential="jwt", ask=False, emergency=True)
     with (
-        tokens.Clients(site.lab, 2, 0.02 if LONG else 0.04) as clients,
+        tokens.Clients(site.lab, workers=2) as clients,
         watched_processes((OLD_KEY, OLD_PASSWORD, POSTGRES_PASSWORD)) as seen,
     ):
-        if LONG:
-            site.carry("rotate", credential="jwt", ask=False)
+        site.carry("rotate", credential="jwt", ask=False)
         site.carry("rotate", credential="db", ask=False)
         site.carry("deploy", candidate="1.0.1")
         site.carry("rollback")
@@ -146,10 +142,14 @@ def test_rotated_both_and_rolled_back_to_before_both(site: Site) -> None:
 
     # The control: a rollback that puts back the file as it was when that release was live, on one node.
     first = site.lab.host(tokens.NODES[0])
-    with tokens.Clients(site.lab, 2, 0.02 if LONG else 0.04) as clients:
+    with tokens.Clients(site.lab, workers=2) as clients:
         _write(first, "tokens.env", site.before, 0o600)
         first.deploy("docker", "compose", "up", "-d", "--force-recreate", "--wait", cwd=APP_DIRECTORY)
         time.sleep(1.0)
     print("the file of before:", dict(clients.counts))
     logins, refused = failures(clients)
     assert logins > 0 and refused > 0, dict(clients.counts)
+
+
+if os.environ.get("QUARTERDECK_ROTATE") == "long":
+    test_rotated_both_and_rolled_back_to_before_both = rotated_both_and_rolled_back_to_before_both

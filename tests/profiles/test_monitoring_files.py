@@ -16,7 +16,6 @@ import yaml
 from profiles.loader import BUILTIN
 
 FOLDER = BUILTIN / "routing-ml" / "monitoring"
-pytestmark = pytest.mark.lab
 
 
 def tool(name: str) -> str:

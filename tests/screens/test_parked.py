@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from tests.screens.driving import driven
-from tests.screens.fixed import NOW, PARKED, PRODUCTION, FixedSession, parked
+from tests.screens.fixed import NOW, PARKED, PRODUCTION, FixedSession, line, parked
 
 DUE = PARKED._replace(state="parked, due", tone="warn", until=NOW - 600)
 
@@ -21,6 +21,16 @@ def test_its_environment_is_shown_as_free_and_it_beside_that() -> None:
             await console.shows(": Rotate jwt")
             assert "▸rotate" not in console.text and "not looked at" not in console.text
             assert console.app.bridge.known.running(PRODUCTION) is None
+
+    asyncio.run(drive())
+
+
+def test_what_a_run_left_to_a_person_is_shown_beside_what_is_healthy() -> None:
+    async def drive() -> None:
+        session = FixedSession(quiet=True)
+        session.listed = (line("r-0050", "NEEDS A HUMAN", "bad", title="Deploy 1.6.0"),)
+        async with driven(session, size=(160, 48)) as console:
+            await console.shows("✗ NEEDS A HUMAN: Deploy 1.6.0")
 
     asyncio.run(drive())
 

@@ -77,9 +77,8 @@ def test_every_wrong_word_has_its_sentence_and_code(demo: DemoSystem, capsys: py
     assert quarterdeck("-p", "demo", "runs").out == "No runs yet.\n"
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
+def test_with_json_a_failure_is_one_document_too(demo: DemoSystem) -> None:
+    for words in (
         ("status", "stagin", "--json"),
         ("plan", "deploy", "staging", "--json"),
         ("plan", "deploy", "staging", "--set", "candidate=9.9.9", "--json"),
@@ -87,14 +86,12 @@ def test_every_wrong_word_has_its_sentence_and_code(demo: DemoSystem, capsys: py
         ("run", "deploy", "staging", "--set", "candidate=1.1.0", "--json"),
         ("runs", "show", "nope", "--json"),
         ("status", "--json", "--bogus"),
-    ],
-)
-def test_with_json_a_failure_is_one_document_too(demo: DemoSystem, words: tuple[str, ...]) -> None:
-    said = quarterdeck("-p", "demo", *words)
-    document = json.loads(said.out)
-    assert said.code in (2, 4)
-    assert document.get("refusal") or (document["error"] and document["exit_code"] == said.code)
-    assert said.err or words[0] == "plan", "people read it as well"
+    ):
+        said = quarterdeck("-p", "demo", *words)
+        document = json.loads(said.out)
+        assert said.code in (2, 4), words
+        assert document.get("refusal") or (document["error"] and document["exit_code"] == said.code), words
+        assert said.err or words[0] == "plan", "people read it as well"
 
 
 def test_json_of_what_works(demo: DemoSystem, capsys: pytest.CaptureFixture[str]) -> None:

@@ -150,7 +150,6 @@ except KeyringLocked as problem:
 """
 
 
-@pytest.mark.lab
 @pytest.mark.parametrize("choice", ["auto", "system"])
 def test_the_real_secret_service(place, tmp_path, choice):
     missing = [name for name in ("dbus-run-session", "gnome-keyring-daemon", "dbus-send") if shutil.which(name) is None]

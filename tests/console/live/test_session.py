@@ -107,6 +107,17 @@ def test_an_undo_is_refused_once_another_run_has_ended(opened: Opened) -> None:
     assert second in str(caught.value) and "rollback" in caught.value.ways_out[0]
 
 
+def test_one_that_took_back_all_that_it_did_is_not_in_the_way(opened: Opened) -> None:
+    session = opened()
+    first = session.start(session.plan("deploy", "staging", {"candidate": "1.1.0"}), "")
+    assert ended(session, first).exit_code == 0
+    failed = session.start(session.plan("deploy", "staging", {"candidate": "1.3.0-smoke"}), "")
+    assert ended(session, failed).exit_code == 1
+    session.answer(first, "undo")
+    assert ended(session, first).line.state == "undone"
+    assert session.look("staging")[0].release == "1.0.0"
+
+
 def test_two_sessions_at_once_one_runs_and_the_other_is_told_who(opened: Opened) -> None:
     one, two = opened("one"), opened("two")
     run = one.start(one.plan("deploy", "staging", {"candidate": "1.1.0"}), "the first")
