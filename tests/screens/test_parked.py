@@ -30,7 +30,7 @@ def test_what_a_run_left_to_a_person_is_shown_beside_what_is_healthy() -> None:
         session = FixedSession(quiet=True)
         session.listed = (line("r-0050", "NEEDS A HUMAN", "bad", title="Deploy 1.6.0"),)
         async with driven(session, size=(160, 48)) as console:
-            await console.shows("✗ NEEDS A HUMAN: Deploy 1.6.0")
+            await console.shows("✗  NEEDS A HUMAN: Deploy 1.6.0")
 
     asyncio.run(drive())
 
