@@ -6,6 +6,7 @@ One service of the look-alike, without a database, so that this takes no longer 
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -81,7 +82,8 @@ def test_cut_off_or_burnt_down_left_out_behind_and_brought_level(
     assert {name: hosts[name].snapshot((".quarterdeck",)) for name in OTHERS} == before, "the others were touched"
     assert not any(host["behind"] for host in states(op1("status", "--json")).values())
 
-    one_that_burns_down_under_a_deploy_does_not_keep_the_others(lab, hosts, op1)
+    if os.environ.get("QUARTERDECK_LAB_MOMENTS"):  # with the long sweeps: it takes a minute
+        one_that_burns_down_under_a_deploy_does_not_keep_the_others(lab, hosts, op1)
 
 
 def one_that_burns_down_under_a_deploy_does_not_keep_the_others(
