@@ -23,6 +23,8 @@ from tests.lab.person import PROGRAM, QUICK, Person
 
 SETTINGS = "set -g escape-time 0\nset -g status off\n"
 """Escape is a key of its own, and every line belongs to the program."""
+STILL = 4
+"""So many looks in a row that show the same: on a machine with much to do a page is drawn in pieces."""
 ENDED = "ended with "
 SHELL = f'"$@"; echo "{ENDED}$?"; exec cat'
 """What a person has below: a shell in which the program is started, and which has the terminal back at its end."""
@@ -117,12 +119,13 @@ class Screen:
         while not re.search(last, "\n".join(map(words, pages)), re.DOTALL):
             self.press("PageDown")
             end = time.monotonic() + seconds
-            before, page = "", pages[-1]
-            while page == pages[-1] or page != before:  # moved, and drawn to its end
+            page, still = pages[-1], 0
+            while page == pages[-1] or still < STILL:  # moved, and drawn to its end
                 if time.monotonic() > end:
                     raise LabError(f"{last!r} was never shown; the last page is:\n{page}")
-                time.sleep(0.05)
+                time.sleep(0.08)
                 before, page = page, self.text()
+                still = still + 1 if page == before else 0
             pages.append(page)
         return "\n".join(map(words, pages))
 

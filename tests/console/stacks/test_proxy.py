@@ -422,7 +422,7 @@ def _switch_under_load(proxy: ProxyProcess, upstreams: list[Upstream], switches:
             switch(proxy.routes, ("/", new.address))
             until(lambda old=old: not proxy.admin("/inflight").get(old.address))  # type: ignore[misc]
             old.close()
-            until(lambda before=before: load.good > before)  # type: ignore[misc]
+            until(lambda before=before, new=new: new.seen and load.good > before)  # type: ignore[misc]
     return load
 
 
