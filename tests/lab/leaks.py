@@ -102,15 +102,10 @@ def _of_a_service(pid: str, environ: bytes, services: Sequence[str]) -> bool:
     return not group or IN_A_CONTAINER.search(group) is not None
 
 
-def _bytes(path: str) -> bytes:
-    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - thousands a second
-        return file.readall()
-
-
 def _read(pid: str, name: str) -> bytes:
     """A file of a process that may have ended meanwhile."""
-    with contextlib.suppress(OSError):
-        return _bytes(f"/proc/{pid}/{name}")
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/{name}", "rb", buffering=0) as file:  # noqa: PTH123 - thousands a second
+        return file.readall()
     return b""
 
 
