@@ -91,8 +91,12 @@ class Connection:
 
     def lost(self) -> HostUnreachable:
         """The error for whoever was using it."""
-        why = self.why or "the connection broke"
-        return HostUnreachable(self.host, f"{self.host} ({self.shown}) was lost: {why}.")
+        return HostUnreachable(self.host, f"{self.host} ({self.shown}) was lost: {self.why or self._broken()}.")
+
+    def _broken(self) -> str:
+        """That it broke, and by what if that is known: an end that the peer made on purpose says nothing more."""
+        error = getattr(self._transports[-1], "saved_exception", None) if self._transports else None
+        return "the connection broke" + (f" ({error})" if error is not None and str(error) else "")
 
     def close(self, why: str = "the connection was closed") -> None:
         """Close everything; whoever waits on it is told at once. Safe to call twice and from any thread."""
@@ -136,7 +140,7 @@ class Connection:
         limit = self.timing.probe_every_s + self.timing.probe_answer_s
         while not self.closed.wait(min(0.25, limit / 8)):
             if not self.transport.is_active():
-                self.close("the connection broke")
+                self.close(self._broken())
                 return
             silent = time.monotonic() - self._heard.at
             if silent > limit:

@@ -345,6 +345,8 @@ class HostCore(ABC):
                 raise NoSuchAttempt(
                     self.name, f"{self.name} knows nothing of attempt {attempt_of(guard)}: it was never begun there"
                 )
+            if running.rc is None:
+                raise self._silenced()
             raise HostError(self.name, f"attempt {attempt_of(guard)} cannot be followed: {said(bytes(follower.told))}")
         group = next((int(word[6:]) for word in told if word.startswith("group ")), None)
         self._end(command, guard, running)
@@ -433,10 +435,16 @@ class HostCore(ABC):
         finally:
             ending.close()
 
+    def _silenced(self) -> HostUnreachable:
+        """What we started there was ended by a signal: as with a loss, what it began may go on, and is looked for."""
+        return HostUnreachable(self.name, f"{self.name}: what was started there was ended by a signal before its time.")
+
     def _expect_word(self, heads: dict[Stream, Head], rc: int | None) -> None:
-        """Raise if the script never spoke: the login shell refused it, or there is no sh."""
+        """Raise if the script never spoke: the login shell refused it, or there is no sh, or something ended it."""
         if heads["err"].word is not None or heads["out"].word is not None:
             return
+        if rc is None:
+            raise self._silenced()
         words = said(heads["err"].noise or heads["out"].noise)
         raise HostError(
             self.name,

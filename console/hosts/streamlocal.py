@@ -19,6 +19,8 @@ def open_streamlocal(transport: Transport, path: str, timeout_s: float) -> Chann
     import paramiko
     from paramiko.common import cMSG_CHANNEL_OPEN
 
+    from console.hosts.transport import in_order
+
     inside: Any = transport
     if not transport.is_active():
         raise paramiko.SSHException("SSH session not active")
@@ -51,6 +53,6 @@ def open_streamlocal(transport: Transport, path: str, timeout_s: float) -> Chann
             raise paramiko.SSHException("Timeout opening channel.")
     opened = inside._channels.get(number)
     if opened is not None and transport.is_active():
-        return channel
+        return in_order(channel)
     error = transport.get_exception()
     raise error if error is not None else paramiko.SSHException("Unable to open channel.")

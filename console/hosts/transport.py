@@ -1,9 +1,17 @@
-"""Our transport: it packs what it sends, and tells a command that sshd refused from one whose connection broke.
+"""Our transport: it packs what it sends, keeps the order of what a channel says, and tells a command that sshd refused
+from one whose connection broke.
 
 Most of what is sent is script text, the same with every command. Packed with all that went before in view (as OpenSSH
 does it; paramiko's own packer forgets it after each packet), the guard's 9 KB are few bytes from the second time on.
 What a host sends is packed only where the ssh configuration says `Compression yes`: sshd packs more slowly than a log
-floods. See docs/decisions/0020. Touches paramiko's inside; `tests/console/hosts/test_streamlocal.py` guards it.
+floods. See docs/decisions/0020.
+
+A channel's CLOSE is the last that may be said on it. paramiko puts an end of input, or data, together under the
+channel's lock and sends it outside of it; when the peer closes the channel just then, our CLOSE goes out in between,
+and sshd ends the whole connection, with every command on it ("ieof packet referred to nonexistent channel"; seen about
+once in 150 commands that end at once). What comes after a CLOSE is therefore dropped where it would be sent.
+
+Touches paramiko's inside; `tests/console/hosts/test_streamlocal.py` guards it.
 """
 
 from __future__ import annotations
@@ -12,8 +20,8 @@ import zlib
 from collections.abc import Iterator
 from typing import Any
 
-from paramiko import Channel, Transport
-from paramiko.common import MSG_CHANNEL_FAILURE
+from paramiko import Channel, Message, Transport
+from paramiko.common import MSG_CHANNEL_CLOSE, MSG_CHANNEL_FAILURE
 from paramiko.compress import ZlibDecompressor
 
 PACKED = "zlib@openssh.com"
@@ -36,6 +44,30 @@ def _refused(channel: Any, message: Any) -> None:
     channel._request_failed(message)
 
 
+class _Line:
+    """What one channel takes for its transport: what it sends carries who sent it."""
+
+    def __init__(self, transport: Any, ended: bool) -> None:
+        self._transport = transport
+        self.ended = ended
+        """Whether its CLOSE was sent."""
+
+    def _send_user_message(self, message: Any) -> None:
+        message.line = self
+        self._transport._send_user_message(message)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
+def in_order(channel: Channel) -> Channel:
+    """The channel just opened, so that nothing is sent on it after its CLOSE."""
+    inside: Any = channel
+    with inside.lock:  # under which a channel is closed
+        inside.transport = _Line(inside.transport, inside.closed)
+    return channel
+
+
 class PackingTransport(Transport):
     """`packs`, `unpacks`: whether it offers to pack what it sends, and asks for what it gets to be packed."""
 
@@ -47,6 +79,19 @@ class PackingTransport(Transport):
         MSG_CHANNEL_FAILURE: _refused,
     }
     _directions: Iterator[tuple[str, ...]] = iter(())
+
+    def open_channel(self, *args: Any, **settings: Any) -> Channel:
+        """As paramiko's own."""
+        return in_order(super().open_channel(*args, **settings))
+
+    def _send_message(self, data: Message) -> None:
+        """Where every message goes out, those of channels one at a time."""
+        line: _Line | None = getattr(data, "line", None)
+        if line is not None:
+            if line.ended:
+                return
+            line.ended = data.asbytes()[0] == MSG_CHANNEL_CLOSE
+        _INSIDE._send_message(self, data)
 
     @property
     def preferred_compression(self) -> tuple[str, ...]:

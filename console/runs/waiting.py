@@ -104,10 +104,10 @@ class WaitingRunner:
             threading.Thread(target=child.wait, name="runner gone", daemon=True).start()
 
     def _close(self) -> None:
-        if self._writing >= 0:
+        writing, self._writing = self._writing, -1  # first: a number that is closed may soon be somebody else's
+        if writing >= 0:
             with contextlib.suppress(OSError):
-                os.close(self._writing)
-            self._writing = -1
+                os.close(writing)
 
 
 def told(descriptor: int, patience_s: float = PATIENCE_S) -> Task | None:

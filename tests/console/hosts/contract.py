@@ -29,6 +29,7 @@ from console.hosts.base import (
     Guard,
     Host,
     HostError,
+    HostUnreachable,
     NoSuchAttempt,
     Result,
 )
@@ -562,6 +563,48 @@ class HostContract:
             assert future.result(10).rc == 143
         state = host.step_on_host(guard)
         assert (state.exists, state.alive, state.rc, state.out_bytes) == (True, False, 143, state.out_bytes)
+
+    def test_who_starts_a_guard_is_killed_before_it_spoke(self, host: Host, ground: Ground, mark: str) -> None:
+        command = sh(f"echo {mark} >>effect", writes=True, detach=True, cwd=str(ground.directory))
+        guard = ground.guard()
+        with (ground.own / "gate").open() as gate, ThreadPoolExecutor(1) as pool:
+            fcntl.flock(gate, fcntl.LOCK_EX)
+            future = pool.submit(lambda: host.guarded(command, guard))
+            assert poll(lambda: (ground.step() / "pid").exists())
+            its = int((ground.step() / "pid").read_text().split()[0])
+            for pid in processes(mark):
+                if os.getpgid(pid) != its:
+                    os.kill(pid, signal.SIGKILL)
+            with pytest.raises(HostUnreachable, match="ended by a signal"):
+                future.result(20)
+            fcntl.flock(gate, fcntl.LOCK_UN)
+            # Nobody hears what the guard says: it retreats.
+            assert poll(lambda: not host.step_on_host(guard).exists)
+        assert not (ground.directory / "effect").exists()
+        assert host.guarded(command, guard).rc == 0
+
+    def test_who_follows_an_attempt_is_killed(self, host: Host, ground: Ground, mark: str) -> None:
+        command = sh('sleep "$1"', mark, writes=True, detach=True)
+        guard = ground.guard()
+        with ThreadPoolExecutor(1) as pool:
+            future = pool.submit(lambda: host.guarded(command, guard))
+            followers: list[int] = []
+
+            def seen() -> bool:
+                followers[:] = [
+                    pid
+                    for pid in processes(guard.directory)
+                    if b"\0qd-follow\0" in Path(f"/proc/{pid}/cmdline").read_bytes()
+                ]
+                return bool(followers)
+
+            assert poll(seen)
+            for pid in followers:
+                os.kill(pid, signal.SIGKILL)
+            with pytest.raises(HostUnreachable, match="ended by a signal"):
+                future.result(20)
+        assert host.step_on_host(guard).alive
+        assert host.end_step(command, guard)
 
     def test_a_recycled_pid_is_not_taken_for_the_guard(self, host: Host, ground: Ground) -> None:
         step = ground.step()

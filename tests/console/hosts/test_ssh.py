@@ -79,6 +79,27 @@ def test_connects_once_for_many_callers(own: Sshd) -> None:
     host.close()
 
 
+@pytest.mark.parametrize("ordered", [True, False], ids=["ordered", "control"])
+def test_nothing_is_said_on_a_channel_after_its_end(own: Sshd, ordered: bool) -> None:
+    host = SshHost(config_of(own), TIMING)
+    host.connect()
+    line: Any = host.line()
+    transport = line.transport
+    channel: Any = transport.open_session()
+    late = channel._send_eof()  # put together before the channel is closed, sent after: as two threads may do
+    channel.eof_sent = False
+    channel.exec_command("true")
+    assert poll(lambda: channel.closed)
+    (channel.transport if ordered else transport)._send_user_message(late)
+    if ordered:
+        assert host.run(Command(argv=("true",))).rc == 0
+        assert host.line() is line
+    else:
+        assert poll(lambda: not line.alive)
+        assert "ieof packet referred to nonexistent channel" in own.log()
+    host.close()
+
+
 def test_seven_commands_run_five_at_a_time(own: Sshd, tmp_path: Path) -> None:
     host = SshHost(config_of(own), TIMING)
     host.connect()

@@ -27,6 +27,10 @@ def test_paramiko_is_as_it_was_when_this_was_written() -> None:
     ):
         assert name in transport
     assert inspect.getsource(paramiko.Transport._send_kex_init).count("self.preferred_compression") == 2
+    # What channels send goes out by `_send_message`, one at a time.
+    sending = inspect.getsource(paramiko.Transport._send_user_message)
+    assert sending.index("clear_to_send_lock.acquire") < sending.index("self._send_message(data)")
+    assert "self.lock.acquire()" in inspect.getsource(paramiko.Channel._handle_close)
     assert "MSG_CHANNEL_FAILURE: Channel._request_failed" in transport
     for name in ("_event_pending", "_request_failed"):
         assert name in dir(paramiko.Channel)
