@@ -23,12 +23,14 @@ for _name, _value in DEFAULTS.items():
 
 gc.disable()  # until the first paint: half a million objects are made by imports alone, and none of them is garbage
 
+from textual import events  # noqa: E402
 from textual.app import App  # noqa: E402
 from textual.message import Message  # noqa: E402
 
 from console.answers import AskFailed, Locked, NoProfile, NotTrusted  # noqa: E402
 from console.text.visible import visible  # noqa: E402
 from screens.base import ArmedChanged, Deck, Fresh  # noqa: E402
+from screens.burst import BurstOfKeys  # noqa: E402
 from screens.dashboard import Dashboard  # noqa: E402
 from screens.ears import Ears  # noqa: E402
 from screens.known import Bridge, Known, News  # noqa: E402
@@ -102,9 +104,23 @@ class QuarterdeckApp(App[Any], inherit_bindings=False):
         self._delivered = 0.0
         self._disarm: Timer | None = None
         self._hangup: Hangup | None = None
+        self._burst = BurstOfKeys(self)
         last = session.last_known()
         if last is not None:
             self.bridge.known.take(News(system=last))
+
+    async def on_event(self, event: events.Event) -> None:
+        """As Textual's, but that keys which come in one burst are given one after the other: see `BurstOfKeys`."""
+        if isinstance(event, events.Key):
+            if not self.screen_stack:
+                return  # the console is ending
+            if not event.is_forwarded and self._burst.holds(event):
+                return
+        await super().on_event(event)
+
+    def drop_keys(self) -> None:
+        """Forget keys that were pressed and not yet given to anybody."""
+        self._burst.drop()
 
     def refresh_css(self, animate: bool = True) -> None:
         """Before there is a screen only the colours must be known: reading all sheets again costs 3 ms."""

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
+from textual import events
 from textual.message import Message
 from textual.pilot import Pilot
 
@@ -15,6 +16,7 @@ from screens.base import Deck
 from tests.screens.fixed import NOW, PRODUCTION, FixedSession
 
 ENVIRON = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8", "QUARTERDECK_SYMBOLS": "braille"}
+BURST_NAMES = ("enter", "escape", "tab", "shift+tab")
 DEADLINE_S = 20.0
 """Longer than a run that waits is left alone by its screen."""
 
@@ -53,6 +55,12 @@ class Driver:
     async def type(self, words: str) -> None:
         """Characters."""
         await self.press(*words)
+
+    def burst(self, *keys: str) -> None:
+        """All keys at once, as a paste, a slow line or a test's own haste brings them; a word is its characters."""
+        for key in keys:
+            for one in (key,) if key in BURST_NAMES else key:
+                self.app.post_message(events.Key(one, one if len(one) == 1 else None))
 
     async def until(self, holds: Callable[[], bool], what: str = "") -> None:
         """Wait until it holds; fails with what is on the screen."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from console.answers import NoProfile
+from screens.entry import Entry
 from screens.help import MOVING
 from screens.page import Page
 from screens.panes.logs import LogsPane
@@ -125,5 +126,26 @@ def test_where_no_environment_is_known_the_top_line_says_nothing_of_one() -> Non
         async with driven(session, None, live=False) as console:
             await console.at("WelcomeScreen")
             assert console.text.splitlines()[0].strip() == "no profile yet  keyring open"
+
+    asyncio.run(drive())
+
+
+def test_keys_that_come_in_one_burst_go_to_what_has_the_focus_by_then() -> None:
+    async def drive() -> None:
+        session = FixedSession()
+        async with driven(session) as console:
+            await console.press("A")
+            console.burst("d")
+            console.burst("1.5.0", "enter", "enter", "enter", "enter")
+            await console.at("PlanScreen")
+            assert session.last("plan")[3] == {"candidate": "1.5.0", "strategy": "recreate", "migrate": "yes"}
+            await console.press("g")
+            await console.at("ConfirmScreen")
+            console.burst("yes", "shift+tab", "a ticket", "tab", PRODUCTION)
+            screen = console.app.screen
+            await console.until(lambda: screen.query_one("#reason", Entry).value == "a ticket", "the reason")
+            await console.until(lambda: screen.query_one("#word", Entry).value == f"yes{PRODUCTION}", "the word")
+            console.burst("escape", "escape", "q")
+            await console.until(lambda: not console.app.is_running or type(console.app.screen).__name__ == "FormScreen")
 
     asyncio.run(drive())

@@ -1,0 +1,79 @@
+"""Keys that come in one burst (a slow line, a paste, quick hands) are given one after the other.
+
+Textual hands every key at once to what has the focus. What a key changes happens later: the focus goes on to the next
+field, a screen opens. Keys of the same burst would still go to the field, or the screen, before it: a reason typed as
+the word that confirms. So a key is kept until the one before it has gone through everything that could take it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from textual.app import App
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from textual import events
+    from textual.message_pump import MessagePump
+    from textual.timer import Timer
+
+TAKEN_S = 0.5
+"""How long a key waits at most for the one before it: what holds that up longer holds this one up by itself."""
+
+
+class BurstOfKeys:
+    """Whether a key just given is still on its way, and the keys that wait for it."""
+
+    def __init__(self, app: App[Any]) -> None:
+        self._app = app
+        self._waiting: deque[events.Key] = deque()
+        self._next_one: events.Key | None = None
+        """The one of them whose turn it is: it was posted again, behind what else the app has to do."""
+        self._on_its_way = 0
+        """Number of the key that is on its way; 0: none is."""
+        self._given = 0
+        self._late: Timer | None = None
+
+    def holds(self, key: events.Key) -> bool:
+        """Whether this key has to wait. If not, it is given now by the caller."""
+        if key is self._next_one:
+            self._next_one = None
+        elif self._on_its_way or self._next_one is not None:
+            self._waiting.append(key)
+            if self._late is None and self._on_its_way:
+                number = self._on_its_way
+                self._late = self._app.set_timer(TAKEN_S, lambda: self._next(number))
+            return True
+        self._given += 1
+        self._on_its_way = self._given
+        first = self._app.focused or self._app.screen
+        self._app.call_next(self._through, self._given, [*first.ancestors_with_self])
+        return False
+
+    def drop(self) -> None:
+        """Forget those that wait."""
+        self._waiting.clear()
+
+    def _through(self, number: int, pumps: list[MessagePump]) -> None:
+        """Behind the key through every queue that it may come to: the last is the app's, where bindings are."""
+        while pumps:
+            pump = pumps.pop(0)
+            if pump.call_later(self._through, number, pumps):
+                return
+        # A screen that has just opened gives the focus to its first field.
+        if not self._app.screen_stack or not self._app.screen.call_later(self._next, number):
+            self._next(number)
+
+    def _next(self, number: int) -> None:
+        """Give the next key, unless somebody did meanwhile."""
+        if number != self._on_its_way or self._next_one is not None:
+            return
+        self._on_its_way = 0
+        if self._late is not None:
+            self._late.stop()
+            self._late = None
+        if self._waiting:
+            self._next_one = self._waiting.popleft()
+            self._app.post_message(self._next_one)
