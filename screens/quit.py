@@ -45,7 +45,7 @@ class QuitScreen(Sheet[None]):
         yield Words("The demo system is running. `quarterdeck demo` opens the console on it again.")
         known = self.bridge.known
         for run in filter(None, map(known.running, known.order)):
-            yield Words((f"{run.title}: {run.state}. Stopping the demo takes its system away.", "warn"))
+            yield Words((f"{run.title}: {run.state}. The demo is not stopped before that has ended.", "warn"))
         yield Words(id="problem")
         yield Words(("s", "key"), " stop the demo   ", ("l", "key"), " leave it running   ", ("esc", "key"), " stay")
 

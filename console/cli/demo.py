@@ -29,6 +29,8 @@ def demo(obj: dict[str, Any], stop: bool, reset: bool, no_console: bool) -> None
         if reset:
             system.reset()
         status = system.start(say)
+        for note in status.notes:
+            say(note)
     except DemoError as error:
         fail(FAILED, str(error))
     if no_console:

@@ -35,6 +35,7 @@ from console.demo.processes import NotStarted, alive, end, last_line, recorded, 
 from console.demo.routing import SERVICES
 from console.stacks import layout
 from console.stacks.proxy_routes import parse_routes
+from console.timing import DEFAULT
 
 ENVIRONMENTS = ("staging", "production")
 FIRST_RELEASE = "1.0.0"
@@ -47,6 +48,7 @@ PREFIXES = (
 """The proxy's routes, in the order in which they are tried."""
 NEEDED_MB = 64
 LOCK_S = 30.0
+AUDIT_LOG = "audit.log"
 START_S = 20.0
 """How long a piece may take until it answers."""
 
@@ -177,23 +179,46 @@ class DemoSystem:
         return DemoStatus(found.root, found.pieces, found.addresses, tuple(notes))
 
     def stop(self) -> tuple[str, ...]:
-        """End every process of the demo and nothing else; the names of those that lived. Raises DemoError."""
+        """End every process of the demo and nothing else; the names of those that lived.
+
+        Raises DemoError, also while a run is at work there: what it started, or takes back, would stay.
+        """
         if not (self.root / "demo.json").exists():
             return ()
         with self._effects(), self._held():
+            self._no_run()
             return self._stop()
 
     def reset(self) -> None:
-        """Stop the demo and remove all of it; the next start begins with the first release. Raises DemoError."""
+        """Stop the demo and remove all of it; the next start begins with the first release. Raises DemoError as `stop`.
+
+        Only each environment's audit.log stays, as it would on a host: the store's audit is compared with it.
+        """
         if not (self.root / "demo.json").exists():
             return
         with self._effects(), self._held():
+            self._no_run()
             self._stop()
             for name in (*ENVIRONMENTS, "traffic", "releases"):
-                if (self.root / name).exists():
-                    shutil.rmtree(self.root / name)
+                _remove(self.root / name, self.root / name / ".quarterdeck" / AUDIT_LOG)
             self.password_file.unlink(missing_ok=True)
             (self.root / "demo.json").unlink(missing_ok=True)
+
+    def _no_run(self) -> None:
+        """Raise DemoError if a run is at work in an environment."""
+        for environment in ENVIRONMENTS:
+            lock = self.directory(environment) / ".quarterdeck" / "lock"
+            try:
+                run = str(json.loads((lock / "owner.json").read_text("utf-8")).get("run") or "")
+                age_s = time.time() - (lock / "beat").stat().st_mtime
+            except (OSError, ValueError, AttributeError):
+                continue
+            if run and age_s < DEFAULT.lock_dead_s:
+                raise DemoError(
+                    f"The run {run} is at work in {environment}; whatever it starts or takes back would stay after "
+                    f"the demo's end. Wait for its end, or cancel it (`quarterdeck -p demo runs cancel {run}`); then "
+                    "stop the demo."
+                )
 
     # -- where things are ----------------------------------------------------------------------------------------
 
@@ -313,7 +338,7 @@ class DemoSystem:
             after: dict[str, int] = {}
             for service in SERVICES:
                 port, started = self._start_service(
-                    environment, service, before.get(service), {*before.values(), *after.values()}
+                    environment, service, before.get(service), {*before.values(), *after.values()}, notes
                 )
                 after[service] = port
                 if started is not None:
@@ -330,7 +355,7 @@ class DemoSystem:
         return waiting
 
     def _start_service(
-        self, environment: str, service: str, port: int | None, taken: set[int]
+        self, environment: str, service: str, port: int | None, taken: set[int], notes: list[str]
     ) -> tuple[int, Path | None]:
         """See that the live instance of a service runs. Its port, and its directory if it had to be started."""
         directory = str(self.directory(environment))
@@ -339,6 +364,9 @@ class DemoSystem:
             if path.name.partition(".")[0] == service and port and _text(path / layout.PORT) == str(port):
                 instance = path
         if port is not None and alive(recorded(instance / layout.PID)):
+            return port, None
+        if port is not None and (instance / layout.STOPPED).exists():
+            notes.append(f"A run stopped {service} of {environment}: it stays stopped until it is started there.")
             return port, None
         release = _text(instance / layout.RELEASE) or FIRST_RELEASE
         if not (self.releases / release / "release.json").exists():
@@ -450,3 +478,15 @@ def _answers(port: int, path: str) -> bool:
     finally:
         connection.close()
     return True
+
+
+def _remove(directory: Path, but: Path) -> None:
+    """Remove a directory with all that is in it, but for one file below it, if that is there."""
+    aside = directory.with_name(f".{directory.name}.{but.name}")  # found there if this is ended half-way
+    if but.is_file():
+        but.replace(aside)
+    if directory.exists():
+        shutil.rmtree(directory)
+    if aside.exists():
+        but.parent.mkdir(parents=True, mode=0o700)
+        aside.replace(but)

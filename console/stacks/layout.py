@@ -10,6 +10,7 @@ Shared by the process stack's builders and by the demo, so that a release which 
         port                     the port it listens on, on 127.0.0.1, as decimal text
         release                  the name of the release that it was started from: "1.0.0\\n"
         log                      standard output and error, opened for appending (`>>`): a service may truncate it
+        stopped                  there once a run stopped it and until one starts it; its time is when
       proxy/
         pid                      as above
         routes.json              what the proxy routes: see `routes_text`. Replaced by rename, never written in place
@@ -36,6 +37,7 @@ PID = "pid"
 PORT = "port"
 RELEASE = "release"
 LOG = "log"
+STOPPED = "stopped"
 ROUTES = "routes.json"
 LISTEN = "listen"
 ADMIN = "admin"

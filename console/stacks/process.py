@@ -122,7 +122,7 @@ class ProcessStack:
                         "state": "running" if "alive" in values else "exited",
                         "health": "none" if "alive" in values else "unknown",
                         "since": values.get("since", ""),
-                        "made": values.get("since", ""),
+                        "made": values.get("made", ""),
                         "release": values.get("label", "").strip(),
                         "container": values.get("alive", ""),
                         "name": name,

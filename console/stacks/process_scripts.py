@@ -219,7 +219,11 @@ if [ "$verb" = restart ] || [ "$verb" = stop ]; then
   finish "$here" 100 || exit 1
   echo "$service was ended"
 fi
-[ "$verb" = stop ] && exit 0
+if [ "$verb" = stop ]; then
+  : >"$here/stopped"
+  exit
+fi
+rm -f -- "$here/stopped"
 if living "$here"; then echo "$service runs already"; exit 0; fi
 port=$(text "$here/port")
 if [ -z "$port" ]; then echo "$here/port is not there: $service was never started here" >&2; exit 1; fi
@@ -244,7 +248,13 @@ for service; do
   for file in port release label; do
     if [ -f "$here/$file" ]; then printf '|%s %s\n' "$file" "$(head -n 1 "$here/$file")"; fi
   done
-  if [ -f "$here/pid" ]; then printf '|since %s\n' "$(date -u -r "$here/pid" +%Y-%m-%dT%H:%M:%SZ)"; fi
+  made=
+  if [ -f "$here/pid" ]; then made=$(date -u -r "$here/pid" +%Y-%m-%dT%H:%M:%SZ); fi
+  if [ -n "$made" ]; then printf '|made %s\n' "$made"; fi
+  # One that died by itself left nothing that says when.
+  if [ -z "$pid" ]; then made=; fi
+  if [ -z "$pid" ] && [ -f "$here/stopped" ]; then made=$(date -u -r "$here/stopped" +%Y-%m-%dT%H:%M:%SZ); fi
+  if [ -n "$made" ]; then printf '|since %s\n' "$made"; fi
 done
 """
 )

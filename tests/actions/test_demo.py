@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,20 +12,20 @@ import pytest
 
 from actions.deploy import ACTION as DEPLOY
 from actions.rollback import ACTION as ROLLBACK
-from actions.services import RESTART
+from actions.services import RESTART, START, STOP
 from console.demo.control import DemoSystem
 from console.environment import Environment, bind
 from console.runs.api import Refusal, RefusalError
+from console.stacks.base import LiveService
 from profiles.loader import load_profile
+from tests.console.demo.quick import quick_demo
 from tests.lab.stepper import Context, Stepper
 
 
 @pytest.fixture
 def demo(tmp_path: Path) -> Iterator[DemoSystem]:
-    system = DemoSystem(tmp_path / "demo")
-    system.start()
-    yield system
-    system.stop()
+    with quick_demo(tmp_path / "demo") as system:
+        yield system
 
 
 @pytest.fixture
@@ -59,6 +60,25 @@ def test_good_better_sick_and_nonsense(demo: DemoSystem, staging: Environment) -
     assert stepper.do(RESTART, service="backend").word == "succeeded"
     assert live(demo) == "1.1.0"
     assert demo.status().running
+
+
+def test_what_a_run_stopped_stays_stopped_until_a_run_starts_it(demo: DemoSystem, staging: Environment) -> None:
+    stepper = Stepper(staging)
+    host = staging.hosts[next(iter(staging.hosts))]
+
+    def backend() -> LiveService:
+        found = staging.stack.live(host).service("backend")
+        assert found is not None
+        return found
+
+    began = backend().since
+    time.sleep(1.1)  # its times are of whole seconds
+    assert stepper.do(STOP, service="backend").word == "succeeded"
+    assert backend().state == "exited" and backend().since > began
+    assert demo.start().notes == ("A run stopped backend of staging: it stays stopped until it is started there.",)
+    assert backend().state == "exited"
+    assert stepper.do(START, service="backend").word == "succeeded"
+    assert backend().state == "running" and demo.start().notes == ()
 
 
 def test_production_takes_what_staging_has_verified(demo: DemoSystem, staging: Environment) -> None:

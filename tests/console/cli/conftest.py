@@ -8,15 +8,14 @@ from pathlib import Path
 import pytest
 
 from console.demo.control import DemoSystem
+from tests.console.demo.quick import quick_demo
 
 
 @pytest.fixture
 def demo(own_places: Path) -> Iterator[DemoSystem]:
     """Started; stopped without a trace at the end."""
-    system = DemoSystem()
-    system.start()
-    yield system
-    system.stop()
+    with quick_demo() as system:
+        yield system
 
 
 @pytest.fixture

@@ -20,13 +20,14 @@ from types import TracebackType
 
 import pytest
 
+from tests.console.runs import quick_runners
 from tests.console.runs.forked import Forked, Server
+from tests.console.runs.quick_runners import OF_THE_START, fixed
 
 PROGRAM = (sys.executable, "-P", "-c", "import sys; sys.argv[0] = 'quarterdeck'; from console.cli import main; main()")
 """It as a new interpreter, for tests of how it starts and ends."""
-OF_THE_START = ("LANG", "LC_", "PYTHON", "QUARTERDECK_TIMING_SCALE")
-"""What an interpreter, or a module of ours, reads once; but PYTHONPATH, which every process has of its own."""
-
+RUNNERS = 190
+"""The descriptor by which it asks for its runners, which are forks too."""
 WAIT_S = 60.0
 """Generous: on a machine with much to do a command takes tens of seconds."""
 
@@ -50,15 +51,13 @@ def begun(
 ) -> Forked:
     """Start it in a session of its own on these three; `terminal`: the first is to be its controlling one."""
     env = dict(os.environ if env is None else env)
-    fixed = frozenset(
-        (name, value) for name, value in env.items() if name.startswith(OF_THE_START) and name != "PYTHONPATH"
-    )
+    read_once = fixed(env)
     path = [one for one in env.get("PYTHONPATH", "").split(":") if one]
     asked = {
-        "words": list(words), "env": env, "path": path, "folder": str(Path.cwd()), "numbers": list(descriptors),
-        "terminal": terminal,
+        "words": list(words), "env": env, "path": path, "folder": str(Path.cwd()), "terminal": terminal,
+        "numbers": [*descriptors, RUNNERS],
     }  # fmt: skip
-    return _server(fixed).ask(asked, *streams, *descriptors)
+    return _server(read_once).ask(asked, *streams, *descriptors, quick_runners.server(read_once).fileno())
 
 
 @cache

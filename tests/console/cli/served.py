@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import importlib
 import os
+import socket
 import sys
 import termios
 from collections.abc import Sequence
@@ -17,20 +18,16 @@ from typing import Any
 import console.assembly
 import console.cli
 from console.cli.group import COMMANDS
+from console.runs import launch
 from tests.console.runs import serving
-
-ABOVE = 200
-"""Descriptors from there on are nobody's."""
+from tests.console.runs.forked import Asker
+from tests.console.runs.quick_runners import by_forks, placed
 
 
 def act(asked: dict[str, Any], passed: Sequence[int]) -> int:
     """`quarterdeck` with these words, on the first three descriptors; the others get the numbers asked for."""
-    high = [fcntl.fcntl(one, fcntl.F_DUPFD, ABOVE) for one in passed]
-    for one in passed:
-        os.close(one)
-    for one, number in zip(high, (0, 1, 2, *asked["numbers"]), strict=True):
-        os.dup2(one, number)
-        os.close(one)
+    placed(passed, (0, 1, 2, *asked["numbers"]))
+    launch.launch = by_forks(Asker(socket.socket(fileno=asked["numbers"][-1])))
     if asked["terminal"]:
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     sys.stdin = sys.__stdin__ = open(0, closefd=False)  # noqa: SIM115 - they live as long as the process

@@ -255,6 +255,34 @@ def test_reset_removes_all_and_the_next_start_begins_anew(demo: DemoSystem) -> N
     assert demo.password() != first
 
 
+def test_it_is_not_stopped_under_a_run_that_is_at_work(demo: DemoSystem) -> None:
+    demo.start()
+    lock = demo.directory("production") / ".quarterdeck" / "lock"
+    lock.mkdir(parents=True)
+    (lock / "owner.json").write_text('{"run": "a-run"}')
+    beat = lock / "beat"
+    beat.touch()
+    for end_it in (demo.stop, demo.reset):
+        with pytest.raises(DemoError, match=r"The run a-run is at work in production.*runs cancel a-run"):
+            end_it()
+    assert demo.status().running
+    os.utime(beat, (1_000_000_000, 1_000_000_000))
+    assert len(demo.stop()) == 9, "a dead run's lock holds nothing up"
+
+
+def test_reset_leaves_the_log_of_the_audit(demo: DemoSystem) -> None:
+    demo.start()
+    own = demo.directory("staging") / ".quarterdeck"
+    own.mkdir(exist_ok=True)
+    (own / "audit.log").write_bytes(b"one\n\xff\n")
+    (own / "fence").write_text("1")
+    demo.reset()
+    assert [path.name for path in own.iterdir()] == ["audit.log"]
+    assert (own / "audit.log").read_bytes() == b"one\n\xff\n"
+    assert not (demo.root / "production").exists()
+    assert demo.start().running
+
+
 def test_a_spoilt_demo_json_is_a_sentence_and_reset_mends_it(demo: DemoSystem) -> None:
     demo.start()
     for spoilt in ("{", "[]", '{"ports": {"staging": "many"}}'):

@@ -61,12 +61,33 @@ class Forked:
             os.kill(self.pid, signal.SIGKILL)
 
 
-class Server:
+class Asker:
+    """Whoever has a way to the process that forks them."""
+
+    def __init__(self, control: socket.socket) -> None:
+        self._control = control
+
+    def fileno(self) -> int:
+        """The way itself, to be given to somebody else."""
+        return self._control.fileno()
+
+    def ask(self, asked: Mapping[str, Any], *passed: int) -> Forked:
+        """Begin a process by a request (see `serving`) and descriptors."""
+        ours, theirs = os.pipe()
+        try:
+            socket.send_fds(self._control, [json.dumps(asked).encode()], [theirs, *passed])
+        finally:
+            os.close(theirs)
+        return Forked(ours)
+
+
+class Server(Asker):
     """The process that forks them."""
 
     def __init__(self, *folders: Path, program: Path = HERE / "dying.py") -> None:
         """`folders`: of plug-ins that every runner has, beside those it is given. `program`: what serves."""
-        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        super().__init__(ours)
         with theirs:
             self._child = subprocess.Popen(
                 [sys.executable, "-P", str(program), "--serve"],
@@ -84,15 +105,6 @@ class Server:
             return self.ask({"words": list(words), "env": env, "path": [str(folder) for folder in folders]}, into)
         finally:
             os.close(into)
-
-    def ask(self, asked: Mapping[str, Any], *passed: int) -> Forked:
-        """Begin a process by a request (see `serving`) and descriptors."""
-        ours, theirs = os.pipe()
-        try:
-            socket.send_fds(self._control, [json.dumps(asked).encode()], [theirs, *passed])
-        finally:
-            os.close(theirs)
-        return Forked(ours)
 
     def close(self) -> None:
         """End it."""
