@@ -183,6 +183,8 @@ class ReleaseShown(NamedTuple):
     run: str
     can_go_back: str = ""
     """Empty if one can roll back to it, else why not."""
+    doubt: str = ""
+    """What that hangs on, where only its plan finds out."""
     without: tuple[str, ...] = ()
     """Hosts that were left out of it and do not have it: behind, while it is live."""
 

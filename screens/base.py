@@ -243,9 +243,11 @@ class Deck(Commanded, Asking, Generic[R]):
     # -- commands of the whole console ---------------------------------------------------------------------------
 
     def do_help(self) -> None:
+        from screens.frame import is_typing
         from screens.help import HelpScreen
 
-        self.app.push_screen(HelpScreen(self.bridge, self.environment, tuple(self.takers())))
+        here = HelpScreen(self.bridge, self.environment, tuple(self.takers()), typing=is_typing(self))
+        self.app.push_screen(here)
 
     def do_palette(self) -> None:
         from screens.palette import PaletteScreen

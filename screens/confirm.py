@@ -76,7 +76,9 @@ class ConfirmScreen(Sheet[str]):
             self.dismiss(None)
         else:
             word.value = ""
-            self.query_one("#problem", Words).say((f"That is not {self.wanted}: nothing was done.", "warn"))
+            self.query_one("#problem", Words).say(
+                (f"That is not {self.wanted}: nothing was done. Type it again, or leave with esc.", "warn")
+            )
 
     def _confirmed(self, reason: Entry) -> None:
         """To skip a wait wants a reason, which the audit keeps."""

@@ -104,7 +104,7 @@ class CredentialsScreen(ListScreen):
             ("kind", one.kind + (f", fields {', '.join(one.fields)}" if one.fields else "")),
             ("age", age),
             ("due", rule),
-            ("checked", when(one.verified_at, now) or "never proved to work since it was set"),
+            ("checked", when(one.verified_at, now) or "not since it was set"),
             ("fingerprint", one.fingerprint or "-"),
             ("values", ", ".join(one.labels) or "none"),
             ("from", one.where or "-"),

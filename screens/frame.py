@@ -10,6 +10,7 @@ from screens.widgets.top_line import TopState
 from screens.words import moment
 
 if TYPE_CHECKING:
+    from console.commands import ConsoleCommand
     from screens.base import Deck
 
 KEYRING = {
@@ -60,17 +61,27 @@ def top_state(screen: Deck[Any]) -> TopState:
     )
 
 
+def is_typing(screen: Deck[Any]) -> bool:
+    """Whether what has the focus takes characters."""
+    return screen.focused is not None and screen.focused.check_consume_key("a", "a")
+
+
+def keys_that_work(command: ConsoleCommand, typing: bool) -> list[str]:
+    """The keys of a command that do not end up in a field."""
+    return [key for key in command.keys if not typing or "+" in key or key in WHILE_TYPING]
+
+
 def key_hints(screen: Deck[Any]) -> list[KeyHint]:
     """The keys that work now, those of the pane with the focus first; a write key that is not armed is quiet.
 
     While something is typed, a key that would be typed as well is none: its command is shown with another one, or not.
     """
-    typing = screen.focused is not None and screen.focused.check_consume_key("a", "a")
+    typing = is_typing(screen)
     hints: list[KeyHint] = []
     seen: set[str] = set()
     for depth, taker in enumerate(screen.takers()):
         for command in sorted(taker.commands(), key=lambda one: one.scope == "app"):
-            keys = [key for key in command.keys if not typing or "+" in key or key in WHILE_TYPING]
+            keys = keys_that_work(command, typing)
             if not command.footer or not keys or command.id in seen:
                 continue
             seen.add(command.id)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from console.commands import LABELS, ConsoleCommand
 from screens.base import Deck
 from screens.commanded import Commanded
+from screens.frame import keys_that_work
 from screens.page import Page, hanging, text
 
 if TYPE_CHECKING:
@@ -47,9 +48,13 @@ class HelpScreen(Deck[None]):
     ONLY = frozenset({"back", "quit", "screenshot", "mouse"})
     TITLE_WORDS = "help"
 
-    def __init__(self, bridge: Bridge, environment: str, takers: tuple[Commanded, ...]) -> None:
+    def __init__(
+        self, bridge: Bridge, environment: str, takers: tuple[Commanded, ...], *, typing: bool = False
+    ) -> None:
         super().__init__(bridge, environment)
         self.takers_here = takers
+        self.typing = typing
+        """Whether it was asked for from a field that takes characters."""
 
     def do_help(self) -> None:
         """It is open already: a key that is held down opens no second one on it."""
@@ -66,19 +71,23 @@ class HelpScreen(Deck[None]):
             for one in commands:
                 made += self._line(one, armed, page.room)
             made.append(text(""))
-        made.append(text(("Moving", "head")))
-        for keys, words in MOVING:
-            made += hanging([(f"  {' '.join(keys):<37} ", "key")], words, "dim", page.room)
-        made.append(text(""))
-        made.append(
-            text(("Commands marked ", "dim"), ("!", "warn"), (" change something: they wait until A has armed.", "dim"))
-        )
+        if self.typing:
+            made.append(text(("Every other key is typed into the field.", "dim")))
+        else:
+            made.append(text(("Moving", "head")))
+            for keys, words in MOVING:
+                made += hanging([(f"  {' '.join(keys):<37} ", "key")], words, "dim", page.room)
+            made.append(text(""))
+            marked = (" change something: they wait until A has armed.", "dim")
+            made.append(text(("Commands marked ", "dim"), ("!", "warn"), marked))
         page.show(made)
 
     def _by_scope(self) -> dict[str, list[ConsoleCommand]]:
         found: dict[str, list[ConsoleCommand]] = {}
         for taker in self.takers_here:
             for one in taker.commands():
+                if self.typing and not keys_that_work(one, typing=True):
+                    continue
                 known = found.setdefault(one.scope, [])
                 if one not in known:
                     known.append(one)
@@ -89,7 +98,7 @@ class HelpScreen(Deck[None]):
         self.draw()
 
     def _line(self, one: ConsoleCommand, armed: bool, width: int) -> Iterator[Content]:
-        keys = " ".join(LABELS.get(key, key) for key in one.keys) or f":{one.id}"
+        keys = " ".join(LABELS.get(key, key) for key in keys_that_work(one, self.typing)) or f":{one.id}"
         waits = one.danger == "writes"
         lead = [
             (f"  {keys:<11}", "key"),

@@ -64,7 +64,7 @@ class ReleasesScreen(ListScreen):
         elif one.can_go_back:
             back, glyph = Cell(f"no: {one.can_go_back}", "dim"), Cell(symbols.undone if one.undone else "", "warn")
         else:
-            back, glyph = Cell("yes", "plain"), Cell("")
+            back, glyph = Cell(f"yes, {one.doubt}" if one.doubt else "yes", "dim" if one.doubt else "plain"), Cell("")
         return Row(
             one.id,
             (
@@ -99,7 +99,12 @@ class ReleasesScreen(ListScreen):
             ("verified", when(one.verified, self.bridge.clock()) or "no"),
             ("schema", one.schema or "none"),
             ("live", f"{'yes' if one.live else 'no'}{', was undone' if one.undone else ''}{missing}"),
-            ("go back", "it is live" if one.live else one.can_go_back or "possible: b plans it"),
+            (
+                "go back",
+                "it is live"
+                if one.live
+                else one.can_go_back or f"possible{f', {one.doubt}' if one.doubt else ''}: b plans it",
+            ),
             ("", ""),
             *one.images,
         ]

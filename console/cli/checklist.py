@@ -38,20 +38,23 @@ class ItemGroup(click.Group):
 def checklist(ctx: click.Context) -> None:
     """Tasks from a Markdown document, who ticked them, and what their checks say."""
     if ctx.invoked_subcommand is None:
-        ctx.invoke(show, environment=None, as_json=False, open_only=False)
+        ctx.invoke(show, environment=None, as_json=False, open_only=False, no_ask=False)
 
 
 @checklist.command()
 @click.argument("environment", required=False)
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 @click.option("--open", "open_only", is_flag=True, help="Only items that are not done.")
+@click.option("--no-ask", is_flag=True, help="Ask no check: only what people said.")
 @click.pass_obj
-def show(obj: dict[str, Any], environment: str | None, as_json: bool, open_only: bool) -> None:
-    """The checklist of ENVIRONMENT (default: the first that has one)."""
+def show(obj: dict[str, Any], environment: str | None, as_json: bool, open_only: bool, no_ask: bool) -> None:
+    """The checklist of ENVIRONMENT (default: the first that has one). Its checks are asked."""
     from console.cli.opening import cli_session
 
     with cli_session(obj) as session:
         where = environment or session.first_with_checklist()
+        if not no_ask:
+            session.verify_all(where)
         view = session.checklist(where)
         late = [one.sentence() for one in session.vault.late(where)]
     if as_json:

@@ -15,7 +15,7 @@ import click
 
 from console.cli import PROGRAM
 from console.cli.edge import guarded
-from console.cli.output import CANCELLED, DONE, USAGE, Exit, fail, say
+from console.cli.output import CANCELLED, DONE, USAGE, Exit, fail, say, told_profile
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("console.cli.demo:demo", "The embedded demo system, and the console on it."),
@@ -105,6 +105,7 @@ def top(ctx: click.Context, profile: str | None, read_only: bool, passphrase_fd:
 
     Without a command the console opens, on ENV if one is named.
     """
+    told_profile(profile)
     ctx.obj = {"profile": profile, "read_only": read_only, "passphrase_fd": passphrase_fd}
     if ctx.invoked_subcommand is None:
         ctx.invoke(open_console, environment=None, read_only=False)

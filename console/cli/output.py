@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -60,11 +62,31 @@ def _known(text: str) -> str:
     return text
 
 
+_profile: list[str] = []
+"""The profile that this command was told to take, if it was told."""
+_COMMAND = re.compile(
+    r"\bquarterdeck (?=(?:status|plan|run|runs|releases|lock|unlock|checklist|credentials|hosts|audit|doctor)\b)"
+)
+"""One of our own commands that needs a profile, in a sentence that says what to do."""
+
+
+def told_profile(profile: str | None) -> None:
+    """From now on every command of ours that is printed for a person to type names this profile, as he named it."""
+    _profile[:] = [profile] if profile else []
+
+
+def typed(sentence: str) -> str:
+    """A sentence of ours, its commands with the `-p` without which they would be about something else."""
+    if not _profile:
+        return sentence
+    return _COMMAND.sub(lambda _: f"quarterdeck -p {shlex.quote(_profile[0])} ", sentence)
+
+
 def say(text: str = "") -> None:
     """A line for the person, on standard error. Where nobody listens any more, nothing is said."""
     out = getattr(sys.stderr, "below", sys.stderr)  # made safe here: see console.text.writer
     with suppress(OSError, ValueError):
-        out.write(_safe(text) + "\n")
+        out.write(_safe(typed(text)) + "\n")
         out.flush()
 
 
@@ -81,6 +103,10 @@ def give(text: str) -> None:
     A reader that has enough (`| head`) changes nothing, least of all the exit code. Where it cannot be written for
     another reason (a full disk) the command ends with 6: what it did is done, and its answer is lost.
     """
+    _print(typed(text))
+
+
+def _print(text: str) -> None:
     try:
         sys.stdout.write(_safe(text) + "\n")
         sys.stdout.flush()
@@ -97,7 +123,7 @@ def give_json(value: Any) -> None:
     from console.live.masked import masked
 
     plain = json.loads(json.dumps(value, default=str))
-    give(json.dumps(masked(plain, _known), indent=1))
+    _print(json.dumps(masked(plain, _known), indent=1))
 
 
 def fail(code: int, sentence: str, ways_out: Sequence[str] = ()) -> NoReturn:
@@ -118,7 +144,8 @@ def end(ended: Exit, *, as_json: bool) -> int:
         say("\n    ".join(clean_lines(f"  - {way}")))
     if as_json:
         try:
-            give_json({"error": sentence, "ways_out": list(ended.ways_out), "exit_code": ended.code})
+            ways = [typed(way) for way in ended.ways_out]
+            give_json({"error": typed(sentence), "ways_out": ways, "exit_code": ended.code})
         except Exit as lost:
             return lost.code
     return ended.code

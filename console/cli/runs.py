@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -62,11 +62,22 @@ def _decision(command: Any) -> Any:
 @click.pass_context
 def runs(ctx: click.Context, as_json: bool) -> None:
     """List every run that is known here or on the hosts; show, follow, resume, undo or cancel one."""
-    if ctx.invoked_subcommand is not None:
-        return
+    if ctx.invoked_subcommand is None:
+        _list(ctx.obj, as_json)
+
+
+@runs.command("list")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@click.pass_obj
+def list_(obj: dict[str, Any], as_json: bool) -> None:
+    """List them all, as `runs` alone does."""
+    _list(obj, as_json)
+
+
+def _list(obj: dict[str, Any], as_json: bool) -> NoReturn:
     from console.cli.opening import cli_session
 
-    with cli_session(ctx.obj) as session:
+    with cli_session(obj) as session:
         lines = session.runs()
     if as_json:
         give_json(

@@ -102,7 +102,7 @@ def releases(obj: dict[str, Any], environment: str, as_json: bool) -> None:
                 ("verified" if one.verified else "undone" if one.undone else "-")
                 + (f", not on {', '.join(one.without)}" if one.without else ""),
                 one.schema,
-                one.can_go_back or "can go back",
+                one.can_go_back or f"can go back {one.doubt}".strip(),
             )
             for one in found
         ]

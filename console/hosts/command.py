@@ -207,7 +207,7 @@ class Command(Frozen):
         words += [shlex.quote(word) if len(word) <= 400 else f"'{word[:40]}…'" for word in argv]
         line = " ".join(words)
         if lines:
-            line += f"  # a fixed script of {lines} lines; --json shows it"
+            line += f"  # a fixed script of {lines} lines: `quarterdeck plan --json` shows it"
         if self.cwd:
             line = f"cd {shlex.quote(self.cwd)} && {line}"
         if isinstance(self.stdin, InputSecret):

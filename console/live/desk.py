@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from profiles.models import Checklist
 
 
+AT_A_TIME = 4
+
+
 class Desk:
     """The first checklist of each environment. Evidence lives as long as the session."""
 
@@ -106,12 +109,17 @@ class Desk:
         self._evidence[environment.name, item] = Evidence(seen.verdict, seen.at, self._redact(seen.evidence))
 
     def verify_all(self, environment: Environment, stop: threading.Event) -> None:
-        """Ask every check that items of this environment name."""
-        for item in self.view(environment).items:
-            if stop.is_set():
-                return
-            if item.probe and item.probe in environment.config.probes:
-                self.verify(environment, item.id)
+        """Ask every check that items of this environment name, a few at a time: one may wait long for its host."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        asked = [one.id for one in self.view(environment).items if one.probe in environment.config.probes]
+
+        def ask(item: str) -> None:
+            if not stop.is_set():
+                self.verify(environment, item)
+
+        with ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="check") as pool:
+            list(pool.map(ask, asked))
 
     def changes(self, environment: Environment) -> list[str]:
         """What is different in the document since it was last read, as sentences; reads it again."""

@@ -48,13 +48,12 @@ def releases(ground: Ground, environment: str) -> tuple[ReleaseShown, ...]:
             why = "it was undone"
         elif not release.verified:
             why = "it was never verified"
-        elif release.id not in kept:
-            why = "its images are not kept any more"
         elif without:
             why = f"{', '.join(without)} never had it"
         else:
             why = ""
-        shown.append(release_shown(release, live, why, without))
+        doubt = "" if why or release.id in kept else "if its images are still there: they are kept no more"
+        shown.append(release_shown(release, live, why, without, doubt))
     return tuple(shown)
 
 

@@ -5,6 +5,7 @@ It only puts the parts together and keeps the door: whatever is expected to go w
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -445,6 +446,11 @@ class LiveSession:
     def verify(self, environment: str, item: str) -> None:
         self.desk.verify(self.ground.bound(environment), item)
         self.checklist(environment)
+
+    @shows
+    def verify_all(self, environment: str) -> None:
+        """*Blocking.* Ask every check of an environment's checklist. Raises AskFailed."""
+        self.desk.verify_all(self.ground.bound(environment), threading.Event())
 
     # -- shell, explanations, demo, audit --------------------------------------------------------------------------
 

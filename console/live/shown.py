@@ -345,7 +345,9 @@ def _gives_way(seen: Seen) -> str:
     )
 
 
-def release_shown(release: Release, live: str | None, why_not: str, without: Sequence[str] = ()) -> ReleaseShown:
+def release_shown(
+    release: Release, live: str | None, why_not: str, without: Sequence[str] = (), doubt: str = ""
+) -> ReleaseShown:
     """One release in the list. `without`: hosts that were left out of it and do not have it."""
     database = release.database
     schema = ", ".join(database.after or database.before or ()) if database else ""
@@ -362,5 +364,6 @@ def release_shown(release: Release, live: str | None, why_not: str, without: Seq
         images=tuple((clean(name), clean(image)) for name, image in sorted(release.images.items())),
         run=clean(release.run),
         can_go_back=why_not,
+        doubt=doubt,
         without=tuple(clean(name) for name in without),
     )

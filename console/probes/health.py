@@ -94,7 +94,8 @@ def wait_healthy(
             return Seen("yes", [_healthy(found[name]) for name in services if name in found])
         text = "; ".join(f"{name}: {why}" if name else why for name, why in pending.items())
         if text != said:
-            wait.say(f"waiting for health on {host.name}, {time.monotonic() - began:.0f} s so far: {text}")
+            waited = time.monotonic() - began
+            wait.say(f"waiting for health on {host.name}{f', after {waited:.0f} s' if waited >= 1 else ''}: {text}")
             said = text
         if wait.stop.is_set():
             return Seen("unknown", [f"cancelled while waiting: {text}"])

@@ -114,7 +114,8 @@ class ChecklistPane(Pane):
         if (key := self.table.cursor_key) is None:
             return
         item, now = self.items[key], self.deck.bridge.clock()
-        checked = f"by the check {item.probe}: v asks it now" if item.probe else "by a person: space ticks it"
+        by_hand = "by a person: space in the list ticks it"
+        checked = f"by the check {item.probe}: v in the list asks it now" if item.probe else by_hand
         facts = [
             ("state", item_mark(item.state, self.symbols)[1]),
             ("since", moment(item.at, now)),

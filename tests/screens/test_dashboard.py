@@ -460,7 +460,7 @@ def test_an_item_of_the_checklist_opens_under_its_title_with_who_and_what_decide
             for fact in (
                 "state     contradicted",
                 "evidence  ends in 12 days",
-                "by the check probe: v asks it now",
+                "by the check probe: v in the list asks it now",
                 "part      Edge",
             ):
                 assert fact in console.text

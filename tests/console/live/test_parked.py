@@ -53,7 +53,7 @@ def test_it_is_said_everywhere_and_skipped_with_a_reason(world: World, cli: Cli)
     assert said.code == 6
     for words in ("Parked until ", " (in 60 min)", "Here is free meanwhile; it keeps credential:jwt", "by itself"):
         assert words in said.out, said.out
-    assert f"quarterdeck runs resume {run} --now --reason TEXT" in said.err
+    assert f"quarterdeck -p {world.folder / 'p.yaml'} runs resume {run} --now --reason TEXT" in said.err
     before = world.kinds(run)
     said = cli("runs", "resume", run)
     assert said.code == 6 and "Parked until " in said.out and world.kinds(run) == before

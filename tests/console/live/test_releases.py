@@ -90,3 +90,16 @@ def test_a_host_that_is_behind_does_not_make_its_own_release_live(monkeypatch: p
     monkeypatch.setattr("console.stacks.release.read_releases", noted.read)
     ground = noted
     assert [one.without for one in locked.releases(ground, "here")] == [(), ()]
+
+
+def test_one_that_is_not_kept_is_not_refused_before_its_plan_looks_for_its_images(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    every = tuple(release(number) for number in range(1, 9))
+    told = Told(one=(every, "r8"), two=(every, "r8"))
+    monkeypatch.setattr("console.stacks.release.read_releases", told.read)
+    ground: Any = told
+    shown = {one.id: (one.can_go_back, one.doubt) for one in locked.releases(ground, "here")}
+    assert shown["r7"] == ("", "")
+    assert shown["r1"] == ("", "if its images are still there: they are kept no more")
+    assert shown["r8"] == ("it is live", "")

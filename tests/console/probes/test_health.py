@@ -55,7 +55,7 @@ def test_it_waits_while_it_starts_and_says_each_change_once() -> None:
     starting = live(service(health="starting"))
     seen, asked = healthy(live(), starting, starting, starting, live(service()), clock=clock)
     assert (seen.verdict, asked) == ("yes", 5)
-    assert [text.split("so far: ")[1] for text in clock.said] == [
+    assert [text.partition(": ")[2] for text in clock.said] == [
         "backend: not there yet",
         "backend: running, its health check says starting",
     ]
