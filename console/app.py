@@ -111,7 +111,7 @@ class QuarterdeckApp(App[Any], inherit_bindings=False):
 
     async def on_event(self, event: events.Event) -> None:
         """As Textual's, but that keys which come in one burst are given one after the other: see `BurstOfKeys`."""
-        if isinstance(event, events.Key):
+        if isinstance(event, events.Key | events.Paste):
             if not self.screen_stack:
                 return  # the console is ending
             if not event.is_forwarded and self._burst.holds(event):

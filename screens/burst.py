@@ -1,4 +1,4 @@
-"""Keys that come in one burst (a slow line, a paste, quick hands) are given one after the other.
+"""Keys that come in one burst (a slow line, quick hands) are given one after the other, what is pasted among them.
 
 Textual hands every key at once to what has the focus. What a key changes happens later: the focus goes on to the next
 field, a screen opens. Keys of the same burst would still go to the field, or the screen, before it: a reason typed as
@@ -28,29 +28,34 @@ class BurstOfKeys:
 
     def __init__(self, app: App[Any]) -> None:
         self._app = app
-        self._waiting: deque[events.Key] = deque()
-        self._next_one: events.Key | None = None
+        self._waiting: deque[events.Key | events.Paste] = deque()
+        self._next_one: events.Key | events.Paste | None = None
         """The one of them whose turn it is: it was posted again, behind what else the app has to do."""
         self._on_its_way = 0
         """Number of the key that is on its way; 0: none is."""
         self._given = 0
         self._late: Timer | None = None
 
-    def holds(self, key: events.Key) -> bool:
+    def holds(self, key: events.Key | events.Paste) -> bool:
         """Whether this key has to wait. If not, it is given now by the caller."""
         if key is self._next_one:
             self._next_one = None
         elif self._on_its_way or self._next_one is not None:
             self._waiting.append(key)
-            if self._late is None and self._on_its_way:
-                number = self._on_its_way
-                self._late = self._app.set_timer(TAKEN_S, lambda: self._next(number))
+            self._not_for_ever()
             return True
         self._given += 1
         self._on_its_way = self._given
         first = self._app.focused or self._app.screen
         self._app.call_next(self._through, self._given, [*first.ancestors_with_self])
+        self._not_for_ever()
         return False
+
+    def _not_for_ever(self) -> None:
+        """Those that wait are given some time, also where what the key went to is gone with it."""
+        if self._waiting and self._on_its_way and self._late is None:
+            number = self._on_its_way
+            self._late = self._app.set_timer(TAKEN_S, lambda: self._next(number))
 
     def drop(self) -> None:
         """Forget those that wait."""

@@ -72,8 +72,14 @@ class Known:
         self.events.extend(news.events)
 
     def environment(self, name: str) -> EnvironmentView:
-        """What is known of an environment: never nothing."""
-        return self.environments.get(name) or EnvironmentView(name, name, production=False, colour="")
+        """What is known of an environment: never nothing. A lock seen before its run was over is none any more."""
+        view = self.environments.get(name) or EnvironmentView(name, name, production=False, colour="")
+        if view.lock is not None and any(
+            one.id == view.lock.run and one.state not in UNFINISHED and view.at < one.started + one.took_s
+            for one in self.runs
+        ):
+            return view._replace(lock=None)
+        return view
 
     def all(self) -> tuple[EnvironmentView, ...]:
         """Every environment in the profile's order."""

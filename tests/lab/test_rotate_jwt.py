@@ -29,7 +29,7 @@ LONG = os.environ.get("QUARTERDECK_ROTATE") == "long"
 OLD = "first-signing-secret-3f9b1c77d2a84e50aa61"
 KILLED = -signal.SIGKILL
 OVERLAP_S = 40 if LONG else 15
-PACE = (4, 0.02) if LONG else (2, 0.05)
+PACE = (4, 0.02) if LONG else (2, 0.1)
 """Clients, and seconds between two requests of one."""
 
 

@@ -24,7 +24,7 @@ def _server() -> Server:
     return made
 
 
-def _spawn(argv: Sequence[str], pid_file: Path, log: Path) -> None:
+def spawn(argv: Sequence[str], pid_file: Path, log: Path) -> None:
     """As `console.demo.processes.spawn`, by a fork."""
     into = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
@@ -41,7 +41,7 @@ def _spawn(argv: Sequence[str], pid_file: Path, log: Path) -> None:
 def quick_demo(root: Path | None = None) -> Iterator[DemoSystem]:
     """Started; stopped without a trace at the end, also where a test left a run that was killed."""
     system = DemoSystem(root)
-    with patch("console.demo.control.spawn", _spawn):
+    with patch("console.demo.control.spawn", spawn):
         system.start()
         yield system
     for environment in ENVIRONMENTS:

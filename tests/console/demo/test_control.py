@@ -26,6 +26,7 @@ from console.demo.control import ENVIRONMENTS, DemoError, DemoStatus, DemoSystem
 from console.demo.processes import alive, end, identify, last_line, recorded, spawn
 from console.demo.traffic import DAY_S, choose, rate
 from console.stacks import layout
+from tests.console.demo import quick
 from tests.console.stacks.proxy_lab import until
 
 
@@ -36,6 +37,12 @@ def demo(tmp_path: Path) -> Iterator[DemoSystem]:
     if (system.root / "demo.json").exists():
         system.stop()
     assert processes_of(system) == []
+
+
+@pytest.fixture
+def by_forks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For what is not about processes: they are started quickly."""
+    monkeypatch.setattr("console.demo.control.spawn", quick.spawn)
 
 
 def processes_of(system: DemoSystem) -> list[int]:
@@ -112,6 +119,7 @@ def test_settings_of_the_console_do_not_reach_the_demo(demo: DemoSystem, monkeyp
     assert all(b"s3cr3t-value" not in Path(f"/proc/{pid}/environ").read_bytes() for pid in processes_of(demo))
 
 
+@pytest.mark.usefixtures("by_forks")
 def test_a_second_start_uses_what_runs_and_mends_what_died(demo: DemoSystem) -> None:
     first = pids(demo.start())
     assert pids(demo.start()) == first
@@ -133,6 +141,7 @@ def test_a_second_start_uses_what_runs_and_mends_what_died(demo: DemoSystem) -> 
     assert get(f"{again.addresses['staging']}/api/health")[0] == 200
 
 
+@pytest.mark.usefixtures("by_forks")
 def test_a_deployed_release_in_another_place_is_what_is_started_again_and_stopped(demo: DemoSystem) -> None:
     """As a deploy leaves it: another instance, another port, routes that name it; the old one gone."""
     demo.start()
@@ -164,6 +173,7 @@ def test_a_deployed_release_in_another_place_is_what_is_started_again_and_stoppe
     assert '"release": "1.1.0"' in get(f"{after.addresses['staging']}/api/health")[1]
 
 
+@pytest.mark.usefixtures("by_forks")
 def test_services_are_left_alone_while_a_run_holds_the_lock(demo: DemoSystem) -> None:
     demo.start()
     lock = demo.directory("production") / ".quarterdeck" / "lock"
@@ -255,6 +265,7 @@ def test_reset_removes_all_and_the_next_start_begins_anew(demo: DemoSystem) -> N
     assert demo.password() != first
 
 
+@pytest.mark.usefixtures("by_forks")
 def test_it_is_not_stopped_under_a_run_that_is_at_work(demo: DemoSystem) -> None:
     demo.start()
     lock = demo.directory("production") / ".quarterdeck" / "lock"
@@ -270,6 +281,7 @@ def test_it_is_not_stopped_under_a_run_that_is_at_work(demo: DemoSystem) -> None
     assert len(demo.stop()) == 9, "a dead run's lock holds nothing up"
 
 
+@pytest.mark.usefixtures("by_forks")
 def test_reset_leaves_the_log_of_the_audit(demo: DemoSystem) -> None:
     demo.start()
     own = demo.directory("staging") / ".quarterdeck"
@@ -283,6 +295,7 @@ def test_reset_leaves_the_log_of_the_audit(demo: DemoSystem) -> None:
     assert demo.start().running
 
 
+@pytest.mark.usefixtures("by_forks")
 def test_a_spoilt_demo_json_is_a_sentence_and_reset_mends_it(demo: DemoSystem) -> None:
     demo.start()
     for spoilt in ("{", "[]", '{"ports": {"staging": "many"}}'):
@@ -301,6 +314,7 @@ def test_reset_leaves_a_directory_alone_that_is_no_demo(tmp_path: Path) -> None:
     assert (tmp_path / "staging").exists()
 
 
+@pytest.mark.usefixtures("by_forks")
 def test_variables_name_ports_that_answer(demo: DemoSystem) -> None:
     with pytest.raises(DemoError, match="no demo in"):
         demo.variables()
@@ -316,6 +330,7 @@ def test_variables_name_ports_that_answer(demo: DemoSystem) -> None:
         assert last < ports.connections_from()
 
 
+@pytest.mark.usefixtures("by_forks")
 def test_a_port_that_was_taken_meanwhile_is_replaced(demo: DemoSystem) -> None:
     demo.start()
     demo.stop()
