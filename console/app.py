@@ -118,9 +118,9 @@ class QuarterdeckApp(App[Any], inherit_bindings=False):
                 return
         await super().on_event(event)
 
-    def drop_keys(self) -> None:
-        """Forget keys that were pressed and not yet given to anybody."""
-        self._burst.drop()
+    def drop_keys(self, then: Callable[[], None]) -> None:
+        """Forget keys that were pressed and not yet given to anybody; `then`: once those that were are through."""
+        self._burst.drop(then)
 
     def refresh_css(self, animate: bool = True) -> None:
         """Before there is a screen only the colours must be known: reading all sheets again costs 3 ms."""

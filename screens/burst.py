@@ -8,11 +8,13 @@ the word that confirms. So a key is kept until the one before it has gone throug
 from __future__ import annotations
 
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING
 
 from textual.app import App
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from textual import events
@@ -35,9 +37,13 @@ class BurstOfKeys:
         """Number of the key that is on its way; 0: none is."""
         self._given = 0
         self._late: Timer | None = None
+        self._deaf = False
+        """Whether keys are dropped: they were pressed for somebody else."""
 
     def holds(self, key: events.Key | events.Paste) -> bool:
         """Whether this key has to wait. If not, it is given now by the caller."""
+        if self._deaf:
+            return True
         if key is self._next_one:
             self._next_one = None
         elif self._on_its_way or self._next_one is not None:
@@ -46,8 +52,7 @@ class BurstOfKeys:
             return True
         self._given += 1
         self._on_its_way = self._given
-        first = self._app.focused or self._app.screen
-        self._app.call_next(self._through, self._given, [*first.ancestors_with_self])
+        self._app.call_next(self._through, partial(self._next, self._given), self._pumps())
         self._not_for_ever()
         return False
 
@@ -57,19 +62,31 @@ class BurstOfKeys:
             number = self._on_its_way
             self._late = self._app.set_timer(TAKEN_S, lambda: self._next(number))
 
-    def drop(self) -> None:
-        """Forget those that wait."""
+    def drop(self, then: Callable[[], None]) -> None:
+        """Forget those that wait and those that lie in the app's queue; `then`: once what is on its way is through."""
         self._waiting.clear()
+        self._next_one = None
+        self._deaf = True
 
-    def _through(self, number: int, pumps: list[MessagePump]) -> None:
-        """Behind the key through every queue that it may come to: the last is the app's, where bindings are."""
+        def hear() -> None:
+            self._deaf = False
+
+        self._app.call_later(hear)
+        self._app.call_later(self._through, then, self._pumps())
+
+    def _pumps(self) -> list[MessagePump]:
+        """Every queue that a key may come to: the last is the app's, where bindings are."""
+        return [*(self._app.focused or self._app.screen).ancestors_with_self]
+
+    def _through(self, then: Callable[[], None], pumps: list[MessagePump]) -> None:
+        """Behind a key through these queues."""
         while pumps:
             pump = pumps.pop(0)
-            if pump.call_later(self._through, number, pumps):
+            if pump.call_later(self._through, then, pumps):
                 return
         # A screen that has just opened gives the focus to its first field.
-        if not self._app.screen_stack or not self._app.screen.call_later(self._next, number):
-            self._next(number)
+        if not self._app.screen_stack or not self._app.screen.call_later(then):
+            then()
 
     def _next(self, number: int) -> None:
         """Give the next key, unless somebody did meanwhile."""

@@ -47,8 +47,7 @@ def open_shell(screen: Deck[Any], service: str | None, host: str | None) -> None
         try:
             code = run_shell(screen.app, words, f"A shell on {where} ({screen.environment}). `exit` comes back here.")
         finally:
-            app.drop_keys()
-            app.call_later(done)  # after the keys that wait in the queue
+            app.drop_keys(done)
         if code is None:
             screen.say("This terminal cannot be lent to a shell.", "warn")
         elif code:

@@ -52,7 +52,7 @@ WRITES = {
     ("console/app.py", "run_console"),  # words of ours
     ("console/cli/__init__.py", "main"),  # a version
     ("console/cli/output.py", "say"),  # sanitised and redacted
-    ("console/cli/output.py", "give"),  # the same
+    ("console/cli/output.py", "_print"),  # the same
     ("console/cli/output.py", "ask_tty"),  # the same
     ("console/runner.py", "execute"),  # a SafeWriter
     ("console/runner.py", "_failed"),  # a SafeWriter
