@@ -235,7 +235,10 @@ def plan(facts: RollbackFacts, params: RollbackParams) -> Plan | Refusal:
     forget(change, facts.settings)
     warnings = foreign_images(site, source)
     if site.spec.migrations is not None and facts.schema_now is None:
-        warnings.append("The database could not be asked for its revision by what is live; the target is asked.")
+        warnings.append(
+            "The database could not be asked for its revision by what is live; the target is asked before anything is "
+            "replaced."
+        )
     return finished(
         change,
         on_failure="ask",  # undoing it would bring back what it is to leave
@@ -277,9 +280,12 @@ def _ask_target(change: Change, facts: RollbackFacts, source: Release) -> None:
     ground, release = change.first, change.target[change.first.host]
     promised = spec.backward_compatible
     revisions = () if promised else facts.schema_now or ()
+    # What is live may not say where the database is: most of all after a migration that it does not know. Then the
+    # target's own tool has to make sense of it.
+    first = () if promised or revisions else spec.current
     what = "note which revisions it knows" if promised else f"does it know {', '.join(revisions) or 'the schema'}?"
     run = change.stack.knows(
-        ground, release, spec.service, spec.known, revisions, into="schema.known", deadline_s=120.0
+        ground, release, spec.service, spec.known, revisions, first=first, into="schema.known", deadline_s=120.0
     )
     change.add(
         Step(

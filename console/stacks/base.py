@@ -405,10 +405,14 @@ class Stack(Protocol):
         argv: Sequence[str],
         revisions: Sequence[str],
         *,
+        first: Sequence[str] = (),
         into: str,
         deadline_s: float,
     ) -> Command:
-        """Like `task`, and fails if one of `revisions` is not among what the program prints."""
+        """Like `task`, and fails if one of `revisions` is not among what the program prints.
+
+        `first`: a program that is run before it, and has to succeed.
+        """
         ...
 
     def start_needed(self, ground: Ground, release: Release, services: Sequence[str]) -> Command:

@@ -59,6 +59,22 @@ def test_to_a_named_one_with_a_schema_that_it_knows() -> None:
     assert planned(given, "r2") == planned(given, "1.1.0")
 
 
+def test_where_nobody_says_what_the_schema_is_the_target_has_to_make_sense_of_it() -> None:
+    """As after a migration that what is live does not know: its own tool says nothing then."""
+    current = list(MIGRATIONS.current)
+
+    def asks(given: RollbackFacts) -> bool:
+        step = next(step for step in planned(given, "1.1.0").steps if step.id == "schema").run
+        assert step.kind == "command"
+        words = list(step.argv)
+        return any(words[place : place + len(current)] == current for place in range(len(words)))
+
+    assert asks(facts(R1, R2, R3, the_spec=spec(migrations=MIGRATIONS), schema_now=None))
+    assert not asks(facts(R1, R2, R3, the_spec=spec(migrations=MIGRATIONS), schema_now=("a2",)))
+    promised = MIGRATIONS.model_copy(update={"backward_compatible": True})
+    assert not asks(facts(R1, R2, R3, the_spec=spec(migrations=promised), schema_now=None))
+
+
 def test_missing_images_are_fetched_first() -> None:
     one = ground("c", releases=(R1, R2, R3), label="r3")
     plan = planned(RollbackFacts(site=site(one)), "r1")

@@ -60,10 +60,10 @@ TABLE = (
         ("smoke", "backend", "schema at b4", "by hand"),
     ),
 )
-ROLLBACK_AFTER_A_BREAKING_MIGRATION = (4, "r2 (1.0.0) was put back, but its backend is not healthy (lab1: ")
+ROLLBACK_AFTER_A_BREAKING_MIGRATION = (4, "(1.0.0) was put back, but its backend is not healthy (lab1: ")
 """After 1.4.0 the release that was live before is made live again and cannot run: refused, exit 4."""
-ROLLBACK_ON_A_SCHEMA_THAT_IS_NOT_KNOWN = (4, "The database is at a3; the image of r2 (1.0.0) does not know that")
-"""1.0.0 was verified before the others migrated: refused, exit 4, until the team promises that it runs on a3."""
+ROLLBACK_ON_A_SCHEMA_THAT_IS_NOT_KNOWN = (4, "The database is at a2; the image of r2 (1.0.0) does not know that")
+"""1.0.0 was verified before 1.1.0 migrated: refused, exit 4."""
 
 
 @pytest.fixture
@@ -77,7 +77,8 @@ def op1(lab: Lab, system: System) -> Iterator[Person]:
 
 def test_every_ending_of_a_deploy_and_back_again(lab: Lab, system: System, op1: Person) -> None:
     """From a private registry: the rows in their order on one system, each looked at with every reading command; a
-    rollback that is refused, one that is promised and done, one that no promise could help; the passwords are nowhere.
+    rollback that is refused, one that stops, one that is promised and done, one that no promise could help; the
+    passwords are nowhere.
     """
     assert [row for row in system.containers() if row["oneoff"] == "True"] == []
     op1.write(profile(lab, private=True))
@@ -94,6 +95,9 @@ def test_every_ending_of_a_deploy_and_back_again(lab: Lab, system: System, op1: 
         comes_to(lab, system, op1, good)
     assert found == [], "a password was seen in the arguments or the environment of a process"
     is_read(op1)
+    code, why = ROLLBACK_ON_A_SCHEMA_THAT_IS_NOT_KNOWN
+    refused = op1.run("rollback")
+    assert (refused.code, why in refused.said) == (code, True), refused
     for row in bad:
         comes_to(lab, system, op1, row)
     there_and_back(lab, system, op1)
@@ -106,7 +110,14 @@ def test_every_ending_of_a_deploy_and_back_again(lab: Lab, system: System, op1: 
     assert "  - " in refused.err, "ways out"
     assert quiet_snapshot(system) == before
     states = [line["state"] for line in op1.runs()]
-    assert states == [breaking.ending, "succeeded", *(row.ending for row in reversed(bad)), good.ending, "succeeded"]
+    assert states == [
+        breaking.ending,
+        "succeeded",
+        "failed, undone",
+        *(row.ending for row in reversed(bad)),
+        good.ending,
+        "succeeded",
+    ]
     nowhere(system, op1)
 
 
@@ -144,10 +155,15 @@ def is_read(op1: Person) -> None:
 
 
 def there_and_back(lab: Lab, system: System, op1: Person) -> None:
-    """A rollback is refused over the schema, and done once the team has promised that the release runs on it."""
-    code, why = ROLLBACK_ON_A_SCHEMA_THAT_IS_NOT_KNOWN
-    refused = op1.run("rollback")
-    assert (refused.code, why in refused.said) == (code, True), refused
+    """What is live does not know the schema under it either, so that only the target can be asked: it stops the run
+    before anything is replaced. Once the team has promised that the release runs on it, the rollback is done.
+    """
+    stood = system.live_digests()
+    stopped = op1.run("rollback")
+    assert (stopped.code, "Can't locate revision identified by 'a3'" in stopped.said) == (6, True), stopped
+    assert system.live_digests() == stood and system.healthy()
+    undone = op1("runs", "undo", op1.runs()[0]["id"], "--yes")
+    assert (undone.code, undone.out.startswith("failed, undone:")) == (1, True), undone
     op1.write(profile(lab, private=True, promised=True))
     back = op1.run("rollback")
     assert back.code == 0, back

@@ -13,7 +13,7 @@ from tests.torture.hostile import system
 from tests.torture.text import FEW, console, foreign_in, hostile_text
 
 SEED = int(os.environ.get("QUARTERDECK_TORTURE_SEED", "1"))
-BYTES = int(os.environ.get("QUARTERDECK_TORTURE_BYTES", "100000"))
+BYTES = int(os.environ.get("QUARTERDECK_TORTURE_BYTES", "50000"))
 """conftest takes settings away from tests; these are read before."""
 
 

@@ -13,9 +13,11 @@ from console.credentials.sealed import SealedFileKeyring
 from console.credentials.store import Credentials
 from console.credentials.unlock import SessionKey
 from console.live.shown import run_line, run_shown
+from console.runs import launch
 from console.runs.create import decide, skip
 from console.runs.model import EXIT_CODES
 from console.text.secret import Secret
+from tests.console.runs.quick_runners import by_forks, fixed, server
 from tests.console.runs.world import ROOT, World, until
 
 VALUE = "canary-of-a-run-that-waits-91"
@@ -26,6 +28,7 @@ PASSPHRASE = Secret("a passphrase of this test")
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", f"{ROOT}:{tmp_path / 'plugin'}")
     monkeypatch.setenv("QUARTERDECK_TIMING_SCALE", "0.1")
+    monkeypatch.setattr(launch, "launch", by_forks(server(fixed(os.environ))))
 
 
 def with_credential(world: World) -> SessionKey:
