@@ -282,10 +282,10 @@ def _ask_target(change: Change, facts: RollbackFacts, source: Release) -> None:
     revisions = () if promised else facts.schema_now or ()
     # What is live may not say where the database is: most of all after a migration that it does not know. Then the
     # target's own tool has to make sense of it.
-    first = () if promised or revisions else spec.current
+    current = () if promised or revisions else spec.current
     what = "note which revisions it knows" if promised else f"does it know {', '.join(revisions) or 'the schema'}?"
     run = change.stack.knows(
-        ground, release, spec.service, spec.known, revisions, first=first, into="schema.known", deadline_s=120.0
+        ground, release, spec.service, spec.known, revisions, current=current, into="schema.known", deadline_s=120.0
     )
     change.add(
         Step(

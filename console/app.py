@@ -30,7 +30,7 @@ from textual.message import Message  # noqa: E402
 from console.answers import AskFailed, Locked, NoProfile, NotTrusted  # noqa: E402
 from console.text.visible import visible  # noqa: E402
 from screens.base import ArmedChanged, Deck, Fresh  # noqa: E402
-from screens.burst import BurstOfKeys  # noqa: E402
+from screens.burst import PRESSED, BurstOfKeys  # noqa: E402
 from screens.dashboard import Dashboard  # noqa: E402
 from screens.ears import Ears  # noqa: E402
 from screens.known import Bridge, Known, News  # noqa: E402
@@ -111,7 +111,7 @@ class QuarterdeckApp(App[Any], inherit_bindings=False):
 
     async def on_event(self, event: events.Event) -> None:
         """As Textual's, but that keys which come in one burst are given one after the other: see `BurstOfKeys`."""
-        if isinstance(event, events.Key | events.Paste):
+        if isinstance(event, PRESSED):
             if not self.screen_stack:
                 return  # the console is ending
             if not event.is_forwarded and self._burst.holds(event):
@@ -378,7 +378,8 @@ def _demo(read_only: bool) -> int:
 
     system = DemoSystem()
     try:
-        system.start(_tell)
+        for note in system.start(_tell).notes:
+            _tell(note)
         variables = system.variables()
     except DemoError as error:
         _tell(str(error))

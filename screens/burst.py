@@ -7,20 +7,25 @@ the word that confirms. So a key is kept until the one before it has gone throug
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING
 
+from textual import events
 from textual.app import App
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from textual import events
     from textual.message_pump import MessagePump
     from textual.timer import Timer
 
+PRESSED = (
+    events.Key, events.Paste, events.MouseDown, events.MouseUp, events.MouseScrollDown, events.MouseScrollUp,
+)  # fmt: skip
+"""What a person does one after the other."""
 TAKEN_S = 0.5
 """How long a key waits at most for the one before it: what holds that up longer holds this one up by itself."""
 
@@ -30,8 +35,8 @@ class BurstOfKeys:
 
     def __init__(self, app: App[Any]) -> None:
         self._app = app
-        self._waiting: deque[events.Key | events.Paste] = deque()
-        self._next_one: events.Key | events.Paste | None = None
+        self._waiting: deque[events.Event] = deque()
+        self._next_one: events.Event | None = None
         """The one of them whose turn it is: it was posted again, behind what else the app has to do."""
         self._on_its_way = 0
         """Number of the key that is on its way; 0: none is."""
@@ -40,8 +45,8 @@ class BurstOfKeys:
         self._deaf = False
         """Whether keys are dropped: they were pressed for somebody else."""
 
-    def holds(self, key: events.Key | events.Paste) -> bool:
-        """Whether this key has to wait. If not, it is given now by the caller."""
+    def holds(self, key: events.Event) -> bool:
+        """Whether this key, or click between keys, has to wait. If not, it is given now by the caller."""
         if self._deaf:
             return True
         if key is self._next_one:
@@ -50,6 +55,8 @@ class BurstOfKeys:
             self._waiting.append(key)
             self._not_for_ever()
             return True
+        elif isinstance(key, events.MouseEvent):
+            return False  # it goes where the mouse is, whatever it changes
         self._given += 1
         self._on_its_way = self._given
         self._app.call_next(self._through, partial(self._next, self._given), self._pumps())
@@ -71,8 +78,16 @@ class BurstOfKeys:
         def hear() -> None:
             self._deaf = False
 
-        self._app.call_later(hear)
-        self._app.call_later(self._through, then, self._pumps())
+        def on(rounds: int) -> None:
+            if rounds:
+                loop.call_soon(on, rounds - 1)
+                return
+            self._app.call_later(hear)
+            self._app.call_later(self._through, then, self._pumps())
+
+        # What the terminal's reader has posted already is in the queue two rounds later.
+        loop = asyncio.get_running_loop()
+        on(3)
 
     def _pumps(self) -> list[MessagePump]:
         """Every queue that a key may come to: the last is the app's, where bindings are."""

@@ -68,10 +68,10 @@ def runs(ctx: click.Context, as_json: bool) -> None:
 
 @runs.command("list")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
-@click.pass_obj
-def list_(obj: dict[str, Any], as_json: bool) -> None:
+@click.pass_context
+def list_(ctx: click.Context, as_json: bool) -> None:
     """List them all, as `runs` alone does."""
-    _list(obj, as_json)
+    _list(ctx.obj, as_json or (ctx.parent is not None and bool(ctx.parent.params["as_json"])))
 
 
 def _list(obj: dict[str, Any], as_json: bool) -> NoReturn:

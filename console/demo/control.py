@@ -217,7 +217,7 @@ class DemoSystem:
                 raise DemoError(
                     f"The run {run} is at work in {environment}; whatever it starts or takes back would stay after "
                     f"the demo's end. Wait for its end, or cancel it (`quarterdeck -p demo runs cancel {run}`); then "
-                    "stop the demo."
+                    f"stop the demo. Of a run that died that is said for {DEFAULT.lock_dead_s:.0f} s."
                 )
 
     # -- where things are ----------------------------------------------------------------------------------------
@@ -387,6 +387,7 @@ class DemoSystem:
         argv = self.service_argv(service, str(self.releases / release), port)
         write(instance / layout.PORT, f"{port}\n")
         write(instance / layout.RELEASE, f"{release}\n")
+        (instance / layout.STOPPED).unlink(missing_ok=True)
         spawn(argv, instance / layout.PID, instance / layout.LOG)
         return port, instance
 
@@ -483,7 +484,7 @@ def _answers(port: int, path: str) -> bool:
 def _remove(directory: Path, but: Path) -> None:
     """Remove a directory with all that is in it, but for one file below it, if that is there."""
     aside = directory.with_name(f".{directory.name}.{but.name}")  # found there if this is ended half-way
-    if but.is_file():
+    if but.is_file() and not aside.exists():
         but.replace(aside)
     if directory.exists():
         shutil.rmtree(directory)

@@ -47,9 +47,9 @@ def _refused(channel: Any, message: Any) -> None:
 class _Line:
     """What one channel takes for its transport: what it sends carries who sent it."""
 
-    def __init__(self, transport: Any, ended: bool) -> None:
+    def __init__(self, transport: Any) -> None:
         self._transport = transport
-        self.ended = ended
+        self.ended = False
         """Whether its CLOSE was sent."""
 
     def _send_user_message(self, message: Any) -> None:
@@ -61,10 +61,12 @@ class _Line:
 
 
 def in_order(channel: Channel) -> Channel:
-    """The channel just opened, so that nothing is sent on it after its CLOSE."""
+    """The channel just opened, so that nothing is sent on it after its CLOSE.
+
+    Where it is being closed already, its CLOSE goes out the one way or the other, and nothing new is begun on it.
+    """
     inside: Any = channel
-    with inside.lock:  # under which a channel is closed
-        inside.transport = _Line(inside.transport, inside.closed)
+    inside.transport = _Line(inside.transport)
     return channel
 
 

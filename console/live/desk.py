@@ -26,9 +26,11 @@ from console.session import AskFailed
 from console.watch.views import ChecklistView, ItemView
 
 if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
+
     from console.environment import Environment
     from console.store.records import Records
-    from profiles.models import Checklist
+    from profiles.models import Checklist, Probe
 
 
 AT_A_TIME = 4
@@ -44,6 +46,7 @@ class Desk:
         self._who = who
         self._evidence: dict[tuple[str, str], Evidence] = {}
         self._lock = threading.Lock()
+        self._asking: ThreadPoolExecutor | None = None
 
     def view(self, environment: Environment) -> ChecklistView:
         """The checklist as it stands; a document that cannot be read is a view with a problem."""
@@ -95,8 +98,6 @@ class Desk:
 
     def verify(self, environment: Environment, item: str) -> None:
         """Ask the item's own check now. Raises AskFailed where it has none."""
-        from console.probes.look import look
-
         found = next((one for one in self.view(environment).items if one.id == item), None)
         if found is None:
             raise AskFailed(f"There is no item {item} in the checklist of {environment.name}.")
@@ -105,6 +106,11 @@ class Desk:
             raise AskFailed(
                 f"'{found.title}' has no check.", ("name one in the profile: checklists: … probes: {ITEM: PROBE}",)
             )
+        self._look(environment, item, probe)
+
+    def _look(self, environment: Environment, item: str, probe: Probe) -> None:
+        from console.probes.look import look
+
         seen = look(environment, probe)
         self._evidence[environment.name, item] = Evidence(seen.verdict, seen.at, self._redact(seen.evidence))
 
@@ -112,14 +118,22 @@ class Desk:
         """Ask every check that items of this environment name, a few at a time: one may wait long for its host."""
         from concurrent.futures import ThreadPoolExecutor
 
-        asked = [one.id for one in self.view(environment).items if one.probe in environment.config.probes]
+        probes = environment.config.probes
+        asked = [(one.id, probes[one.probe]) for one in self.view(environment).items if one.probe in probes]
 
-        def ask(item: str) -> None:
+        def ask(one: tuple[str, Probe]) -> None:
             if not stop.is_set():
-                self.verify(environment, item)
+                self._look(environment, *one)
 
-        with ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="check") as pool:
-            list(pool.map(ask, asked))
+        # The threads stay: each that ever reads the store has a connection of its own there.
+        if self._asking is None:
+            self._asking = ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="check")
+        list(self._asking.map(ask, asked))
+
+    def close(self) -> None:
+        """Ask nothing more."""
+        if self._asking is not None:
+            self._asking.shutdown(wait=False, cancel_futures=True)
 
     def changes(self, environment: Environment) -> list[str]:
         """What is different in the document since it was last read, as sentences; reads it again."""

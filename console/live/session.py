@@ -163,6 +163,8 @@ class LiveSession:
                 pass  # a full disk costs the next first paint its values, nothing else
             watching.stop()
         self._runs.close()
+        if "desk" in vars(self):
+            self.desk.close()
         self.ground.close()
 
     def get_ready(self) -> None:

@@ -166,6 +166,7 @@ class Executor:
                     return Outcome(verdict="unknown", evidence=f"lost, and not reached again: {clean(str(error))}")
                 if found == "there":
                     return self._follow(host, command, label, attempt, sink.count, began, cancel)
+                time.sleep(min(1.0, self.environment.timing.heartbeat_s))
             except LoginRefused as error:
                 refused.once_more(error)
             except HostRefused as error:

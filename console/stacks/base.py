@@ -405,13 +405,13 @@ class Stack(Protocol):
         argv: Sequence[str],
         revisions: Sequence[str],
         *,
-        first: Sequence[str] = (),
+        current: Sequence[str] = (),
         into: str,
         deadline_s: float,
     ) -> Command:
         """Like `task`, and fails if one of `revisions` is not among what the program prints.
 
-        `first`: a program that is run before it, and has to succeed.
+        `current`: a program that is run before it and prints further ones; it has to succeed.
         """
         ...
 

@@ -24,7 +24,7 @@ from console.stacks.detect import MEND_ENGINE, MEND_V1, compose_found, engine_ve
 from console.stacks.live import read_live
 from console.stacks.override import override_text
 from console.stacks.release import OVERRIDE, Release, StoredFile, parse_releases, place, release_dir, write_command
-from console.stacks.scripts import GROUND_SCRIPT, SAME_FAILED, knows, same, sections, then
+from console.stacks.scripts import GROUND_SCRIPT, SAME_FAILED, knows, same, sections
 
 if TYPE_CHECKING:
     from console.hosts.base import Host
@@ -229,14 +229,15 @@ class ComposeStack:
         argv: Sequence[str],
         revisions: Sequence[str],
         *,
-        first: Sequence[str] = (),
+        current: Sequence[str] = (),
         into: str,
         deadline_s: float,
     ) -> Command:
         file = f"{release_dir(self._spec.state, release.id)}/{into}"
-        words = knows(file, revisions, commands.one_off(self._spec, ground, release, service, argv))
-        if first:
-            words = then(commands.one_off(self._spec, ground, release, service, first), words)
+        known, now = (
+            commands.one_off(self._spec, ground, release, service, one) if one else () for one in (argv, current)
+        )
+        words = knows(file, revisions, known, now)
         return self._docker(ground.host, commands.in_container(words, deadline_s))
 
     def start_needed(self, ground: Ground, release: Release, services: Sequence[str]) -> Command:

@@ -262,14 +262,13 @@ class ProcessStack:
         argv: Sequence[str],
         revisions: Sequence[str],
         *,
-        first: Sequence[str] = (),
+        current: Sequence[str] = (),
         into: str,
         deadline_s: float,
     ) -> Command:
         file = f"{release_dir(self._spec.state, release.id)}/{into}"
-        words = knows(file, revisions, self._filled(argv, service, release.images[service]))
-        if first:
-            words = then(self._filled(first, service, release.images[service]), words)
+        path = release.images[service]
+        words = knows(file, revisions, self._filled(argv, service, path), self._filled(current, service, path))
         return self._in(release, service, words, deadline_s)
 
     def _in(self, release: Release, service: str, words: Sequence[str], deadline_s: float) -> Command:

@@ -220,7 +220,7 @@ if [ "$verb" = restart ] || [ "$verb" = stop ]; then
   echo "$service was ended"
 fi
 if [ "$verb" = stop ]; then
-  : >"$here/stopped"
+  [ ! -d "$here" ] || : >"$here/stopped"
   exit
 fi
 rm -f -- "$here/stopped"

@@ -362,10 +362,21 @@ SAME_FAILED = (2,)
 
 KNOWS_SCRIPT = r"""
 umask 022
-file=$1 n=$2
-shift 2
+file=$1 n=$2 now=$3
+shift 3
 wanted=
 while [ "$n" -gt 0 ]; do wanted="$wanted $1"; shift; n=$((n - 1)); done
+if [ "$now" -gt 0 ]; then
+  all=$#
+  found=$(
+    i=0
+    while [ "$i" -lt "$now" ]; do set -- "$@" "$1"; shift; i=$((i + 1)); done
+    shift $((all - now))
+    exec "$@"
+  ) || { rc=$?; echo "This image does not say at which revision the database is." >&2; exit "$rc"; }
+  shift "$now"
+  wanted="$wanted $(printf '%s\n' "$found" | awk 'NF { print $1 }' | tr -cd 'A-Za-z0-9_.\n-' | tr '\n' ' ')"
+fi
 "$@" >"$file.new"
 rc=$?
 cat -- "$file.new"
@@ -378,7 +389,8 @@ for revision in $wanted; do
   fi
 done
 """
-"""$1: a file, $2: how many revisions follow, the revisions, then the command that prints what an image knows."""
+"""$1: a file, $2: how many revisions follow, $3: how many words the command has that prints more of them (0: none),
+then the revisions, that command, and the command that prints what an image knows."""
 
 
 def sections(text: str) -> Iterator[tuple[str, str]]:
@@ -414,6 +426,10 @@ def same(first: Sequence[str], second: Sequence[str], *, say: bool) -> tuple[str
     return ("sh", "-c", SAME_SCRIPT, "quarterdeck-same", str(len(first)), "say" if say else "", *first, *second)
 
 
-def knows(file: str, revisions: Sequence[str], argv: Sequence[str]) -> tuple[str, ...]:
-    """Words that run `argv`, keep what it prints in `file`, and fail if one of `revisions` is not in it."""
-    return ("sh", "-c", KNOWS_SCRIPT, "quarterdeck-knows", file, str(len(revisions)), *revisions, *argv)
+def knows(file: str, revisions: Sequence[str], argv: Sequence[str], current: Sequence[str] = ()) -> tuple[str, ...]:
+    """Words that run `argv`, keep what it prints in `file`, and fail if one of `revisions` is not in it.
+
+    `current`: a program that prints further ones, a line each; where it fails, all of it does.
+    """
+    counts = (str(len(revisions)), str(len(current)))
+    return ("sh", "-c", KNOWS_SCRIPT, "quarterdeck-knows", file, *counts, *revisions, *current, *argv)

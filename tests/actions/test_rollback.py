@@ -172,7 +172,7 @@ def test_where_nobody_recorded_what_the_image_knows_the_run_asks_it() -> None:
     unasked = release(1, "a", "1.0.0")
     given = facts(unasked, R2, R3, the_spec=spec(migrations=MIGRATIONS), schema_now=("a2",))
     schema = next(step for step in planned(given, "r1").steps if step.id == "schema")
-    assert schema.run.kind == "command" and schema.run.argv[5:7] == ("1", "a2")
+    assert schema.run.kind == "command" and schema.run.argv[5:8] == ("1", "0", "a2")
     ids = [step.id for step in planned(given, "r1").steps]
     assert ids.index("schema") < ids.index("up")
 

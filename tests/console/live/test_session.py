@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -322,3 +323,13 @@ def test_a_form_has_what_can_be_suggested(opened: Opened) -> None:
     fields = {field.name: field for field in opened().form("deploy", "staging")}
     assert fields["candidate"].required
     assert {"1.0.0", "1.1.0"} <= {value for value, _ in fields["candidate"].choices}
+
+
+def test_checks_that_are_asked_again_and_again_take_nothing_more(opened: Opened) -> None:
+    session = opened()
+    session.verify_all("staging")
+    assert any(one.evidence for one in session.checklist("staging").items), "they were asked"
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(5):
+        session.verify_all("staging")
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before + 2

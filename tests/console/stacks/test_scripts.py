@@ -90,6 +90,29 @@ def test_knows(shell: tuple[str, ...], wanted: tuple[str, ...], rc: int, tmp_pat
     assert failed.returncode == 1 and not (tmp_path / "other").exists()
 
 
+@pytest.mark.parametrize(
+    ("current", "rc", "says"),
+    [
+        (("echo", "b2 (head)"), 0, ""),
+        (("printf", "a1\nb2 (mergepoint)\n"), 0, ""),
+        (("true",), 0, ""),
+        (("printf", "a1\nc3 x\n"), 1, "The database is at c3, and this image does not know that revision.\n"),
+        (
+            ("sh", "-c", "echo lost >&2; exit 7"),
+            7,
+            "lost\nThis image does not say at which revision the database is.\n",
+        ),
+    ],
+)
+@pytest.mark.parametrize("shell", SHELLS, ids=lambda shell: str(shell[0]))
+def test_knows_where_the_database_says_it_is(
+    shell: tuple[str, ...], current: tuple[str, ...], rc: int, says: str, tmp_path: Path
+) -> None:
+    history = "a1 -> b2 (head), more\n<base> -> a1, start"
+    done = run(shell, knows(str(tmp_path / "known"), (), ("echo", history), current))
+    assert (done.returncode, done.stderr) == (rc, says)
+
+
 def test_sections() -> None:
     text = "noise\n@@qd:one\n|a\n|@@qd:forged\nnoise\n\n@@qd:two\n@@qd:three x\n||b\n"
     assert list(sections(text)) == [("one", "a\n@@qd:forged"), ("two", ""), ("three x", "|b")]
