@@ -373,7 +373,13 @@ if [ "$now" -gt 0 ]; then
     while [ "$i" -lt "$now" ]; do set -- "$@" "$1"; shift; i=$((i + 1)); done
     shift $((all - now))
     exec "$@"
-  ) || { rc=$?; echo "This image does not say at which revision the database is." >&2; exit "$rc"; }
+  ) || {
+    rc=$?
+    # Some tools say on standard output what went wrong.
+    [ -z "$found" ] || printf '%s\n' "$found" >&2
+    echo "This image does not say at which revision the database is." >&2
+    exit "$rc"
+  }
   shift "$now"
   wanted="$wanted $(printf '%s\n' "$found" | awk 'NF { print $1 }' | tr -cd 'A-Za-z0-9_.\n-' | tr '\n' ' ')"
 fi

@@ -591,11 +591,11 @@ class HostContract:
             followers: list[int] = []
 
             def seen() -> bool:
-                followers[:] = [
-                    pid
-                    for pid in processes(guard.directory)
-                    if b"\0qd-follow\0" in Path(f"/proc/{pid}/cmdline").read_bytes()
-                ]
+                followers.clear()
+                for pid in processes(guard.directory):
+                    with contextlib.suppress(OSError):  # it may have ended meanwhile
+                        if b"\0qd-follow\0" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                            followers.append(pid)
                 return bool(followers)
 
             assert poll(seen)

@@ -96,6 +96,11 @@ def test_knows(shell: tuple[str, ...], wanted: tuple[str, ...], rc: int, tmp_pat
         (("echo", "b2 (head)"), 0, ""),
         (("printf", "a1\nb2 (mergepoint)\n"), 0, ""),
         (("true",), 0, ""),
+        (
+            ("sh", "-c", "echo FAILED; exit 255"),
+            255,
+            "FAILED\nThis image does not say at which revision the database is.\n",
+        ),
         (("printf", "a1\nc3 x\n"), 1, "The database is at c3, and this image does not know that revision.\n"),
         (
             ("sh", "-c", "echo lost >&2; exit 7"),
