@@ -25,6 +25,7 @@ from actions.envfiles import NONE, Settings, add_steps, put_back
 from actions.proof import proof_steps
 from actions.site import Site, health_of
 from console.runs.api import Command, Gate, Op, Step
+from console.stacks.around import then
 from console.stacks.base import Ground, ProcessSpec
 from console.stacks.release import (
     Release,
@@ -35,7 +36,6 @@ from console.stacks.release import (
     unmark_command,
     written_command,
 )
-from console.stacks.scripts import then
 
 AS_BEFORE = "release.as_before@1"
 RECORDS_KEPT = 50

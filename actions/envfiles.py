@@ -10,10 +10,10 @@ from pydantic import Field
 from console.probes.envfiles import FileState, fingerprints_of, look_at, read_once, unusable
 from console.runs.api import Block, Command, DiffBlock, FactsContext, Frozen, Refusal, RefusalError, Step, TextBlock
 from console.stacks import envfiles
+from console.stacks.around import then
 from console.stacks.base import Ground, StackError
 from console.stacks.envfiles import FileTemplate
 from console.stacks.release import Release
-from console.stacks.scripts import then
 from profiles.models import secret_names
 
 if TYPE_CHECKING:

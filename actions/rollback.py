@@ -235,10 +235,7 @@ def plan(facts: RollbackFacts, params: RollbackParams) -> Plan | Refusal:
     forget(change, facts.settings)
     warnings = foreign_images(site, source)
     if site.spec.migrations is not None and facts.schema_now is None:
-        warnings.append(
-            "The database could not be asked for its revision by what is live; the target is asked before anything is "
-            "replaced."
-        )
+        warnings.append("The database could not be asked for its revision by what is live; the target is asked first.")
     return finished(
         change,
         on_failure="ask",  # undoing it would bring back what it is to leave

@@ -104,7 +104,7 @@ class QuarterdeckApp(App[Any], inherit_bindings=False):
         self._delivered = 0.0
         self._disarm: Timer | None = None
         self._hangup: Hangup | None = None
-        self._burst = BurstOfKeys(self)
+        self.burst = BurstOfKeys(self)
         last = session.last_known()
         if last is not None:
             self.bridge.known.take(News(system=last))
@@ -114,13 +114,9 @@ class QuarterdeckApp(App[Any], inherit_bindings=False):
         if isinstance(event, PRESSED):
             if not self.screen_stack:
                 return  # the console is ending
-            if not event.is_forwarded and self._burst.holds(event):
+            if not event.is_forwarded and self.burst.holds(event):
                 return
         await super().on_event(event)
-
-    def drop_keys(self, then: Callable[[], None]) -> None:
-        """Forget keys that were pressed and not yet given to anybody; `then`: once those that were are through."""
-        self._burst.drop(then)
 
     def refresh_css(self, animate: bool = True) -> None:
         """Before there is a screen only the colours must be known: reading all sheets again costs 3 ms."""

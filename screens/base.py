@@ -246,8 +246,8 @@ class Deck(Commanded, Asking, Generic[R]):
         from screens.frame import is_typing
         from screens.help import HelpScreen
 
-        here = HelpScreen(self.bridge, self.environment, tuple(self.takers()), typing=is_typing(self))
-        self.app.push_screen(here)
+        takers = tuple(self.takers())
+        self.app.push_screen(HelpScreen(self.bridge, self.environment, takers, typing=is_typing(self)))
 
     def do_palette(self) -> None:
         from screens.palette import PaletteScreen

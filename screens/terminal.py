@@ -47,7 +47,7 @@ def open_shell(screen: Deck[Any], service: str | None, host: str | None) -> None
         try:
             code = run_shell(screen.app, words, f"A shell on {where} ({screen.environment}). `exit` comes back here.")
         finally:
-            app.drop_keys(done)
+            app.burst.drop(done)
         if code is None:
             screen.say("This terminal cannot be lent to a shell.", "warn")
         elif code:

@@ -199,8 +199,11 @@ class DemoSystem:
         with self._effects(), self._held():
             self._no_run()
             self._stop()
-            for name in (*ENVIRONMENTS, "traffic", "releases"):
-                _remove(self.root / name, self.root / name / ".quarterdeck" / AUDIT_LOG)
+            for name in ENVIRONMENTS:
+                _remove_but_audit(self.directory(name))
+            for name in ("traffic", "releases"):
+                if (self.root / name).exists():
+                    shutil.rmtree(self.root / name)
             self.password_file.unlink(missing_ok=True)
             (self.root / "demo.json").unlink(missing_ok=True)
 
@@ -481,13 +484,18 @@ def _answers(port: int, path: str) -> bool:
     return True
 
 
-def _remove(directory: Path, but: Path) -> None:
-    """Remove a directory with all that is in it, but for one file below it, if that is there."""
-    aside = directory.with_name(f".{directory.name}.{but.name}")  # found there if this is ended half-way
-    if but.is_file() and not aside.exists():
-        but.replace(aside)
-    if directory.exists():
-        shutil.rmtree(directory)
-    if aside.exists():
-        but.parent.mkdir(parents=True, mode=0o700)
-        aside.replace(but)
+def _remove_but_audit(directory: Path) -> None:
+    """Remove all that is in an environment's directory but its audit.log, and the directory itself if it has none."""
+    own = directory / ".quarterdeck"
+    for folder in (own, directory):
+        if not folder.exists():
+            continue
+        for one in folder.iterdir():
+            if one == own or (folder == own and one.name == AUDIT_LOG):
+                continue
+            if one.is_dir() and not one.is_symlink():
+                shutil.rmtree(one)
+            else:
+                one.unlink()
+        with contextlib.suppress(OSError):  # not empty
+            folder.rmdir()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from console.hosts.command import Command, InputSecret
+from console.stacks.around import recorded, then
 from console.stacks.base import DIRECTORY_MB, PULL_S, QUICK_S, SWITCH_S, ComposeSpec, Ground
 from console.stacks.registry import registry_of
 from console.stacks.release import OVERRIDE, Release, release_dir
@@ -17,8 +18,6 @@ from console.stacks.scripts import (
     REST_SCRIPT,
     UNKEEP_SCRIPT,
     UNREST_SCRIPT,
-    recorded,
-    then,
 )
 
 ONE_OFF_NAME = "qd-{run}-{step}-{attempt}"

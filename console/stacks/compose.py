@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from console.hosts.command import Command
 from console.stacks import commands
+from console.stacks.around import SAME_FAILED, knows, same
 from console.stacks.base import (
     DIRECTORY_MB,
     ComposeSpec,
@@ -24,7 +25,7 @@ from console.stacks.detect import MEND_ENGINE, MEND_V1, compose_found, engine_ve
 from console.stacks.live import read_live
 from console.stacks.override import override_text
 from console.stacks.release import OVERRIDE, Release, StoredFile, parse_releases, place, release_dir, write_command
-from console.stacks.scripts import GROUND_SCRIPT, SAME_FAILED, knows, same, sections
+from console.stacks.scripts import GROUND_SCRIPT, sections
 
 if TYPE_CHECKING:
     from console.hosts.base import Host

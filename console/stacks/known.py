@@ -5,11 +5,11 @@ from __future__ import annotations
 
 def fixed_scripts() -> frozenset[str]:
     """Every script that a builder of this version hands to `sh -c`."""
-    from console.stacks import envfile_scripts, process, process_scripts, release, scripts
+    from console.stacks import around, envfile_scripts, process, process_scripts, release, scripts
 
     return frozenset(
         value
-        for module in (scripts, process_scripts, envfile_scripts, release, process)
+        for module in (scripts, around, process_scripts, envfile_scripts, release, process)
         for name, value in vars(module).items()
         if name.endswith("_SCRIPT") and isinstance(value, str)
     )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from console.hosts.base import HostError
 from console.hosts.command import Command
+from console.stacks.around import SAME_FAILED, knows, recorded, same, then
 from console.stacks.base import (
     QUICK_S,
     SWITCH_S,
@@ -37,7 +38,7 @@ from console.stacks.process_scripts import (
 )
 from console.stacks.registry import newest_first
 from console.stacks.release import Release, StoredFile, parse_releases, place, release_dir, write_command
-from console.stacks.scripts import RELEASES, SAME_FAILED, knows, recorded, same, sections, then
+from console.stacks.scripts import RELEASES, sections
 
 if TYPE_CHECKING:
     from console.hosts.base import Host

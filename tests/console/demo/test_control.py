@@ -59,6 +59,14 @@ def processes_of(system: DemoSystem) -> list[int]:
     return sorted(found)
 
 
+def locked(system: DemoSystem, owner: str) -> Path:
+    """Production's lock, as a run holds it."""
+    lock = system.directory("production") / ".quarterdeck" / "lock"
+    lock.mkdir(parents=True)
+    (lock / "owner.json").write_text(owner)
+    return lock
+
+
 def pids(status: DemoStatus) -> dict[str, int | None]:
     return {piece.name: piece.pid for piece in status.pieces}
 
@@ -176,9 +184,7 @@ def test_a_deployed_release_in_another_place_is_what_is_started_again_and_stoppe
 @pytest.mark.usefixtures("by_forks")
 def test_services_are_left_alone_while_a_run_holds_the_lock(demo: DemoSystem) -> None:
     demo.start()
-    lock = demo.directory("production") / ".quarterdeck" / "lock"
-    lock.mkdir(parents=True)
-    (lock / "owner.json").write_text("{}")
+    lock = locked(demo, "{}")
     os.kill(pid_of(demo, "production", "backend"), signal.SIGKILL)
     until(lambda: not demo.status().running)
     status = demo.start()
@@ -268,9 +274,7 @@ def test_reset_removes_all_and_the_next_start_begins_anew(demo: DemoSystem) -> N
 @pytest.mark.usefixtures("by_forks")
 def test_it_is_not_stopped_under_a_run_that_is_at_work(demo: DemoSystem) -> None:
     demo.start()
-    lock = demo.directory("production") / ".quarterdeck" / "lock"
-    lock.mkdir(parents=True)
-    (lock / "owner.json").write_text('{"run": "a-run"}')
+    lock = locked(demo, '{"run": "a-run"}')
     beat = lock / "beat"
     beat.touch()
     for end_it in (demo.stop, demo.reset):

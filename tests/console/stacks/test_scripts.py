@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from console.stacks import process_scripts, scripts
-from console.stacks.scripts import knows, recorded, same, sections, then
+from console.stacks import around, process_scripts, scripts
+from console.stacks.around import knows, recorded, same, then
+from console.stacks.scripts import sections
 
 SHELLS = [shell for shell in (("dash",), ("bash",), ("busybox", "sh")) if shutil.which(shell[0])]
 
@@ -21,7 +22,7 @@ def run(shell: tuple[str, ...], words: tuple[str, ...]) -> subprocess.CompletedP
 
 ALL = {
     f"{module.__name__}.{name}": text
-    for module in (scripts, process_scripts)
+    for module in (scripts, around, process_scripts)
     for name, text in vars(module).items()
     if name.endswith("_SCRIPT") or name == "READ_RELEASES"
 }
