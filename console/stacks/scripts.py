@@ -17,19 +17,28 @@ body() { sed 's/^/|/'; printf '\n'; }
 """
 
 RELEASES = r"""
+set --
 for d in "$state"/releases/r*/; do
   [ -f "$d/release.json" ] || continue
   id=${d%/}; id=${id##*/}
   for f in release.json by.json written schema.before schema.after schema.known verified undone env.json; do
-    if [ -f "$d/$f" ]; then say release "$id" "$f"; body <"$d/$f"; fi
+    if [ -f "$d/$f" ]; then set -- "$@" "release $id $f" "$d/$f"; fi
   done
   for f in "$d"level.*; do
-    if [ -f "$f" ]; then say release "$id" "${f##*/}"; body <"$f"; fi
+    if [ -f "$f" ]; then set -- "$@" "release $id ${f##*/}" "$f"; fi
   done
 done
 for f in "$state"/runs/*/without; do
-  if [ -f "$f" ]; then run=${f%/without}; say left "${run##*/}"; body <"$f"; fi
+  if [ -f "$f" ]; then run=${f%/without}; set -- "$@" "left ${run##*/}" "$f"; fi
 done
+# One process for all of them: this is asked every minute, and twice for a plan.
+LC_ALL=C awk 'BEGIN {
+  for (i = 1; i < ARGC; i += 2) {
+    print "@@qd:" ARGV[i]
+    while ((getline line < ARGV[i + 1]) > 0) print "|" line
+    close(ARGV[i + 1])
+  }
+}' "$@"
 """
 
 READ_RELEASES = _PRELUDE + 'state=$1\n[ -d "$state/releases" ] || exit 0\n' + RELEASES

@@ -4,9 +4,13 @@
 # 8 name of the engine's program  9 fence of whoever wants it ended
 here=$1/.quarterdeck/runs/$2/steps/$3.$4 tenths=$5 become=$6 container=$7 engine=$8
 # A runner that slept through a take-over must not end what its successor follows.
-if [ -f "$1/.quarterdeck/fence" ] && [ "$(cat "$1/.quarterdeck/fence")" != "$9" ]; then
-  printf 'fence\n'
-  exit 0
+if [ -f "$1/.quarterdeck/fence" ]; then
+  found=
+  IFS= read -r found 2>/dev/null <"$1/.quarterdeck/fence" || :
+  if [ "$found" != "$9" ]; then
+    printf 'fence\n'
+    exit 0
+  fi
 fi
 engine() { if [ "$become" = sudo ]; then sudo -n "$engine" "$@"; else "$engine" "$@"; fi; }
 gone=1

@@ -13,7 +13,7 @@ fi
 soon=20
 rest() {
   if [ -f "$here/group" ]; then
-    flock -s -w "$pause" -E 74 "$here/pid" true 2>/dev/null
+    flock -s -w "$pause" -E 74 6 2>/dev/null 6<"$here/pid"
     case $? in 0 | 74) return ;; esac
   elif [ "$soon" -gt 0 ]; then
     soon=$((soon - 1))

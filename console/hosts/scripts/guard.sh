@@ -181,7 +181,7 @@ watch() { # beats the lock while it is ours, and ends the command long after its
         signal TERM "$child" "$become"
       fi
     fi
-    flock -s -w "$beat" -E 74 "$here/pid" true
+    flock -s -w "$beat" -E 74 6 6<"$here/pid"
     taken=$?
     count=$((count + 1))
   done
@@ -252,11 +252,12 @@ while :; do
   if [ -z "$ended" ] || ! kill -0 "$child" 2>/dev/null; then break; fi
 done
 if [ "$mode" = attached ]; then
-  # All of its output first. What it left behind may hold that open; it is not waited for longer than 2 s.
-  left=200
+  # All of its output first: mostly that is there already, or in a moment. What it left behind may hold that open; it is
+  # not waited for longer than 2 s.
+  left=220
   for tee in "$tee_out" "$tee_err"; do
     while start_of "$tee" && [ -n "$started" ] && [ "$left" -gt 0 ]; do
-      sleep 0.01
+      if [ "$left" -gt 200 ]; then sleep 0.001; else sleep 0.01; fi
       left=$((left - 1))
     done
   done

@@ -7,7 +7,9 @@ lines=$(cat && printf x)
 lines=${lines%x}
 exec 9<mutex || { echo "ground"; exit 0; }
 flock -x -w 10 9 || { echo "mutex"; exit 0; }
-[ "$(cat fence)" = "$3" ] || { echo "fence"; exit 0; }
+found=
+IFS= read -r found 2>/dev/null <fence || :
+[ "$found" = "$3" ] || { echo "fence"; exit 0; }
 umask 077
 mkdir -p -- "runs/$2" && cd -- "runs/$2" || { echo "disk"; exit 0; }
 add() {

@@ -3,7 +3,9 @@
 file=${4:-plan.json}
 cd -- "$1/.quarterdeck" 2>/dev/null || { echo "ground"; exit 0; }
 if [ ! -f gate ] || [ ! -f fence ] || [ ! -d runs ]; then echo "ground"; exit 0; fi
-[ "$(cat fence)" = "$3" ] || { echo "fence"; exit 0; }
+found=
+IFS= read -r found 2>/dev/null <fence || :
+[ "$found" = "$3" ] || { echo "fence"; exit 0; }
 umask 077
 mkdir -p -- "runs/$2" && cat >"runs/$2/$file.tmp" && mv -f -- "runs/$2/$file.tmp" "runs/$2/$file" &&
   echo "written" || echo "disk"

@@ -7,7 +7,9 @@ cd -- "$1/.quarterdeck" 2>/dev/null || { echo "ground"; exit 0; }
 if [ ! -f gate ] || [ ! -f fence ] || [ ! -d runs ]; then echo "ground"; exit 0; fi
 exec 9<mutex || { echo "ground"; exit 0; }
 flock -x -w 10 9 || { echo "mutex"; exit 0; }
-[ "$(cat fence)" = "$3" ] || { echo "fence"; exit 0; }
+found=
+IFS= read -r found 2>/dev/null <fence || :
+[ "$found" = "$3" ] || { echo "fence"; exit 0; }
 # A record's line as this program writes it: only its end says what kind it is, since a body can hold any words.
 hash='"[0-9a-f]{64}"'
 closed="\"hash\":$hash,\"kind\":\"run\\.closed\",\"prev\":$hash,\"seq\":[0-9]+,\"stream\":\"[^\"]*\"}\$"

@@ -8,7 +8,9 @@ lines=${lines%x}
 exec 9<mutex || { echo "ground"; exit 0; }
 flock -x -w 10 9 || { echo "mutex"; exit 0; }
 if [ ! -d lock ]; then echo "none"; exit 0; fi
-if { [ "$3" != - ] && [ "$(cat fence)" != "$3" ]; } || ! grep -qF -e "\"run\":\"$2\"" lock/owner.json 2>/dev/null; then
+found=
+IFS= read -r found 2>/dev/null <fence || :
+if { [ "$3" != - ] && [ "$found" != "$3" ]; } || ! grep -qF -e "\"run\":\"$2\"" lock/owner.json 2>/dev/null; then
   echo "other"; cat lock/owner.json; exit 0
 fi
 if [ "${4:--}" = records ] && [ -d "runs/$2" ]; then

@@ -70,7 +70,7 @@ elif [ "$((size))" -lt 262144 ]; then
   { head -c 262144 /dev/urandom >reserve.tmp && mv -f -- reserve.tmp reserve; } 2>/dev/null || rm -f -- reserve.tmp
 fi
 # Whether anything of an earlier owner is still under the gate: looked at in the same round trip.
-if flock -x -n gate true; then gate=clear; else gate=busy; fi
+if flock -x -n 8 8<gate; then gate=clear; else gate=busy; fi
 for attempt in runs/*/steps/*; do # a guard may have been killed and what it started not
   if [ -f "$attempt/group" ] && [ ! -f "$attempt/rc" ] && read -r group _ <"$attempt/group"; then
     if kill -s 0 -- "-$group" 2>/dev/null; then gate=busy; fi
