@@ -24,7 +24,9 @@ from console.hosts.settings import HopSettings
 from console.timing import Timing
 
 if TYPE_CHECKING:
-    from paramiko import PKey, Transport
+    from paramiko import PKey
+
+    from console.hosts.transport import PackingTransport
 
 SLOTS = 5
 """Session channels for commands; one more is kept for ending them. sshd allows 10 (MaxSessions), and a slot there
@@ -78,11 +80,11 @@ class Connection:
         """Sockets of agents without which a hop could not be logged in to again."""
         self.spare = Spare(lambda: self.transport.open_session(timeout=timing.channel_s))
         self._heard = _Heard()
-        self._transports: list[Transport] = []
+        self._transports: list[PackingTransport] = []
         self._sockets: list[socket.socket] = []
 
     @property
-    def transport(self) -> Transport:
+    def transport(self) -> PackingTransport:
         return self._transports[-1]
 
     @property
@@ -223,7 +225,9 @@ class Connection:
         self._sockets.append(sock)
         return sock
 
-    def handshake(self, hop: HopSettings, wire: Any, heard: _Heard | None = None, *, packs: bool = False) -> Transport:
+    def handshake(
+        self, hop: HopSettings, wire: Any, heard: _Heard | None = None, *, packs: bool = False
+    ) -> PackingTransport:
         """Agree on keys with a hop. Its host key is not judged yet. Raises HostUnreachable or HostRefused.
 
         `packs`: what is sent to it is packed. What a jump host passes on is ciphertext, which cannot be.
@@ -264,6 +268,12 @@ class Connection:
             raise HostUnreachable(
                 self.host, f"{self.host}: {hop.hostname}:{hop.port} does not speak SSH to us: {error or 'it hung up'}."
             ) from error
+        if not transport.initial_kex_done:  # start_client says nothing when its time is over
+            raise HostUnreachable(
+                self.host,
+                f"{self.host}: {hop.hostname}:{hop.port} takes the connection and says nothing: no SSH within "
+                f"{self.timing.banner_s:g} s.",
+            )
         return transport
 
     def _verify(self, hop: HopSettings, key: PKey) -> None:
@@ -304,7 +314,7 @@ class Connection:
             f"the host's own, then: quarterdeck hosts trust {self.host}{more}",
         )
 
-    def _log_in(self, hop: HopSettings, transport: Transport, passphrase_for: PassphraseFor | None) -> None:
+    def _log_in(self, hop: HopSettings, transport: PackingTransport, passphrase_for: PassphraseFor | None) -> None:
         import paramiko
 
         try:

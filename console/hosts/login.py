@@ -7,6 +7,7 @@ import binascii
 import contextlib
 import os
 import socket
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +19,9 @@ from console.hosts.settings import HopSettings
 from console.timing import Timing
 
 if TYPE_CHECKING:
-    from paramiko import PKey, Transport
+    from paramiko import PKey
+
+    from console.hosts.transport import PackingTransport
 
 MAX_OFFERS = 6
 """sshd's MaxAuthTries: it hangs up at the next one."""
@@ -34,8 +37,34 @@ class _Notes:
     left_out: list[str] = field(default_factory=list)
 
 
+def offer(transport: PackingTransport, user: str, key: PKey, timing: Timing) -> tuple[str, ...]:
+    """Offer one key; what the host wants besides it, mostly nothing.
+
+    Raises paramiko.AuthenticationException if the host said no, and paramiko.SSHException if it said nothing: where
+    paramiko itself waits for the answer, a host that froze or went away has said no.
+    """
+    import paramiko
+    from paramiko.ssh_exception import PartialAuthentication
+
+    answered = threading.Event()
+    transport.auth_publickey(user, key, answered)
+    if not answered.wait(timing.auth_s):
+        raise paramiko.SSHException(f"no answer to a key within {timing.auth_s:g} s")
+    if transport.is_authenticated():
+        return ()
+    error = transport.get_exception()
+    if isinstance(error, PartialAuthentication):
+        return tuple(error.allowed_types)
+    if isinstance(error, paramiko.BadAuthenticationType):
+        raise error
+    # sshd does not answer the last key that it takes from one connection (MaxAuthTries), it dismisses us: a no as well.
+    if transport.is_active() or transport.dismissed:
+        raise paramiko.AuthenticationException("the key was not accepted")
+    raise paramiko.SSHException(str(error or "") or "it hung up")
+
+
 def log_in(
-    transport: Transport, host: str, hop: HopSettings, passphrase_for: PassphraseFor | None, timing: Timing
+    transport: PackingTransport, host: str, hop: HopSettings, passphrase_for: PassphraseFor | None, timing: Timing
 ) -> str | None:
     """Authenticate by public key; the socket of the agent without which that could not be done again, or None.
 
@@ -51,7 +80,7 @@ def log_in(
                 break
             notes.offered += 1
             try:
-                missing = transport.auth_publickey(hop.user, key)
+                missing = offer(transport, hop.user, key, timing)
             except paramiko.BadAuthenticationType as error:
                 raise HostRefused(
                     host,

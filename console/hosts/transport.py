@@ -71,10 +71,14 @@ def in_order(channel: Channel) -> Channel:
 
 
 class PackingTransport(Transport):
-    """`packs`, `unpacks`: whether it offers to pack what it sends, and asks for what it gets to be packed."""
+    """`packs`, `unpacks`: whether it offers to pack what it sends, and asks for what it gets to be packed.
+
+    `dismissed`: whether the peer has ended the connection in so many words, as opposed to being lost.
+    """
 
     packs = True
     unpacks = False
+    dismissed = False
     _compression_info = {**_INSIDE._compression_info, PACKED: (Packer, ZlibDecompressor)}  # noqa: RUF012
     _channel_handler_table = {  # noqa: RUF012 - paramiko's own names and shapes
         **_INSIDE._channel_handler_table,
@@ -94,6 +98,10 @@ class PackingTransport(Transport):
                 return
             line.ended = data.asbytes()[0] == MSG_CHANNEL_CLOSE
         _INSIDE._send_message(self, data)
+
+    def _parse_disconnect(self, message: object) -> None:
+        self.dismissed = True
+        _INSIDE._parse_disconnect(self, message)
 
     @property
     def preferred_compression(self) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from console.hosts.base import HostError
 from console.hosts.config import HostConfig, PassphraseFor
 from console.hosts.connection import Connection
-from console.hosts.login import offered_from
+from console.hosts.login import offer, offered_from
 from console.hosts.settings import resolve
 from console.timing import DEFAULT, Timing
 
@@ -51,7 +51,7 @@ def try_key(
         connection.open(before, passphrase_for)
         transport = connection.handshake(target, connection.wire(target))
         connection.verify(target)
-        missing = transport.auth_publickey(user or target.user, key)
+        missing = offer(transport, user or target.user, key, timing)
         if missing:
             return KeyTried("unknown", f"{target.shown} wants a second factor ({', '.join(missing)}) after the key")
         return KeyTried("accepted", f"logged in to {target.shown} with this key alone")
