@@ -79,6 +79,7 @@ class Hosts(Mapping[str, "Host"]):
         self._known = known
         self._made: dict[str, Host] = {}
         self._lock = threading.Lock()
+        self._given_up = False
 
     def __getitem__(self, name: str) -> Host:
         if name not in self._known:
@@ -88,6 +89,8 @@ class Hosts(Mapping[str, "Host"]):
         with self._lock:
             if name not in self._made:
                 self._made[name] = self._make(name)
+                if self._given_up:
+                    self._made[name].give_up()
             return self._made[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -103,6 +106,14 @@ class Hosts(Mapping[str, "Host"]):
             self._made.clear()
         for host in made:
             host.close()
+
+    def give_up(self) -> None:
+        """Nothing waits for any of them from now on. Returns at once, from any thread."""
+        with self._lock:
+            self._given_up = True
+            made = list(self._made.values())
+        for host in made:
+            threading.Thread(target=host.give_up, daemon=True).start()  # closing one may wait for it
 
 
 class _Some(Mapping[str, "Host"]):
@@ -123,6 +134,9 @@ class _Some(Mapping[str, "Host"]):
 
     def close(self) -> None:
         """The connections are those of the whole environment, which closes them."""
+
+    def give_up(self) -> None:
+        """The same."""
 
 
 class Environment:
@@ -253,6 +267,10 @@ class Environment:
     def close(self) -> None:
         """Close its connections. What is detached on the hosts goes on."""
         self.hosts.close()
+
+    def give_up(self) -> None:
+        """Wait for none of its hosts any more: whoever does is told at once. For who is leaving."""
+        self.hosts.give_up()
 
 
 def bind(

@@ -44,10 +44,11 @@ def leave(code: int, last_words: Callable[[], None]) -> NoReturn:
 
     A thread that may hang (it asks a keyring, or a host) is a daemon, which an interpreter that is being taken down
     stops wherever it is. Inside the compiled part of pydantic that aborts the process ("exception not rethrown", or a
-    segmentation fault; seen with pydantic-core 2.50 on Python 3.11): nothing is taken down under such a thread.
+    segmentation fault; seen with pydantic-core 2.50 on Python 3.11): nothing is taken down under such a thread. Any
+    other would be waited for, after Ctrl-C perhaps, and nobody wants its answer any more.
     """
     last_words()
-    if not any(one.daemon for one in threading.enumerate()):
+    if threading.active_count() == 1:
         raise SystemExit(code)
     for stream in (sys.stdout, sys.__stderr__):
         with suppress(OSError, ValueError):  # nobody reads it any more

@@ -50,7 +50,7 @@ def verify(obj: dict[str, Any], offline: bool, as_json: bool) -> None:
 
     Also what the hosts hold of both. Names the first bad record.
     """
-    from console.cli.opening import cli_session, unlocker
+    from console.cli.opening import cli_session, reading, unlocker
     from console.session import AskFailed
 
     unasked = ""
@@ -61,7 +61,8 @@ def verify(obj: dict[str, Any], offline: bool, as_json: bool) -> None:
                 session.ground.keys.ask_by(unlocker(obj))
             except AskFailed as error:
                 unasked = f"No host was asked what it holds of this audit: {error}"
-        checked = session.check_audit(hosts=not offline and not unasked)
+        with reading(session):
+            checked = session.check_audit(hosts=not offline and not unasked)
     if as_json:
         give_json(
             {

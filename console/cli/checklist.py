@@ -49,9 +49,9 @@ def checklist(ctx: click.Context) -> None:
 @click.pass_obj
 def show(obj: dict[str, Any], environment: str | None, as_json: bool, open_only: bool, no_ask: bool) -> None:
     """The checklist of ENVIRONMENT (default: the first that has one). Its checks are asked."""
-    from console.cli.opening import cli_session
+    from console.cli.opening import cli_session, reading
 
-    with cli_session(obj) as session:
+    with cli_session(obj) as session, reading(session):
         where = environment or session.first_with_checklist()
         if not no_ask:
             session.verify_all(where)
@@ -121,9 +121,9 @@ def waive(obj: dict[str, Any], item: str, reason: str, environment: str | None) 
 @click.pass_obj
 def verify(obj: dict[str, Any], item: str, environment: str | None) -> None:
     """Ask ITEM's own check now."""
-    from console.cli.opening import cli_session
+    from console.cli.opening import cli_session, reading
 
-    with cli_session(obj) as session:
+    with cli_session(obj) as session, reading(session):
         where = environment or session.first_with_checklist()
         session.verify(where, item)
         found = next(one for one in session.checklist(where).items if one.id == item)

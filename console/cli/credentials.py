@@ -177,9 +177,9 @@ def _typed(what: str) -> str:
 @click.pass_obj
 def check(obj: dict[str, Any], name: str) -> None:
     """Prove that NAME works against the thing it is for."""
-    from console.cli.opening import cli_session
+    from console.cli.opening import cli_session, reading
 
-    with cli_session(obj) as session:
+    with cli_session(obj) as session, reading(session):
         verdict, evidence = session.check_credential(name)
     give(f"{name}: {evidence}")
     raise Exit({"yes": DONE, "no": FAILED, "unknown": UNFINISHED}[verdict])

@@ -25,7 +25,7 @@ PACKAGES = ("console", "screens", "actions", "profiles")
 @click.pass_obj
 def doctor(obj: dict[str, Any], environment: str | None, timer: bool) -> None:
     """Look at this machine, and at ENVIRONMENT's hosts if one is named. Exit code 1 if something needs mending."""
-    from console.cli.opening import cli_session
+    from console.cli.opening import cli_session, reading
 
     if timer:
         import os
@@ -41,7 +41,8 @@ def doctor(obj: dict[str, Any], environment: str | None, timer: bool) -> None:
                 session.load()
         findings = [*here(session)]
         if environment is not None:
-            findings += list(there(session, environment))
+            with reading(session):
+                findings += list(there(session, environment))
     for ok, sentence in findings:
         give(f"{'ok  ' if ok else 'MEND'}  {sentence}")
     raise Exit(DONE if all(ok for ok, _ in findings) else FAILED)

@@ -39,9 +39,9 @@ def hosts(ctx: click.Context, as_json: bool) -> None:
 @click.pass_obj
 def reach(obj: dict[str, Any], environment: str | None, as_json: bool) -> None:
     """Reach the hosts, side by side. Exit code 5 if one is not reached."""
-    from console.cli.opening import cli_session
+    from console.cli.opening import cli_session, reading
 
-    with cli_session(obj) as session:
+    with cli_session(obj) as session, reading(session):
         names = list(session.ground.bound(environment).config.hosts if environment else session.ground.profile.hosts)
         with ThreadPoolExecutor(8) as pool:
             rows = list(pool.map(lambda name: _reached(session.ground.host(name)), names))

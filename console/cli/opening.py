@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -36,6 +38,25 @@ def cli_session(obj: Mapping[str, Any], *, profile_needed: bool = True) -> Itera
         yield session
     finally:
         session.close()
+
+
+@contextmanager
+def reading(session: LiveSession) -> Iterator[None]:
+    """Inside, where hosts are only asked, Ctrl-C ends the wait for every one of them.
+
+    Else the threads that wait for a silent host would be waited for in turn, up to half a minute.
+    """
+
+    def give_up(number: int, frame: object) -> None:
+        # In a thread: this one may have been interrupted with a lock in its hands.
+        threading.Thread(target=session.ground.give_up, daemon=True).start()
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, give_up)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _trust(session: LiveSession, error: NotTrusted) -> None:

@@ -73,10 +73,10 @@ def plan(
     as_json: bool,
 ) -> None:
     """Print what ACTION would do in ENVIRONMENT, and the digest of that plan. Changes nothing."""
-    from console.cli.opening import cli_session
+    from console.cli.opening import cli_session, reading
 
     values = values_of(pairs, without)
-    with cli_session(obj) as session:
+    with cli_session(obj) as session, reading(session):
         shown = session.plan(action, environment, values)
         session.keep_plan(shown)
     if as_json:
@@ -115,7 +115,7 @@ def run(
 ) -> None:
     """Plan ACTION for ENVIRONMENT, ask, and run it. The run goes on when this command does not."""
     from console.cli.following import HeldBack, follow_to_end
-    from console.cli.opening import cli_session
+    from console.cli.opening import cli_session, reading
 
     long_enough(expect)
     values = values_of(pairs, without)
@@ -126,7 +126,8 @@ def run(
             session.get_ready_for(environment)
         if obj.get("passphrase_fd") is not None:
             session.ground.keys.open_beside()
-        shown = session.plan(action, environment, values, unseen=yes)
+        with reading(session):
+            shown = session.plan(action, environment, values, unseen=yes)
         if shown.refusal:
             if not as_json:
                 fail(refusal_code(shown), shown.refusal, shown.ways_out)

@@ -75,9 +75,9 @@ def list_(ctx: click.Context, as_json: bool) -> None:
 
 
 def _list(obj: dict[str, Any], as_json: bool) -> NoReturn:
-    from console.cli.opening import cli_session
+    from console.cli.opening import cli_session, reading
 
-    with cli_session(obj) as session:
+    with cli_session(obj) as session, reading(session):
         lines = session.runs()
     if as_json:
         give_json(
@@ -112,9 +112,9 @@ def _list(obj: dict[str, Any], as_json: bool) -> NoReturn:
 @click.pass_obj
 def show(obj: dict[str, Any], run_id: str, as_json: bool) -> None:
     """One run: its steps, how each ended, and what can be done now."""
-    from console.cli.opening import cli_session
+    from console.cli.opening import cli_session, reading
 
-    with cli_session(obj) as session:
+    with cli_session(obj) as session, reading(session):
         shown = session.run(run_id)
     if as_json:
         give_json(run_json(shown))
@@ -232,14 +232,15 @@ def _choose(obj: dict[str, Any], run_id: str, choice: Choice, given: _Given) -> 
 
     A run that was not made here is confirmed like a new one: its whole plan is shown.
     """
-    from console.cli.opening import cli_session
+    from console.cli.opening import cli_session, reading
     from console.cli.run import confirm, expected, long_enough, not_bound
 
     long_enough(given.expect)
 
     with cli_session(obj) as session:
         _make_way(session, run_id, yes=given.yes)
-        shown = session.run(run_id)
+        with reading(session):
+            shown = session.run(run_id)
         word, digest = session.confirmation(shown.line.environment), shown.digest
         reason = given.reason
         if not given.without:

@@ -26,9 +26,9 @@ WORDS = {"ok": "ok", "warn": "look", "bad": "BAD", "unknown": "?"}
 @click.pass_obj
 def status(obj: dict[str, Any], environment: str | None, as_json: bool, check: bool) -> None:
     """One screenful: every environment (or one), its services, what differs, who holds the lock."""
-    from console.cli.opening import cli_session
+    from console.cli.opening import cli_session, reading
 
-    with cli_session(obj) as session:
+    with cli_session(obj) as session, reading(session):
         for sentence in session.troubles().values():
             say(f"! {sentence}")
         views = session.look(environment)
@@ -80,9 +80,9 @@ def environment_text(view: EnvironmentView, runs: Sequence[RunLine] = (), unknow
 @click.pass_obj
 def releases(obj: dict[str, Any], environment: str, as_json: bool) -> None:
     """What is live in ENVIRONMENT, what was, and what can be gone back to."""
-    from console.cli.opening import cli_session
+    from console.cli.opening import cli_session, reading
 
-    with cli_session(obj) as session:
+    with cli_session(obj) as session, reading(session):
         found = session.releases(environment)
     if as_json:
         give_json([dumped(one) for one in found])

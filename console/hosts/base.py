@@ -293,3 +293,7 @@ class Host(Protocol):
     def close(self) -> None:
         """Close the connection and everything that runs on it. Detached commands on the host go on."""
         ...
+
+    def give_up(self) -> None:
+        """Close it for good: whoever waits for the host is told at once, and so is who asks it later. Any thread."""
+        ...

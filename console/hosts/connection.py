@@ -204,7 +204,7 @@ class Connection:
                     self.host, f"{self.host}: the jump host opened no way to {hop.hostname}: {error}."
                 ) from error
         try:
-            sock = socket.create_connection((hop.hostname, hop.port), timeout=self.timing.connect_s)
+            sock = self._socket(hop)
         except socket.gaierror as error:
             raise HostUnreachable(
                 self.host, f"{self.host}: the name {hop.hostname} does not resolve ({error.strerror})."
@@ -222,8 +222,25 @@ class Connection:
         if hasattr(socket, "TCP_USER_TIMEOUT"):
             limit = int(1000 * (self.timing.probe_every_s + self.timing.probe_answer_s))
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, max(limit, 1))
-        self._sockets.append(sock)
         return sock
+
+    def _socket(self, hop: HopSettings) -> socket.socket:
+        """A connection to the first hop, at which `close` ends the wait too. Raises OSError."""
+        problem = OSError("it has no address")
+        for family, kind, protocol, _, address in socket.getaddrinfo(hop.hostname, hop.port, type=socket.SOCK_STREAM):
+            sock = socket.socket(family, kind, protocol)
+            self._sockets.append(sock)
+            try:
+                sock.settimeout(self.timing.connect_s)
+                sock.connect(address)
+                if not self.closed.is_set():  # a connect that is shut down under way looks like one that went well
+                    return sock
+                problem = OSError("it is not waited for any more")
+            except OSError as error:
+                problem = error
+            self._sockets.remove(sock)
+            sock.close()
+        raise problem
 
     def handshake(
         self, hop: HopSettings, wire: Any, heard: _Heard | None = None, *, packs: bool = False

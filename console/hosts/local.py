@@ -85,6 +85,10 @@ class LocalHost(HostCore):
         if client is not None:
             client.close()
 
+    def give_up(self) -> None:
+        """See `base.Host.give_up`. Nothing here is waited for long."""
+        self.close()
+
 
 def why_no_engine(host: str, path: str, error: OSError) -> str:
     """Why a connection to the engine's socket failed, and what to do."""

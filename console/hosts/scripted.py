@@ -295,6 +295,10 @@ class ScriptedHost:
         if self.under is not None:
             self.under.close()
 
+    def give_up(self) -> None:
+        if self.under is not None:
+            self.under.give_up()
+
     # -- the table ---------------------------------------------------------------------------------------------
 
     def _lost(self) -> HostUnreachable:

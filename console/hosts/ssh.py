@@ -67,6 +67,7 @@ class SshHost(HostCore):
         self._failed: HostError | None = None
         self._failures = 0
         self._again_at = 0.0
+        self._given_up = False
         self._shown = f"{config.user + '@' if config.user else ''}{config.address}:{config.port or 22}"
 
     @property
@@ -77,6 +78,7 @@ class SshHost(HostCore):
 
     def _live(self, until: float | None = None) -> Connection:
         """The connection, made if need be: one caller connects, the others wait for it. Raises HostError."""
+        self._wanted()
         current = self._connection
         if current is not None and current.alive:
             return current
@@ -89,6 +91,7 @@ class SshHost(HostCore):
             current = self._connection
             if current is not None and current.alive:
                 return current
+            self._wanted()
             if self._failed is not None and time.monotonic() < self._again_at:
                 # Somebody has just tried. A dead host is not hammered, and a login refused is not tried into a ban.
                 raise self._failed
@@ -99,6 +102,7 @@ class SshHost(HostCore):
                 hops = resolve(self._config, self._ask)
                 self._shown = hops[-1].shown
                 connection = self._opening = Connection(self.name, self._shown, timing)
+                self._wanted()  # who gave up before this moment could not close it
                 connection.open(hops, self._passphrase_for)
             except (HostUnreachable, HostRefused) as error:
                 failed = error if isinstance(error, HostUnreachable) else LoginRefused(self.name, str(error))
@@ -116,6 +120,10 @@ class SshHost(HostCore):
             return connection
         finally:
             self._lock.release()
+
+    def _wanted(self) -> None:
+        if self._given_up:
+            raise HostUnreachable(self.name, f"{self.name} ({self.address}) is not waited for any more.")
 
     def line(self) -> object | None:
         """See `base.Host.line`."""
@@ -139,6 +147,11 @@ class SshHost(HostCore):
             docker[1].close()
         if connection is not None:
             connection.close()
+
+    def give_up(self) -> None:
+        """See `base.Host.give_up`."""
+        self._given_up = True
+        self.close()
 
     def _start(
         self,

@@ -242,6 +242,11 @@ class Ground:
 
         return note(self.records, kind, self.redactor.data({"who": self.who(), **body}))
 
+    def give_up(self) -> None:
+        """Wait for no host any more. Returns at once."""
+        for environment in list(self.environments.values()):
+            environment.give_up()
+
     def close(self) -> None:
         """Close connections and store. What is detached goes on."""
         for environment in list(self.environments.values()):

@@ -142,13 +142,15 @@ def check_hosts(records: Records, environments: Sequence[Environment], checked: 
     for environment in environments:
         for name in environment.config.hosts:
             where = f"{name} ({environment.name})"
+            given = records.remembered(sent_key(environment, name))
+            if not keys and not given:
+                continue  # nothing of this store was ever signed, so there is nothing that a host could say of it
             try:
                 held = {key: _heads(environment, name, key) for key in keys}
             except HostError as error:
                 checked.silent.append(f"The audit.log of {where} could not be read: {error}")
                 continue
             checked.asked.append(where)
-            given = records.remembered(sent_key(environment, name))
             _compare(where, held, hashes, given if isinstance(given, int) else 0, checked)
 
 

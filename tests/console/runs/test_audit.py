@@ -316,6 +316,13 @@ def test_a_host_that_does_not_answer_is_said_and_is_no_proof_of_anything(
     assert found.silent == ["The audit.log of one (here) could not be read: one does not answer."]
 
 
+def test_a_host_that_was_never_given_anything_is_not_said_to_say_the_same(world: World) -> None:
+    with world.environment() as environment:
+        note(world.records, "asked.status", {"who": "me"})  # never signed: no run has ended
+        found = checked(world.places.state, environment)
+    assert (found.asked, found.silent, found.bad) == ([], [], [])
+
+
 def test_a_host_whose_log_is_gone_is_told_apart_from_one_that_was_never_given_a_head(
     world: World, here: Environment
 ) -> None:

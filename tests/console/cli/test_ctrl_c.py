@@ -1,0 +1,86 @@
+"""Ctrl-C while a host is silent: the command ends at once, whatever still waits for that host."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+PROGRAM = Path(sys.prefix) / "bin" / "quarterdeck"
+AT_ONCE_S = 6.0
+"""The wait for a host that says nothing is 20 s; this machine may be busy."""
+
+
+@pytest.fixture
+def silent() -> Iterator[socket.socket]:
+    """Takes connections and says nothing."""
+    with closing(socket.create_server(("127.0.0.1", 0), backlog=50)) as server:
+        yield server
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("status",),
+        ("hosts",),
+        ("runs",),
+        ("releases", "staging"),
+        ("doctor", "staging"),
+        ("plan", "baseline", "staging"),
+        ("run", "baseline", "staging", "--yes"),
+        ("checklist", "staging"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_wait_for_a_silent_host_ends_with_it(words: tuple[str, ...], silent: socket.socket, tmp_path: Path) -> None:
+    (tmp_path / "list.md").write_text("# Before\n\n- [ ] it listens\n")
+    profile = {
+        "system": "silent",
+        "hosts": {"box": {"address": "127.0.0.1", "port": silent.getsockname()[1], "user": "nobody"}},
+        "environments": {
+            "staging": {
+                "hosts": ["box"],
+                "directory": "/opt/app",
+                "stack": {"kind": "compose", "project": "web", "files": ["compose.yml"], "services": {"web": {}}},
+                "checklists": [{"file": "list.md", "probes": {"it listens": "listens"}}],
+                "probes": {"listens": {"kind": "command", "host": "box", "argv": ["true"]}},
+            }
+        },
+    }
+    file = tmp_path / "quarterdeck.yaml"
+    file.write_text(json.dumps(profile))
+    env = {**os.environ, "QUARTERDECK_STATE_DIR": str(tmp_path / "state"), "HOME": str(tmp_path)}
+    process = subprocess.Popen(
+        [str(PROGRAM), "-p", str(file), *words],
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    silent.settimeout(30)
+    try:
+        waited_for, _ = silent.accept()
+    except TimeoutError:
+        process.kill()
+        pytest.fail(f"the host was never asked: {process.communicate()[0]}")
+    with closing(waited_for):
+        time.sleep(0.2)  # until it waits for the host's first word
+        began = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        try:
+            said, _ = process.communicate(timeout=60)
+        finally:
+            process.kill()
+        assert (process.returncode, said.strip()) == (130, "Interrupted.")
+        assert time.monotonic() - began < AT_ONCE_S
