@@ -120,21 +120,44 @@ def chosen(site: Site, to: str) -> Release | Refusal:
             return Refusal(reason=f"{best.shown()} is live already.", ways_out=(f"verified releases: {names}",))
         return best
     present = max((site.release(name) for name in live if name), key=lambda one: one.number if one else 0, default=None)
-    newest = present.number if present is not None else next_number(site)
+    newest = _origin(site, present).number if present is not None else next_number(site)
     images = present.images if present is not None else None
     before = [one for one in good if one.number < newest and one.id not in live and one.images != images]
     if not before:
         return Refusal(
             reason=f"{site.environment} has no verified release before the one that is live.",
-            ways_out=(*_unproven(site, present), f"verified releases: {names}"),
+            ways_out=(*_left(site, present, good), *_unproven(site, present), f"verified releases: {names}"),
         )
     return before[0]
+
+
+def _origin(site: Site, release: Release) -> Release:
+    """The release that a rollback made live again: what it left is behind us, not before us."""
+    while release.of is not None:
+        source = site.release(release.of)
+        if source is None or source.number >= release.number:
+            break
+        release = source
+    return release
+
+
+def _left(site: Site, present: Release | None, good: Sequence[Release]) -> tuple[str, ...]:
+    """How to go to what the live release was gone back from, for whoever means that."""
+    left = next((one for one in good if present and present.of and one.images != present.images), None)
+    return (
+        ()
+        if left is None
+        else (
+            f"if you mean {left.shown()}, which a rollback left, name it: "
+            f"quarterdeck run rollback {site.environment} --set to={left.id}",
+        )
+    )
 
 
 def _unproven(site: Site, present: Release | None) -> tuple[str, ...]:
     """What can be done where nothing before the live release is verified: as after the first deploy of a system."""
     number = present.number if present is not None else 0
-    earlier = [one for one in site.releases if one.number < number and not one.undone]
+    earlier = [one for one in site.releases if one.number < number and not one.undone and not one.verified]
     if present is None or not earlier:
         return ("deploy a candidate that is known to work",)
     last = max(earlier, key=lambda one: one.number)
@@ -260,6 +283,7 @@ def _target(facts: RollbackFacts, ground: Ground, number: str, source: Release) 
         images=source.images,
         labels=labels_for(site, number, source.images, facts.settings),
         files=next(one for one in ground.releases if one.id == source.id).files,
+        commands=source.commands,
         env_keys=site.env(ground)[0],
         env_fingerprint=site.env(ground)[1],
         env_files=tuple({**stay, **back}.values()),

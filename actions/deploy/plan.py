@@ -75,6 +75,7 @@ def _target(facts: DeployFacts, ground: Ground, number: str, images: dict[str, s
         images=images,
         labels=labels_for(site, number, images, facts.settings),
         files=files,
+        commands=site.stack.commands(images),
         env_keys=site.env(ground)[0],
         env_fingerprint=site.env(ground)[1],
         env_files=site.env_files(ground),

@@ -325,6 +325,10 @@ class Stack(Protocol):
         """The files of a new release, as `ground` saw them on the host and as `uploads` gives them."""
         ...
 
+    def commands(self, images: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+        """Service to the words that start it from these images, where no file of the release says so."""
+        ...
+
     def version_of(self, image: str) -> str:
         """What people call the version that `image` is of, as far as its name tells; else ""."""
         ...

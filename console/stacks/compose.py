@@ -78,6 +78,9 @@ class ComposeStack:
 
     # --- files -----------------------------------------------------------------------------------------------------
 
+    def commands(self, images: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+        return {}
+
     def stored_files(self, ground: Ground, uploads: Mapping[str, str]) -> tuple[StoredFile, ...]:
         """The compose files of a new release with their digests: on the host as `ground` saw them, uploads as given."""
         found = []

@@ -174,6 +174,10 @@ class ProcessStack:
     def stored_files(self, ground: Ground, uploads: Mapping[str, str]) -> tuple[StoredFile, ...]:
         return ()
 
+    def commands(self, images: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+        """Kept with the release: who goes back to it one day starts it as it was, and not as the profile says then."""
+        return {one.name: self._argv(one, images[one.name]) for one in self._spec.services if one.name in images}
+
     def release_files(self, release: Release) -> tuple[FileText, ...]:
         return ()
 
@@ -292,7 +296,7 @@ class ProcessStack:
             if services and one.name not in services:
                 continue
             path = release.images[one.name]
-            argv = self._argv(one, path)
+            argv = release.commands.get(one.name) or self._argv(one, path)
             own = str(one.own_port) if one.own_port else "-"
             label = release.labels.get(one.name, release.id)
             words += [one.name, self._release_of(path), label, own, str(len(argv)), *argv]

@@ -85,6 +85,8 @@ class Release(Frozen):
     labels: dict[str, str] = Field(default_factory=dict)
     """Service to the release named by its label: an older one where the image did not change, so it keeps running."""
     files: tuple[StoredFile, ...] = ()
+    commands: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Service to the words that start it, where no file says so (process stack)."""
     env_keys: tuple[str, ...] = ()
     env_fingerprint: str = ""
     of: str | None = None
@@ -117,8 +119,9 @@ class Release(Frozen):
     def planned(self) -> str:
         """The text of release.json: only what was known when planning."""
         later = {"database", "run", "who", "when", "verified", "undone", "level", "env_files"}
-        # A console that knows nothing of hosts that are left out can read every record but those of such releases.
-        kept = self.model_dump(mode="json", exclude=later if self.without else {*later, "without"})
+        # A console that knows nothing of hosts that are left out, or of commands, can read every record without them.
+        unused = {name for name in ("without", "commands") if not getattr(self, name)}
+        kept = self.model_dump(mode="json", exclude=later | unused)
         return json.dumps(kept, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 

@@ -99,11 +99,31 @@ def test_facts_and_plan_survive_json() -> None:
 
 
 def test_after_a_rollback_the_next_one_goes_further_back() -> None:
-    """r4 went back to r2: its images are live, so neither r2 nor r4 is before it."""
+    """r4 went back to r2: what is before that is r1, and not r3, which it left."""
     back = release(4, "b", "1.1.0", of="r2", known=("a1", "a2"))
     one = ground("b", releases=(R1, R2, R3, back), label="r4", here=HERE)
     plan = planned(RollbackFacts(site=site(one)))
-    assert plan.title == "Roll staging back to r3 (1.2.0)"
+    assert plan.title == "Roll staging back to r1 (1.0.0)"
+
+
+def test_there_is_nothing_before_the_first_release_that_was_gone_back_to_twice() -> None:
+    once = release(4, "b", "1.1.0", of="r2", known=("a1", "a2"))
+    twice = release(5, "a", "1.0.0", of="r1", known=("a1",))
+    again = release(6, "a", "1.0.0", of="r5", known=("a1",))
+    for releases in ((R1, R2, R3, once, twice), (R1, R2, R3, once, twice, again)):
+        one = ground("a", releases=releases, label=releases[-1].id, here=HERE)
+        refusal = refused(RollbackFacts(site=site(one)))
+        assert "no verified release before the one that is live" in refusal.reason
+        assert refusal.ways_out[0].endswith("name it: quarterdeck run rollback staging --set to=r4")
+        assert "nobody verified it" not in " ".join(refusal.ways_out)
+
+
+def test_what_a_deploy_followed_is_before_it_though_it_was_gone_back_to() -> None:
+    """r4 went back to r2, r5 was deployed on that: r4 is what was live before, and not r3."""
+    back = release(4, "b", "1.1.0", of="r2", known=("a1", "a2"))
+    later = release(5, "e", "1.4.0", known=("a1", "a2"))
+    one = ground("e", releases=(R1, R2, R3, back, later), label="r5", here=HERE)
+    assert planned(RollbackFacts(site=site(one))).title == "Roll staging back to r4 (1.1.0)"
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,9 @@ import pytest
 
 from console.hosts.local import LocalHost
 from console.stacks import layout
-from console.stacks.base import ProcessSpec, ServiceSpec, StackError
+from console.stacks.base import Ground, Live, ProcessSpec, ServiceSpec, StackError
 from console.stacks.process import ProcessStack
+from console.stacks.release import Release
 from tests.console.stacks.contract import Bench, StackContract
 
 SERVE = r"""
@@ -164,6 +165,31 @@ def bench(spec: ProcessSpec, proxy: int) -> Iterator[Bench]:
 
 class TestContract(StackContract):
     pass
+
+
+def test_a_release_is_gone_back_to_with_the_command_that_it_had(spec: ProcessSpec) -> None:
+    """A profile whose command was broken since cannot keep the undo from bringing back what ran."""
+    ground = Ground(host="one", live=Live(host="one"))
+    before = ProcessStack(spec)
+    images = {name: spec.artifacts.replace("{release}", "1.0.0") for name in spec.names}
+    kept = Release(
+        id="r1",
+        environment="staging",
+        candidate="1.0.0",
+        action="deploy",
+        project="staging",
+        images=images,
+        commands=before.commands(images),
+    )
+    there = Release.model_validate_json(kept.planned())
+    broken = (spec.services[0].model_copy(update={"argv": ("no-such-program",)}), *spec.services[1:])
+    today = ProcessStack(spec.model_copy(update={"services": broken}))
+    new = there.model_copy(update={"id": "r2", "commands": today.commands(images)})
+    assert today.switch_back(ground, there, new, ()).argv == before.switch(ground, there, ()).argv
+    assert "no-such-program" in today.switch(ground, new, ()).argv
+    unrecorded = there.model_copy(update={"commands": {}})  # by an older version
+    assert "commands" not in unrecorded.planned()
+    assert "no-such-program" in today.switch_back(ground, unrecorded, new, ()).argv
 
 
 def test_candidates_are_directories_newest_first(bench: Bench) -> None:
