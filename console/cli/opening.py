@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from console.cli.output import REFUSED, Exit, fail, redact_with, say, yes_typed
+from console.cli import leave
+from console.cli.output import CANCELLED, REFUSED, Exit, end, fail, redact_with, say, yes_typed
 from console.session import NotTrusted
 
 if TYPE_CHECKING:
     from console.credentials.unlock import Asked, Unlocker
     from console.live.session import LiveSession
     from console.text.secret import Secret
+
+
+OUT_S = 1.5
+"""So long after Ctrl-C a command may take to get out of its waits."""
 
 
 @contextmanager
@@ -42,20 +48,28 @@ def cli_session(obj: Mapping[str, Any], *, profile_needed: bool = True) -> Itera
 
 @contextmanager
 def reading(session: LiveSession) -> Iterator[None]:
-    """Inside, where hosts are only asked, Ctrl-C ends the wait for every one of them.
+    """Inside, where hosts are only asked, Ctrl-C ends the wait for every one of them, and the command.
 
-    Else the threads that wait for a silent host would be waited for in turn, up to half a minute.
+    Else the threads that wait for a silent host would be waited for in turn, up to half a minute. A wait that cannot be
+    ended (for a name server, a registry) is left behind after a moment: nothing is being changed.
     """
+    out = threading.Event()
 
-    def give_up(number: int, frame: object) -> None:
+    def hang_up() -> None:
+        session.ground.give_up()
+        if not out.wait(OUT_S):
+            leave(end(Exit(CANCELLED, "Interrupted."), as_json="--json" in sys.argv), lambda: None)
+
+    def pressed(number: int, frame: object) -> None:
         # In a thread: this one may have been interrupted with a lock in its hands.
-        threading.Thread(target=session.ground.give_up, daemon=True).start()
+        threading.Thread(target=hang_up, daemon=True).start()
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGINT, give_up)
+    before = signal.signal(signal.SIGINT, pressed)
     try:
         yield
     finally:
+        out.set()
         signal.signal(signal.SIGINT, before)
 
 
