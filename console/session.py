@@ -82,7 +82,8 @@ class StepShown(NamedTuple):
     gates: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     state: str = "waiting"
-    """waiting, running, done, failed, unknown, undoing, undone, skipped."""
+    """waiting, running, done, failed, unknown, undoing, undone, left, skipped; `cut off`: a runner died at it, and it
+    changed nothing."""
     started: float = 0.0
     took_s: float = 0.0
     attempt: int = 0
@@ -131,6 +132,8 @@ class PlanShown(NamedTuple):
     """Where it came from, in a sentence, if it is of a run that was not made here; then nothing of it is shortened."""
     without: tuple[str, ...] = ()
     """Hosts that were left out by name."""
+    undoing: bool = False
+    """It is that of a run which is being taken back: to go on with that is to finish the undo."""
 
 
 class RunShown(NamedTuple):
@@ -155,6 +158,8 @@ class RunShown(NamedTuple):
     """Whose dead lock is taken over by who answers for it; then `answer` wants a reason."""
     without: tuple[str, ...] = ()
     """Hosts that were left out of it by name."""
+    undoing: bool = False
+    """It is being taken back: to go on with it is to finish that."""
 
 
 class OutputShown(NamedTuple):

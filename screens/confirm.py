@@ -22,6 +22,16 @@ DECIDED: Mapping[Choice, tuple[str, str, str]] = {
     "now": ("Skip the wait", "skip the wait", "The run goes on at once: what it waits for may not be over."),
 }
 """What is decided of a run by confirming its plan: its title, what is typed for, what then happens."""
+FINISH = (
+    "Finish the undo",
+    "finish the undo",
+    "What is not taken back yet is, in reverse, with the undo of each step.",
+)
+
+
+def decided(choice: Choice, plan: PlanShown) -> tuple[str, str, str]:
+    """The same of this run: one that was being taken back is gone on with by finishing that."""
+    return FINISH if choice == "resume" and plan.undoing else DECIDED[choice]
 
 
 class ConfirmScreen(Sheet[str]):
@@ -36,7 +46,8 @@ class ConfirmScreen(Sheet[str]):
         super().__init__(bridge, plan.environment)
         self.add_class("loud")
         self.plan, self.choice = plan, choice
-        self.title_words, self.does, self.then = DECIDED[choice] if choice is not None else ("", "run it", "")
+        decides = decided(choice, plan) if choice is not None else ("", "run it", "")
+        self.title_words, self.does, self.then = decides
         self.wanted = bridge.session.confirmation(plan.environment) or "yes"
         if plan.session_bound:
             self.wanted += " session-bound"

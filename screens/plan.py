@@ -55,11 +55,11 @@ class PlanScreen(Deck[None]):
 
     def _asked(self) -> str:
         """What is confirmed by this plan, where it is not that it is run."""
-        from screens.confirm import DECIDED
+        from screens.confirm import decided
 
         if self.answer is None:
             return ""
-        title, _, then = DECIDED[self.answer[1]]
+        title, _, then = decided(self.answer[1], self.plan)
         return f"{title}? g asks. {then}"
 
     def _held(self) -> str:

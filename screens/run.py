@@ -38,6 +38,7 @@ REMOTE_S, REST_S = 2.0, 10.0
 FAILED = ("failed", "unknown", "undo failed")
 """States of a step whose evidence says what a person must know."""
 ANSWERS = ("undo", "leave", "resume")
+FINISHED = "It was being taken back, and that goes on where it stopped: what is not undone yet is, in reverse."
 DECISIONS = ("cancel", *ANSWERS, "now")
 """What a person decides of a run, by command."""
 
@@ -169,8 +170,7 @@ class RunScreen(Deck[None]):
         tree = self.query_one("#steps", StepTree)
         tree.styles.height = None if self.has_class("-wide") else len(shown.steps)
         before = tree.cursor_key
-        alive = None if line.state in ("interrupted", "waiting for unlock") else now
-        tree.show([_row(one, alive) for one in shown.steps])
+        tree.show([_row(one, now) for one in shown.steps])
         if tree.cursor_key != before:
             self._put.append(tree.cursor_key)
         if self.staying and (working := _working(shown.steps)) is not None and working.id != tree.cursor_key:
@@ -340,7 +340,10 @@ class RunScreen(Deck[None]):
         words = "Each step is first checked for whether it happened: nothing is done twice."
         if self.shown is not None and self.shown.line.state == "parked":
             words = "It stays parked: a runner waits from now on, and goes on with it once its time has come."
-        self._decide("resume", "Go on with this run?", words, "It goes on.")
+        title = "Go on with this run?"
+        if self.shown is not None and self.shown.undoing:
+            title, words = "Finish the undo of this run?", FINISHED
+        self._decide("resume", title, words, "It goes on.")
 
     def do_now(self) -> None:
         """The plan is confirmed once more: what it waits for is not over."""
@@ -416,17 +419,11 @@ def _working(steps: tuple[StepShown, ...]) -> StepShown | None:
     return began[-1] if began else steps[0] if steps else None
 
 
-def _row(one: StepShown, now: float | None) -> StepRow:
-    """A step as the tree draws it. Whole seconds while it works, so that at most one line a second is sent.
-
-    `now` is None where the runner died: then nobody knows of the step it was at, and no time passes for it.
-    """
+def _row(one: StepShown, now: float) -> StepRow:
+    """A step as the tree draws it. Whole seconds while it works, so that at most one line a second is sent."""
     elapsed: float | None = one.took_s or None
-    state = one.state
-    if state in WORKING and now is None:
-        state, elapsed = "unknown", None
-    elif state in WORKING and one.started and now is not None:
+    if one.state in WORKING and one.started:
         elapsed = float(max(int(now - one.started), 0))
     notes = [f"attempt {one.attempt}"] if one.attempt > 1 else []
     notes += [one.said] if one.said else []
-    return StepRow(one.id, one.title, state, one.host, elapsed, 0, ", ".join(notes))
+    return StepRow(one.id, one.title, one.state, one.host, elapsed, 0, ", ".join(notes))

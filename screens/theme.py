@@ -233,6 +233,7 @@ _MARKS: dict[str, tuple[str, str, Tone]] = {
     "failed": ("bad", "failed", "bad"),
     "undone": ("undone", "undone", "warn"),
     "skipped": ("skipped", "skipped", "dim"),
+    "cut off": ("skipped", "cut off", "warn"),
     "cancelled": ("skipped", "cancelled", "warn"),
     "refused": ("skipped", "refused", "warn"),
     "parked": ("parked", "parked", "accent"),

@@ -250,6 +250,8 @@ def _choose(obj: dict[str, Any], run_id: str, choice: Choice, given: _Given) -> 
                 fail(REFUSED, "Skipping the rest of a wait wants a reason: --reason TEXT.")
             reason = ask_tty("Why is the rest of the wait skipped? ", "say --reason TEXT")
         does = "skip the rest of its wait" if choice == "now" else f"{choice} it"
+        if choice == "resume" and shown.undoing:
+            does = "finish its undo"
         expected(given.expect, digest, (f"look at it: quarterdeck runs show {run_id}",))
         if given.without:
             say(session.leaving_out(run_id, choice, given.without) + "\n")

@@ -6,16 +6,15 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from console.live.waits import gives_way, joined, lines_of, parked_text, silent, until, waits_for
 from console.runs.api import Block, DiffBlock, Doing, Plan, Step, TableBlock
-from console.runs.left_out import later_way_out
 from console.runs.model import RunView
 from console.runs.said import in_short
 from console.runs.seen import DUE
 from console.runs.shown import effect_text, effect_whole
 from console.session import BlockShown, FieldShown, PlanShown, ReleaseShown, RunShown, StepShown
-from console.text.sanitise import clean, clean_lines
+from console.text.sanitise import clean
 from console.text.times import clock
-from console.timing import DEFAULT
 from console.watch.views import RunLine, State
 from profiles.inline import masked
 
@@ -38,15 +37,12 @@ TONES: Mapping[str, State] = {
 }
 
 
+CUT_OFF = "it had changed nothing when it was cut off"
+"""Of a step that was begun, and of which its host knows nothing, or that only looks."""
 NOT_KEPT = (
     "Its plan and what its steps said are not kept here any more (quarterdeck runs prune --dry-run says what is, and "
     "why); its hosts may still have both, in .quarterdeck/runs."
 )
-
-
-def lines_of(text: str) -> str:
-    """Several lines from outside, each sanitised."""
-    return "\n".join(clean_lines(text))
 
 
 def step_shown(step: Step, whole: Callable[[Doing | None], str] | None = None) -> StepShown:
@@ -213,24 +209,39 @@ def broken_line(run: str, problem: str) -> RunLine:
     )  # fmt: skip
 
 
+def _as_it_stands(step: Step, seen: Seen) -> StepShown:
+    """A step of a run, as far as it is known: what was under way when its runner died is not said to go on."""
+    now, view = seen.view.steps[step.id], seen.view
+    state, took, evidence = now.state, now.took_s, lines_of(now.evidence)
+    said = in_short(evidence)
+    if now.state in ("running", "undoing"):
+        took = max(0.0, time.time() - now.started)
+        if seen.idle or view.state == "closed":
+            under_way = "its undo was under way" if now.state == "undoing" else "it was under way"
+            since = f"when its runner was last heard of, at {clock(seen.heard)}" if seen.idle else "and was left so"
+            state, took, said = "unknown", 0.0, f"{under_way} {since}"
+            evidence = joined(said, lines_of(now.failure))
+    elif now.state == "waiting" and now.attempt and (view.undo_wanted or view.state == "closed"):
+        # Nothing of it began, or it only looked: nothing has to be taken back, and nobody goes on with it.
+        return step_shown(step)._replace(
+            state="cut off", started=now.started, attempt=now.attempt, evidence=CUT_OFF, said=CUT_OFF
+        )
+    elif now.state == "waiting" and view.state == "closed":
+        return step_shown(step)._replace(state="skipped")
+    elif now.state == "parked":
+        said = until(seen)
+    elif now.state == "undone" and evidence:
+        evidence, said = f"undo: {evidence}", f"undo: {said}"  # of what was put back, and not of the step's title
+    return step_shown(step)._replace(
+        state=state, started=now.started, took_s=took, attempt=now.attempt, evidence=evidence, said=said
+    )
+
+
 def run_shown(seen: Seen) -> RunShown:
     """A run as its screen shows it."""
     view = seen.view
     plan = Plan.model_validate(view.body["plan"]) if view.body else None
-    steps = []
-    for step in plan.steps if plan is not None else ():
-        base, now = step_shown(step), view.steps[step.id]
-        took = now.took_s if now.state not in ("running", "undoing") else max(0.0, time.time() - now.started)
-        steps.append(
-            base._replace(
-                state="skipped" if now.state == "waiting" and view.state == "closed" else now.state,
-                started=now.started,
-                took_s=took,
-                attempt=now.attempt,
-                evidence=lines_of(now.evidence),
-                said=_until(seen) if now.state == "parked" else in_short(lines_of(now.evidence)),
-            )
-        )
+    steps = [_as_it_stands(step, seen) for step in plan.steps] if plan is not None else []
     owner = view.owner or {}
     if seen.holder is not None:  # while it is parked, the journal does not tell
         owner = {"pid": seen.holder.pid, "machine": seen.holder.machine}
@@ -240,8 +251,10 @@ def run_shown(seen: Seen) -> RunShown:
     return RunShown(
         line=run_line(seen),
         steps=tuple(steps),
-        ending=_lines(lines_of(ending_text(view, seen.state)), _gives_way(seen) if view.state == "closed" else ""),
-        question=_lines(lines_of(view.question) or _waits(seen), *((_gives_way(seen), _silent(seen)) if waits else ())),
+        ending=joined(lines_of(ending_text(view, seen.state)), gives_way(seen) if view.state == "closed" else ""),
+        question=joined(
+            lines_of(view.question) or waits_for(seen), *((gives_way(seen), silent(seen)) if waits else ())
+        ),
         parked=lines_of(parked_text(seen)),
         can=can,
         exit_code=view.exit_code if view.state == "closed" else None,
@@ -251,6 +264,7 @@ def run_shown(seen: Seen) -> RunShown:
         foreign=seen.foreign,
         take_over=clean(seen.take_over),
         without=tuple(clean(name) for name in view.without),
+        undoing=view.undo_wanted and view.state != "closed",
     )
 
 
@@ -258,91 +272,6 @@ def ending_text(view: RunView, state: str) -> str:
     """The ending in words, or nothing while there is none."""
     said = f"{state}: {view.text}" if view.state == "closed" and view.text else ""
     return f"{said}\n{NOT_KEPT}" if view.pruned else said
-
-
-def _until(seen: Seen) -> str:
-    return f"until {clock(seen.until)}" if seen.parked is not None else ""
-
-
-def parked_text(seen: Seen) -> str:
-    """Until when a run is parked and who goes on then, or why nothing happens though it is due; empty otherwise."""
-    if not seen.rests:
-        return ""
-    where = seen.view.environment
-    if seen.left_s > 0:
-        kept = ", ".join(name for name in seen.view.body["plan"]["claims"] if name != f"environment:{where}")
-        if seen.holder is not None:
-            then = "Its runner waits, and then goes on by itself."
-        elif seen.foreign:
-            then = "Whether a runner elsewhere waits for that cannot be seen from here."
-        else:
-            then = "No runner waits for that: `quarterdeck wake` goes on then, or `runs resume` lets one wait now."
-        free = f"{where} is free meanwhile" + (f"; it keeps {kept}" if kept else "")
-        return f"Parked until {clock(seen.until)} (in {_span(seen.left_s)}). {free[:1].upper()}{free[1:]}.\n{then}"
-    if seen.holder is not None:
-        return f"Due since {clock(seen.until)}; {seen.waits}"
-    heard = clock(max(seen.heard, seen.looked))
-    looked = f"`quarterdeck wake` looked at {heard}" if seen.looked > seen.heard else f"not looked at since {heard}"
-    before = f"\nIts last runner stopped: {seen.waits}" if seen.waits else ""
-    return f"Due since {clock(seen.until)}; {looked}. Go on with it, take it back, or leave it as it is.{before}"
-
-
-def _span(seconds: float) -> str:
-    """`25 min`: one unit, rounded up, so that nothing is said to be over that is not."""
-    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds > 2 * size:
-            return f"{-(-seconds // size):.0f} {unit}"
-    return f"{-(-seconds // 1):.0f} s"
-
-
-def _waits(seen: Seen) -> str:
-    if seen.state in ("interrupted", "waiting for unlock"):
-        known = seen.view.interrupted
-        if seen.frozen is not None:
-            why = (
-                f"Its runner, the process {seen.frozen.pid}, does not move any more: it was stopped, most likely. "
-                f"Whoever decides anything here ends it first, if it does not go on within {DEFAULT.lease_s:g} s."
-            )
-        elif known:
-            why = lines_of(str(known.get("why", "")))
-        elif seen.view.parked is not None:
-            why = "Its runner died while it was parking, or taking its environment again."
-        elif seen.rebooted:
-            why = "This machine was started anew while it went on."
-        else:
-            why = "Its runner died before it had ended."
-        heard = time.strftime("%H:%M:%S on %Y-%m-%d", time.localtime(max(seen.heard, seen.looked)))
-        away = later_way_out(seen.view.id, seen.view.hosts, clean(str((known or {}).get("host", ""))))
-        looked = f"`quarterdeck wake` looked at {heard}" if seen.looked > seen.heard else f"Not looked at since {heard}"
-        return _lines(f"{why} Go on with it, take it back, or leave it as it is.", away, f"{looked}.")
-    return ""
-
-
-def _silent(seen: Seen) -> str:
-    """Which of its hosts do not answer just now, and how it is decided without them."""
-    names = [name for name in seen.silent if name in seen.view.hosts]
-    told = (seen.view.interrupted or {}).get("host") if seen.state == "interrupted" else None
-    if not names or set(names) >= set(seen.view.hosts) or names == [told]:
-        return ""
-    who, does = (names[0], "does") if len(names) == 1 else (" and ".join(names), "do")
-    left = "".join(f" --without {name}" for name in names)
-    return (
-        f"{clean(who)} {does} not answer. To do without: quarterdeck runs resume|undo|leave {seen.view.id}{clean(left)}"
-    )
-
-
-def _lines(*parts: str) -> str:
-    return "\n".join(part for part in parts if part)
-
-
-def _gives_way(seen: Seen) -> str:
-    """What happens to the store's own records, where the hosts have others; a person who decides must know."""
-    if not seen.gives_way or seen.elsewhere:
-        return ""
-    return (
-        f"Shown is what the hosts say: somebody went on with this run, and the last {seen.gives_way} records of this "
-        "machine are not among theirs. If you decide anything here, those give way, and are kept in the audit."
-    )
 
 
 def release_shown(

@@ -9,6 +9,7 @@ import pytest
 
 from console.runs.said import in_short
 from console.session import AskFailed, Locked, StepShown
+from screens.confirm import decided
 from screens.entry import Entry
 from screens.panes.output import OutputPane
 from screens.plan import PlanScreen
@@ -223,10 +224,31 @@ def test_evidence_of_several_lines_is_one_line_in_the_list_of_steps() -> None:
     assert _row(step, 0.0).note == "attempt 2, web runs 1.5.0, worker runs 1.5.0"
 
 
-def test_a_step_whose_runner_died_is_unknown_and_no_time_passes_for_it() -> None:
+def test_time_passes_only_for_a_step_that_works() -> None:
     step = StepShown("up", "Make it live", "web", "true", state="running", started=100.0)
     assert (_row(step, 107.5).state, _row(step, 107.5).elapsed_s) == ("running", 7.0)
-    assert (_row(step, None).state, _row(step, None).elapsed_s) == ("unknown", None)
+    died = step._replace(state="unknown", said="it was under way when its runner was last heard of, at 14:02:11")
+    assert (_row(died, 107.5).state, _row(died, 107.5).elapsed_s) == ("unknown", None)
+
+
+def test_to_go_on_with_a_run_that_was_being_taken_back_is_to_finish_its_undo() -> None:
+    async def drive() -> None:
+        session = FixedSession()
+        session.shown["r-0042"] = session.shown["r-0042"]._replace(undoing=True)
+        async with driven(session) as console:
+            console.app.push_screen(RunScreen(console.app.bridge, PRODUCTION, "r-0042"))
+            await console.shows("r Resume")
+            await console.press("r")
+            await console.shows("Finish the undo of this run?")
+
+    asyncio.run(drive())
+
+
+def test_a_plan_of_a_run_that_was_being_taken_back_is_confirmed_as_its_undo() -> None:
+    plan = FixedSession().plan("deploy", PRODUCTION, {})
+    assert decided("resume", plan)[0] == "Resume"
+    assert decided("resume", plan._replace(undoing=True))[0] == "Finish the undo"
+    assert decided("leave", plan._replace(undoing=True))[0] == "Leave as it is"
 
 
 def test_the_end_of_a_run_is_not_said_to_be_followed() -> None:
