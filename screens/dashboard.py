@@ -160,8 +160,23 @@ class Dashboard(Deck[None]):
     def why_not(self, command: ConsoleCommand) -> str:
         """`r` where no run waits."""
         if command.id == "waiting" and not self.waits:
-            return "No run waits for anybody."
+            return f"No run waits for an answer here.{self._runs_there()}"
         return super().why_not(command)
+
+    def _runs_there(self) -> str:
+        """Which run is what somebody who looks for one that waits may mean, and how it is opened."""
+        known = self.bridge.known
+        places = dict.fromkeys((self.environment, *known.order))
+        left = next((run for name in places if (run := known.left_to_a_person(name)) is not None), None)
+        run = left or next((run for name in places if (run := known.running(name)) is not None), None)
+        if run is None:
+            return ""
+        where = "" if run.environment in run.title else f" on {run.environment}"
+        said = run.state if run is left else f"is {run.state}"
+        line = "enter on its line of the services opens it, or w, the list of runs"
+        if run.environment != self.environment:
+            line = "w, the list of runs, and enter on it opens it"
+        return f" {run.title}{where} {said}: {line}."
 
     def do_waiting(self) -> None:
         """Open the run that waits for somebody."""

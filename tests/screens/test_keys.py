@@ -13,7 +13,7 @@ from screens.plan import PlanScreen
 from screens.runs import RunsScreen
 from screens.widgets.table import RowTable
 from tests.screens.driving import driven
-from tests.screens.fixed import NOW, PRODUCTION, FixedSession
+from tests.screens.fixed import NOW, PRODUCTION, STAGING, FixedSession, line
 
 
 def test_while_something_is_typed_the_key_line_names_no_key_that_would_be_typed() -> None:
@@ -99,7 +99,27 @@ def test_r_where_no_run_waits_is_answered() -> None:
     async def drive() -> None:
         async with driven(FixedSession(quiet=True)) as console:
             await console.press("r")
-            await console.shows("No run waits for anybody.")
+            await console.shows("No run waits for an answer here.")
+
+    asyncio.run(drive())
+
+
+def test_r_where_a_run_needs_a_human_or_goes_on_names_it_and_the_keys_that_open_it() -> None:
+    async def drive() -> None:
+        running = line("r-0043", "running", "ok", step="up")
+        left = line("r-0044", "NEEDS A HUMAN", "bad", environment=STAGING, title="Deploy 1.5.0-rc3")
+        here = left._replace(environment=PRODUCTION)
+        for runs, said in (
+            ((running,), "Deploy 1.5.0 on production is running: enter on its line of the services opens it"),
+            ((running, left), "Deploy 1.5.0-rc3 on staging NEEDS A HUMAN: w, the list of runs, and enter on it"),
+            ((here,), "Deploy 1.5.0-rc3 on production NEEDS A HUMAN: enter on its line of the services opens it"),
+        ):
+            session = FixedSession(quiet=True)
+            session.listed = runs
+            async with driven(session) as console:
+                await console.until(lambda: bool(console.app.bridge.known.runs), "the runs")
+                await console.press("r")
+                assert said in console.app.bridge.known.events[-1].text
 
     asyncio.run(drive())
 
