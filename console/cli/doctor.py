@@ -33,7 +33,8 @@ def doctor(obj: dict[str, Any], environment: str | None, timer: bool) -> None:
 
         from console.cli.timer import program, timer_text
 
-        give(timer_text(program(sys.argv[0]), os.environ.get("QUARTERDECK_STATE_DIR", "")))
+        words = (*program(sys.argv[0]), *_only(obj.get("profile")))
+        give(timer_text(words, os.environ.get("QUARTERDECK_STATE_DIR", "")))
         raise Exit(DONE)
     with cli_session(obj, profile_needed=environment is not None) as session:
         if environment is None:
@@ -46,6 +47,18 @@ def doctor(obj: dict[str, Any], environment: str | None, timer: bool) -> None:
     for ok, sentence in findings:
         give(f"{'ok  ' if ok else 'MEND'}  {sentence}")
     raise Exit(DONE if all(ok for ok, _ in findings) else FAILED)
+
+
+def _only(profile: str | None) -> tuple[str, ...]:
+    """The words that keep a timer to the system of this profile, from whatever directory. Raises ProfileErrors."""
+    if profile is None:
+        return ()
+    from pathlib import Path
+
+    from profiles.loader import find_profile
+
+    found = find_profile(profile, Path.cwd(), Path.cwd())
+    return ("-p", found.name if found is not None else profile)
 
 
 def here(session: LiveSession) -> Iterator[tuple[bool, str]]:

@@ -75,11 +75,13 @@ def told_profile(profile: str | None) -> None:
     _profile[:] = [profile] if profile else []
 
 
-def typed(sentence: str) -> str:
-    """A sentence of ours, its commands with the `-p` without which they would be about something else."""
-    if not _profile:
-        return sentence
-    return _COMMAND.sub(lambda _: f"quarterdeck -p {shlex.quote(_profile[0])} ", sentence)
+def typed(sentence: str, otherwise: str = "") -> str:
+    """A sentence of ours, its commands with the `-p` without which they would be about something else.
+
+    `otherwise`: the profile that they are about, where none was told.
+    """
+    named = _profile[0] if _profile else otherwise
+    return _COMMAND.sub(lambda _: f"quarterdeck -p {shlex.quote(named)} ", sentence) if named else sentence
 
 
 def say(text: str = "") -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from console.cli.output import DONE, HUMAN, UNFINISHED, Exit, clock, give, give_json, iso, say
+from console.cli.output import DONE, HUMAN, UNFINISHED, Exit, clock, give, give_json, iso, say, typed
 from console.session import way
 
 WAIT_S = 600.0
@@ -48,7 +48,7 @@ def wake(obj: dict[str, Any], wait_s: float, as_json: bool) -> None:
             give(f"{what} ({one.run}): {one.state}")
             continue
         heard = f", last heard of at {clock(one.since)}" if one.since else ""
-        give(f"{what} ({one.run}): {one.state}{heard}: {one.why}")
+        give(typed(f"{what} ({one.run}): {one.state}{heard}: {one.why}", one.profile))
         for word in one.can if one.next is None else ("follow",):
-            give(f"  - {way(word, one.run)}")
+            give(typed(f"  - {way(word, one.run)}", one.profile))
     raise Exit(code)

@@ -46,6 +46,8 @@ class Woken(NamedTuple):
     state: str
     exit_code: int | None
     can: tuple[str, ...]
+    profile: str = ""
+    """What `-p` takes to name the profile that it was confirmed with; empty where that was in no file."""
 
 
 class AtWork(Exception):
@@ -249,11 +251,12 @@ class Waker:
         self._records.remember(looked_key(seen.view.id), {"at": time.time(), "why": why})
         return self._told(seen, None, why)
 
-    @staticmethod
-    def _told(seen: Seen, doing: Next | None, why: str) -> Woken:
+    def _told(self, seen: Seen, doing: Next | None, why: str) -> Woken:
         from console.text.sanitise import clean
 
         view = seen.view
+        profile = self._profile(str(view.body.get("profile", "")))
+        source = profile.source if profile is not None else None
         return Woken(
             run=view.id,
             environment=view.environment,
@@ -265,6 +268,7 @@ class Waker:
             state=seen.state,
             exit_code=view.exit_code,
             can=seen.can,
+            profile=clean(source.builtin or source.path) if source is not None else "",
         )
 
 

@@ -53,6 +53,19 @@ def test_doctor_prints_it(capsys: pytest.CaptureFixture[str], places: Path) -> N
     assert "a timer could: quarterdeck doctor --timer" in called(capsys, "doctor").out
 
 
+def test_a_timer_that_was_asked_for_with_a_profile_names_it_from_anywhere(
+    capsys: pytest.CaptureFixture[str], places: Path
+) -> None:
+    assert " wake" in called(capsys, "doctor", "--timer").out and " -p " not in called(capsys, "doctor", "--timer").out
+    said = called(capsys, "-p", "demo", "doctor", "--timer")
+    assert " -p demo wake\n" in units(said.out)["quarterdeck-wake.service"]
+    assert " -p demo --passphrase-fd 3 wake " in said.out and said.out.endswith(" -p demo wake\n")
+    (places / "own.yaml").write_text("system: s\n")
+    said = called(capsys, "-p", "own.yaml", "doctor", "--timer")
+    assert said.out.endswith(f" -p {places / 'own.yaml'} wake\n")
+    assert called(capsys, "-p", "nothing.yaml", "doctor", "--timer").code == 2
+
+
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze: apt-get install systemd")
 def test_systemd_takes_the_units(tmp_path: Path) -> None:
     for name, text in units(timer_text(("/bin/true",), "/srv/my state")).items():

@@ -132,6 +132,29 @@ def test_at_the_command_line(world: World, capsys: pytest.CaptureFixture[str], m
     assert wake(capsys) == Said(0, "", "")
 
 
+def test_what_it_advises_names_the_profile_of_the_run(
+    world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A timer has no `-p` and no working directory; whoever types what it said has none either."""
+    monkeypatch.setattr(Waker.__init__, "__defaults__", (0.0,))
+    path = world.folder / "p.yaml"
+    body = world.profile.model_dump(mode="json", exclude_none=True)
+    path.write_text(json.dumps(body))
+    for source, named in ((None, ""), ("demo", " -p demo"), ("", f" -p {path}")):
+        if source is not None:
+            made = {"path": str(path), "builtin": source or None, "files": [str(path)], "digest": "0" * 64}
+            world.records.remember("profile:world", {**world.profile.dumped(), "source": made})
+        run = killed(world, 6, "do", "do")
+        said = wake(capsys)
+        assert f"  - quarterdeck{named} runs undo {run}\n" in said.out
+        assert json.loads(wake(capsys, "--json").out)["runs"][0]["profile"] == named.removeprefix(" -p ")
+        if source == "":
+            words = said.out.partition("  - quarterdeck ")[2].splitlines()[0].split()
+            assert called(capsys, *words[:2], "runs", "show", run).code == 6, "it works as it was printed"
+        world.records.append(run, "decision", {"choice": "leave", "who": "me@here"})
+        assert wake(capsys).code == 0
+
+
 def test_two_timers_do_not_meet(world: World) -> None:
     """Another process holds the lock; it is free as soon as that one has gone, however it went."""
     from console.live.wake import AtWork
