@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 import click
@@ -138,8 +139,10 @@ def run(
         if not shown.digest.startswith(wanted):
             differs = session.plan_since(wanted, shown)
             differs = differs and f" What differs (- as you saw it, + as it is now):\n{differs}"
-            left = "".join(f" --without {name}" for name in shown.without)
-            expected(wanted, shown.digest, (f"look at it: quarterdeck plan {action} {environment}{left}",), differs)
+            given = [word for pair in pairs for word in ("--set", pair)]
+            given += [word for name in shown.without for word in ("--without", name)]
+            again = shlex.join(["plan", action, environment, *given])
+            expected(wanted, shown.digest, (f"look at it: quarterdeck {again}",), differs)
         not_bound(shown, session_bound=session_bound)
         confirm(session.confirmation(environment), shown, yes=yes, reason=reason, expect=expect)
         with HeldBack() as ctrl_c:

@@ -94,7 +94,8 @@ class PlansDesk:
     def since(self, expect: str, plan: PlanShown) -> str:
         """What differs between the plan of the digest `expect`, if it was shown here, and `plan`; empty if unknown."""
         from console.runs.api import Plan
-        from console.runs.planning import Planned, difference
+        from console.runs.difference import difference
+        from console.runs.planning import Planned
 
         kept = self._ground.records.remembered(_key(plan))
         if kept is None or not isinstance(plan.token, Planned) or plan.token.plan is None:

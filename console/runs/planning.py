@@ -202,25 +202,3 @@ def make_plan(
     blocks = (left_out.block(environment, answers()), *outcome.blocks)
     whole = outcome.model_copy(update={"without": environment.left_out, "blocks": blocks})
     return Planned(facts, whole, None, context.draws, at)
-
-
-def difference(before: Plan, after: Plan) -> str:
-    """What differs between two plans, as lines a person can read."""
-    from console.runs.shown import effect_text
-
-    def lines(plan: Plan) -> list[str]:
-        found = [f"claims {', '.join(plan.claims)}", f"hosts {', '.join(plan.hosts)}"]
-        for step in plan.steps:
-            found.append(f"{step.id} on {step.host or 'here'}: {effect_text(step.run)}")
-            if step.undo is not None:
-                found.append(f"{step.id} undo: {effect_text(step.undo)}")
-        return found
-
-    import difflib
-
-    diff = [
-        line
-        for line in difflib.unified_diff(lines(before), lines(after), lineterm="", n=0)
-        if line[:1] in "+-" and line[:3] not in ("+++", "---")
-    ]
-    return "\n".join(diff[:40]) or "the same commands with other input (a file's content differs)"

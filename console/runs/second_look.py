@@ -19,7 +19,8 @@ def plan_again(engine: Engine, laid: Callable[[], int | None]) -> int | None:
 
     `laid`: gives one where plan and records could not be laid on the hosts meanwhile.
     """
-    from console.runs.planning import difference, make_plan, parameters
+    from console.runs.difference import difference
+    from console.runs.planning import make_plan, parameters
 
     view, tools = engine.journal.view, engine.tools
     if tools.action is None:

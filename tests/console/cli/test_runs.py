@@ -48,6 +48,15 @@ def test_a_release_that_fails_its_smoke_test_ends_with_one_and_is_undone(demo: D
     assert status["environments"][0]["release"] == "1.0.0"
 
 
+def test_where_the_plan_is_another_the_command_that_shows_it_works_as_it_is_printed(demo: DemoSystem) -> None:
+    said = quarterdeck(*RESTART, "--yes", "--expect", "0" * 64)
+    way = next(line for line in said.err.splitlines() if "look at it: " in line).partition("look at it: quarterdeck ")[
+        2
+    ]
+    assert said.code == 4 and way == "-p demo plan restart staging --set service=frontend-training"
+    assert quarterdeck(*way.split()).code == 0
+
+
 def test_detached_is_unfinished_and_goes_on(demo: DemoSystem) -> None:
     said = quarterdeck(*RESTART, "--yes", "--detach", "--json")
     assert said.code == 6

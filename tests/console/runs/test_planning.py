@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from console.hosts.base import HostUnreachable
+from console.hosts.command import InputText
 from console.runs.api import Action, Command, FactsContext, Frozen, Params, Plan, Refusal, RefusalError
-from console.runs.planning import BadParameters, Planned, difference, make_plan, parameters
+from console.runs.difference import WHOLE, difference
+from console.runs.planning import BadParameters, Planned, make_plan, parameters
 from tests.console.runs.tally import ACTION, Tally
 from tests.console.runs.world import World
 
@@ -110,6 +112,30 @@ def test_a_difference_is_lines_a_person_can_read(world: World) -> None:
     text = difference(before, after)
     assert "-s2 on one: " in text and "+s2 on one: " in text and "+s2 undo: " in text
     assert "s1" not in text
+    assert difference(before, before.model_copy(update={"steps": before.steps[::-1]})).endswith("another order")
+
+
+def _releasing(world: World, number: str, back: str = "r4", more: str = "") -> Plan:
+    plan = _plan(world, ACTION, kinds=["do", "do"]).plan
+    assert plan is not None
+    long = ("-e", "x" * 2 * WHOLE, f"/releases/{number}", "y" * 2 * WHOLE, f'{{"id": "{number}"}}\n{number}{more}')
+    write = Command(argv=("write", *long), stdin=InputText(text=f"\n{number}\n"), writes=True)
+    first = plan.steps[0].model_copy(update={"run": write, "undo": Command(argv=("switch", back), writes=True)})
+    return plan.model_copy(update={"steps": (first, *plan.steps[1:])})
+
+
+def test_where_only_the_number_of_a_release_was_taken_that_is_the_difference(world: World) -> None:
+    text = difference(_releasing(world, "r12"), _releasing(world, "r13"))
+    said, old, new = text.splitlines()
+    assert said == ("Another run took r12 in between, so that this would be r13; the rest is the same. Plan again.")
+    assert old.startswith("-s1 on one: …") and "/releases/r12" in old and new.startswith("+s1 on one: …")
+    assert "/releases/r13" in new and max(len(old), len(new)) < 2 * WHOLE
+    for after in (_releasing(world, "r13", "r5"), _releasing(world, "r13", more=" and more"), _releasing(world, "r11")):
+        text = difference(_releasing(world, "r12"), after)
+        assert "Another run" not in text and "\n+s1 on one: …" in text, text
+    assert "-s1 undo: switch r4\n+s1 undo: switch r5" in difference(
+        _releasing(world, "r12"), _releasing(world, "r13", "r5")
+    )
 
 
 def test_a_runs_id_is_unique_and_safe_however_long_its_names_are() -> None:
