@@ -115,7 +115,7 @@ def show(obj: dict[str, Any], run_id: str, as_json: bool) -> None:
     from console.cli.opening import cli_session, reading
 
     with cli_session(obj) as session, reading(session):
-        shown = session.run(run_id)
+        shown = session.run(session.run_named(run_id, everywhere=True))
     if as_json:
         give_json(run_json(shown))
     else:
@@ -132,6 +132,7 @@ def follow(obj: dict[str, Any], run_id: str, as_json: bool) -> None:
     from console.cli.opening import cli_session
 
     with cli_session(obj) as session:
+        run_id = session.run_named(run_id, everywhere=True)
         raise Exit(follow_to_end(session, run_id, as_json=as_json, may_cancel=False))
 
 
@@ -179,6 +180,7 @@ def cancel(obj: dict[str, Any], run_id: str, as_json: bool) -> None:
     from console.cli.opening import cli_session
 
     with cli_session(obj) as session:
+        run_id = _one_here(session, run_id)
         session.cancel(run_id)
         say("asked it to stop")
         raise Exit(follow_to_end(session, run_id, as_json=as_json, may_cancel=False))
@@ -238,6 +240,7 @@ def _choose(obj: dict[str, Any], run_id: str, choice: Choice, given: _Given) -> 
     long_enough(given.expect)
 
     with cli_session(obj) as session:
+        run_id = _one_here(session, run_id)
         _make_way(session, run_id, yes=given.yes)
         with reading(session):
             shown = session.run(run_id)
@@ -281,6 +284,14 @@ def _choose(obj: dict[str, Any], run_id: str, choice: Choice, given: _Given) -> 
             session.answer(run_id, choice, digest, reason, session_bound=given.session_bound, without=given.without)
             may_cancel = choice in ("resume", "now")
             raise Exit(follow_to_end(session, run_id, as_json=given.as_json, may_cancel=may_cancel, ctrl_c=ctrl_c))
+
+
+def _one_here(session: LiveSession, word: str) -> str:
+    """The run that is decided about: its id, or a part of one that is of a single run of this store, which is said."""
+    run_id = session.run_named(word)
+    if run_id != word:
+        say(f"{word} is the run {run_id}.")
+    return run_id
 
 
 def _make_way(session: LiveSession, run_id: str, *, yes: bool) -> None:

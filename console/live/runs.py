@@ -129,6 +129,13 @@ class RunsDesk:
             return seen
         raise RunUnknown(f"There is no run {run} here, nor on the hosts that answer." + self._near(run))
 
+    def named(self, word: str, *, everywhere: bool = False) -> str:
+        """The run that is meant by a part of its id; `everywhere`: by those, too, that only hosts know. AskFailed."""
+        from console.live.naming import named
+
+        beyond = (lambda: [line.id for line in self.everywhere()]) if everywhere else None
+        return named(word, self._ground.known_runs.here, beyond)
+
     def ended_elsewhere(self, run: str) -> bool:
         """Whether the hosts say that a run, which this store takes for unfinished, was brought to its end."""
         from console.runs.client import RunUnknown

@@ -378,6 +378,11 @@ class LiveSession:
         return self.redacted(self._runs.leaving_out(id, choice, names))
 
     @answers
+    def run_named(self, word: str, *, everywhere: bool = False) -> str:
+        """The id of the run that a word of one means; see `RunsDesk.named`. Raises AskFailed."""
+        return self._runs.named(word, everywhere=everywhere)
+
+    @answers
     def in_the_way(self, id: str) -> int | None:  # noqa: A002
         """The number of a run's runner that was stopped in the middle of a write, so that nobody can use the store."""
         return self._runs.in_the_way(id)

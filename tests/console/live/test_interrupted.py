@@ -55,6 +55,26 @@ def test_the_step_it_was_at_is_unknown_and_no_time_passes_for_it(world: World, c
     (world.app / "go").touch()
 
 
+def test_a_part_of_an_id_is_the_run_where_it_is_of_one_alone(world: World, cli: Cli) -> None:
+    second = world.create("do")
+    assert world.carry(second) == 0, world.log(second)
+    first = killed(world, 6, "do", "do")
+    assert cli("runs", "show", first[-6:]).out == cli("runs", "show", first).out
+    assert cli("runs", "show", second[:-2]).out.startswith("Tally do")
+    said = cli("runs", "show", first[:8])
+    assert said.code == 2 and f"{first[:8]} is of 2 runs: " in said.err and first in said.err and second in said.err
+    said = cli("runs", "show", first[-3:])
+    assert said.code == 2 and f"Did you mean {first}?" in said.err, "too little of it to be meant"
+    assert cli("runs", "show", "abcdefgh").code == 2
+    said = cli("runs", "undo", first[-6:])
+    assert said.code == 4 and f"{first[-6:]} is the run {first}." in said.err
+    assert cli("runs", "undo", first[:8]).code == 2
+    # Somebody else knows it from the hosts alone: it can be looked at, and is not decided about by a part of its id.
+    assert cli("runs", "follow", first[-6:], by="elsewhere").code == 6
+    said = cli("runs", "undo", first[-6:], by="elsewhere")
+    assert said.code == 2 and "There is no run" in said.err
+
+
 def test_an_undo_that_was_cut_off_is_called_one_and_resume_is_to_finish_it(world: World, cli: Cli) -> None:
     run = killed(world, 10, "do", "break")
     assert world.kinds(run)[-1] == "undo.intent"
