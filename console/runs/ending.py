@@ -13,6 +13,7 @@ from console.runs.model import CLOSED, CLOSING, UNLOCKED, Ending
 
 if TYPE_CHECKING:
     from console.runs.engine import Engine
+    from console.runs.model import RunView
     from console.runs.undo import Undoing
 
 
@@ -55,13 +56,24 @@ def ending_of_leaving(engine: Engine) -> tuple[Ending, str]:
     view = engine.journal.view
     if not view.changed:
         return "cancelled-undone", "Cancelled. Nothing had been changed."
-    done = [step.title for step in view.steps.values() if step.state in ("done", "unknown", "failed", "undo failed")]
-    what = f"Left as it is after: {', '.join(done) or 'nothing'}."
+    what = f"Left as it is after: {_titled(view, 'done') or 'nothing'}."
+    for words, states in (
+        ("Begun, and not done:", ("running", "failed", "unknown")),
+        ("Its undo was begun, and not done:", ("undoing", "undo failed")),
+        ("Undone:", ("undone",)),
+    ):
+        if titles := _titled(view, *states):
+            what += f" {words} {titles}."
     if view.left_out:
         what += f" {' and '.join(view.left_out)} was left out: what became of it there is not known."
     if any(step.state in ("running", "unknown", "undoing", "undo failed") for step in view.steps.values()):
         return "needs-human", f"{what} What is in doubt: {doubts(view)}."
     return "cancelled-left", what
+
+
+def _titled(view: RunView, *states: str) -> str:
+    """The titles of the steps in these states."""
+    return ", ".join(step.title for step in view.steps.values() if step.state in states)
 
 
 def end(engine: Engine, ending: Ending, text: str, *, locked: bool = True) -> int:

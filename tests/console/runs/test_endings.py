@@ -158,6 +158,7 @@ def test_an_old_answer_says_nothing_of_a_new_doubt(world: World) -> None:
     assert world.view(run).steps["s2"].state == "unknown"
     decide(world.records, run, "leave", "me")
     assert again.wait(30) == 3
+    assert world.view(run).text.startswith("Left as it is after: Tally s1. Begun, and not done: Tally s2. What is in ")
 
 
 @pytest.mark.parametrize("then", ["undo", "leave", None])
@@ -280,6 +281,8 @@ def test_a_run_that_is_not_undone_by_itself_stops_and_asks(world: World, choice:
     assert child.wait(30) == (1 if choice == "undo" else 130), world.log(run)
     assert world.effects()[-1] == ("undo s1" if choice == "undo" else "do s2")
     assert world.view(run).ending == ("failed-undone" if choice == "undo" else "cancelled-left")
+    if choice != "undo":  # what failed is not told as what was done
+        assert world.view(run).text == "Left as it is after: Tally s1. Begun, and not done: Tally s2."
 
 
 def test_of_what_asks_nothing_is_asked_while_it_has_changed_nothing(world: World) -> None:
