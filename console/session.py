@@ -160,6 +160,8 @@ class RunShown(NamedTuple):
     """Hosts that were left out of it by name."""
     undoing: bool = False
     """It is being taken back: to go on with it is to finish that."""
+    as_before: str = ""
+    """What is so once it was taken back, in its plan's words: 'r1 (1.0.0) is live'; empty where that tells nothing."""
 
 
 class OutputShown(NamedTuple):

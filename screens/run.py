@@ -334,7 +334,11 @@ class RunScreen(Deck[None]):
 
     def do_undo(self) -> None:
         words = "What it did is taken back in reverse, with the undo of its plan (p shows it)."
-        self._decide("undo", "Undo this run?", words, "Its undo has begun.")
+        title = "Undo this run?"
+        if self.shown is not None:
+            title = f"Undo {self.shown.line.title}?"
+            words += f"\nThen {self.shown.as_before}." if self.shown.as_before else ""
+        self._decide("undo", title, words, "Its undo has begun.")
 
     def do_resume(self) -> None:
         words = "Each step is first checked for whether it happened: nothing is done twice."

@@ -270,6 +270,8 @@ def _choose(obj: dict[str, Any], run_id: str, choice: Choice, given: _Given) -> 
                 fail(REFUSED, f"{shown.line.environment} is production: --yes needs --reason as well.")
         else:
             say(run_text(shown))
+            if choice == "undo" and shown.as_before:
+                say(f"\nOnce what it did is taken back, in reverse, {shown.as_before}.")
             if word:
                 question = f"\nType {word} to {does}: "
                 confirmed = ask_tty(question, "say --yes together with --reason TEXT").strip() == word

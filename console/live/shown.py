@@ -265,6 +265,7 @@ def run_shown(seen: Seen) -> RunShown:
         take_over=clean(seen.take_over),
         without=tuple(clean(name) for name in view.without),
         undoing=view.undo_wanted and view.state != "closed",
+        as_before=clean(plan.as_before) if plan is not None else "",
     )
 
 

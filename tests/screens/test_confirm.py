@@ -244,6 +244,20 @@ def test_to_go_on_with_a_run_that_was_being_taken_back_is_to_finish_its_undo() -
     asyncio.run(drive())
 
 
+def test_the_question_whether_to_undo_a_run_names_it_and_says_what_is_so_then() -> None:
+    async def drive() -> None:
+        session = FixedSession()
+        session.shown["r-0042"] = session.shown["r-0042"]._replace(as_before="r1 (1.0.0) is live")
+        async with driven(session) as console:
+            console.app.push_screen(RunScreen(console.app.bridge, PRODUCTION, "r-0042"))
+            await console.shows("u Undo the run")
+            await console.press("u")
+            await console.shows("Undo Deploy 1.5.0-rc3?")
+            await console.shows("Then r1 (1.0.0) is live.")
+
+    asyncio.run(drive())
+
+
 def test_a_plan_of_a_run_that_was_being_taken_back_is_confirmed_as_its_undo() -> None:
     plan = FixedSession().plan("deploy", PRODUCTION, {})
     assert decided("resume", plan)[0] == "Resume"
