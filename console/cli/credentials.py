@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from console.text.secret import Secret
 
 
+NO_TERMINAL = (
+    "There is no terminal to type the value on; nothing was stored. Give it with --file FILE or --stdin, or have one "
+    "made with --generate N."
+)
+
+
 @click.group()
 def credentials() -> None:
     """Secrets live in the keyring; profiles, plans and journals only name them."""
@@ -114,7 +120,7 @@ def set_(
     with cli_session(obj) as session:
         rule = session.ground.profile.credentials.get(name)
         if rule is None:
-            say(f"Note: this profile does not name a credential {name}; it is stored all the same.")
+            pass  # it may be of another profile; that is said once it is stored
         elif field and field not in rule.fields:
             named = f"its fields are {', '.join(rule.fields)}" if rule.fields else "it has none"
             fail(USAGE, f"The profile gives {name} no field {field}: {named}.")
@@ -130,6 +136,8 @@ def set_(
         keys = session.ground.keys
         what = name + (f", field {field}," if field else "") + (f" ({label})" if label != "current" else "")
         say(f"{what} is stored in {keys.shown().where or keys.credentials().backend.title}.")
+        if rule is None:
+            say(f"Note: this profile does not name a credential {name}.")
 
 
 def _value(
@@ -157,16 +165,16 @@ def _value(
         typed = {one: _typed(f"the field {one} of the credential {name}") for one in fields}
         text = json.dumps(typed, ensure_ascii=False)
     else:
-        text = _typed(f"the credential {name} ({f'its field {field}' if field else 'its value'})")
+        text = _typed(f"the field {field} of the credential {name}" if field else f"the credential {name}")
     if not text:
         fail(USAGE, "The value is empty; nothing was stored.")
     return Secret(text)
 
 
 def _typed(what: str) -> str:
-    from console.credentials.unlock import Asked, TerminalUnlocker
+    from console.credentials.unlock import TerminalUnlocker
 
-    answer = TerminalUnlocker().passphrase(Asked(what, new=True))
+    answer = TerminalUnlocker(nobody=NO_TERMINAL).value(what)
     if answer is None:
         fail(REFUSED, "Nothing was given; nothing was stored.")
     return answer.reveal()
@@ -215,6 +223,10 @@ def unlock(obj: dict[str, Any]) -> None:
 
     with cli_session(obj) as session:
         keys = session.ground.keys
+        if not keys.asks:
+            session.credentials()  # whether it can be read
+            give(f"{keys.credentials().backend.title}: open; it needs no passphrase of Quarterdeck's.")
+            raise Exit(DONE)
         made = not keys.made
         keys.open_now(make=True)
         session.vault.ages()  # from now on they are known while it is locked

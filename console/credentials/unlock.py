@@ -23,6 +23,10 @@ FILE_ID_BYTES: Final = 16
 FD_DEADLINE_S: Final = 10.0
 _MAGIC: Final = b"quarterdeck-key-1\0"
 _MAX_PASSPHRASE: Final = 4096
+LOCKED: Final = (
+    "The keyring is locked and there is no terminal to ask for its passphrase. Unlock it from a terminal, or hand the "
+    "passphrase over by a descriptor: --passphrase-fd N."
+)
 
 
 class SessionKey:
@@ -177,8 +181,10 @@ def ask_until_right(unlocker: Unlocker, what: str, use: Callable[[Secret], None]
 class TerminalUnlocker:
     """Asks on the controlling terminal, with echo off, whatever standard input and output are joined to."""
 
-    def __init__(self, terminal: str = "/dev/tty") -> None:
+    def __init__(self, terminal: str = "/dev/tty", nobody: str = LOCKED) -> None:
+        """`nobody`: what is said where there is no terminal."""
         self._terminal = terminal
+        self._nobody = nobody
 
     def passphrase(self, asked: Asked) -> Secret | None:
         """See Unlocker. Raises KeyringLocked if this process has no terminal."""
@@ -187,24 +193,31 @@ class TerminalUnlocker:
             self._say(asked.problem + "\n")
         if not asked.new:
             return self._line(f"Passphrase of {asked.what}: ")
-        first = self._line(f"New passphrase for {asked.what}: ")
+        return self._twice(
+            f"New passphrase for {asked.what}: ", "The two passphrases differ; nothing was made. Start again."
+        )
+
+    def value(self, what: str) -> Secret | None:
+        """A value that is to be stored; None where nothing is typed. Raises KeyringLocked if nobody can be asked."""
+        no_core_dumps()
+        return self._twice(f"Value of {what}: ", "The two values differ; nothing was stored. Start again.")
+
+    def _twice(self, prompt: str, differ: str) -> Secret | None:
+        first = self._line(prompt)
         if first is None:
             return None
         second = self._line("The same again: ")
         if second is None:
             return None
         if first != second:
-            raise KeyringLocked("The two passphrases differ; nothing was made. Start again.")
+            raise KeyringLocked(differ)
         return first
 
     def _open(self) -> int:
         try:
             return os.open(self._terminal, os.O_RDWR | os.O_NOCTTY)
         except OSError:
-            raise KeyringLocked(
-                "The keyring is locked and there is no terminal to ask for its passphrase. Unlock it from a terminal, "
-                "or hand the passphrase over by a descriptor: --passphrase-fd N."
-            ) from None
+            raise KeyringLocked(self._nobody) from None
 
     def _say(self, text: str) -> None:
         from console.text.sanitise import clean_lines

@@ -156,6 +156,12 @@ class Keys:
         ring = self._sealed()
         return ring is None or ring.file.exists()
 
+    @property
+    def asks(self) -> bool:
+        """Whether a passphrase is still to be asked for here before it opens. Raises KeyringRefused."""
+        ring = self._sealed()
+        return ring is not None and not ring.unlocked
+
     def _sealed(self) -> SealedFileKeyring | None:
         from console.credentials.sealed import SealedFileKeyring
 

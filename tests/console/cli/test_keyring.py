@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from console.demo.control import DemoSystem
 from tests.console.cli.program import Said, Terminal, quarterdeck
 
 PASSPHRASE = "a long enough passphrase of this test"
@@ -41,7 +42,7 @@ def test_a_keyring_is_made_and_opened_on_the_terminal_without_echo(profile: Path
     said = quarterdeck("-p", str(profile), "credentials", "list")
     assert said.code == 0 and "NOT SET" in said.out, "to see what is missing needs no keyring"
     with Terminal("-p", str(profile), "credentials", "set", "api") as terminal:
-        terminal.expect("New passphrase for the credential api (its value):")
+        terminal.expect("Value of the credential api:")
         terminal.type(f"{VALUE}\n")
         terminal.expect("The same again:")
         terminal.type(f"{VALUE}\n")
@@ -60,6 +61,29 @@ def test_a_keyring_is_made_and_opened_on_the_terminal_without_echo(profile: Path
         terminal.type(f"{PASSPHRASE}\n")
         assert terminal.ended() == 0
         assert "api" in terminal.seen and VALUE not in terminal.seen
+
+
+def test_a_value_that_nobody_can_type_is_not_stored_and_nothing_else_is_said(profile: Path) -> None:
+    said = quarterdeck("-p", str(profile), "credentials", "set", "other")
+    assert said.code == 4 and "no terminal to type the value on; nothing was stored" in said.err
+    assert "Note" not in said.err and "passphrase" not in said.err
+    said = handed(PASSPHRASE, profile, "credentials", "set", "other", "--generate", "30")
+    stored, note = said.err.splitlines()
+    assert said.code == 0 and "other is stored in" in stored
+    assert note == "Note: this profile does not name a credential other."
+    with Terminal("-p", str(profile), "credentials", "set", "api") as terminal:
+        terminal.expect("Value of the credential api:")
+        terminal.type(f"{VALUE}\n")
+        terminal.expect("The same again:")
+        terminal.type("another one\n")
+        terminal.expect("The two values differ; nothing was stored.")
+        assert terminal.ended() == 4
+
+
+def test_a_store_that_needs_no_passphrase_is_not_said_to_open_with_one(demo: DemoSystem) -> None:
+    said = quarterdeck("-p", "demo", "credentials", "unlock")
+    assert said.code == 0 and said.out.endswith(": open; it needs no passphrase of Quarterdeck's.\n")
+    assert quarterdeck("audit", "show").out.count("keyring") == 0
 
 
 def test_handed_over_by_a_descriptor(profile: Path) -> None:
