@@ -21,6 +21,7 @@ from profiles.findings import (
     way_back,
 )
 from profiles.rotationcheck import rotation_findings
+from profiles.stack import BOTH, OF_A_RELEASE, ONCE, PORTS, ComposeStack, ProcessStack, Registry
 
 __all__ = ["environment_findings"]
 
@@ -59,6 +60,7 @@ def environment_findings(loc: Loc, body: Mapping[str, Any], hosts: Mapping[str, 
 def _stack(loc: Loc, stack: Mapping[str, Any], services: list[str], hosts: Mapping[str, Any]) -> Iterator[Finding]:
     where = "Services of this stack"
     process = stack.get("kind") == "process"
+    yield from _whole(loc, stack)
     yield from own_names(mapping(stack, "services"), (*loc, "services"))
     for name, service in mapping(stack, "services").items():
         at: Loc = (*loc, "services", name)
@@ -97,6 +99,23 @@ def _stack(loc: Loc, stack: Mapping[str, Any], services: list[str], hosts: Mappi
             yield from variables(text_loc, text, ())
     for number, file in enumerate(items(stack, "upload")):
         yield from missing_file((*loc, "upload", number), file, "compose file")
+
+
+def _whole(loc: Loc, stack: Mapping[str, Any]) -> Iterator[Finding]:
+    """What the models say only of a stack whose every key is right. One that is not known may be the one that lacks."""
+    kind, registry = stack.get("kind"), mapping(stack, "registry")
+    if kind == "process" and not set(stack) - set(ProcessStack.model_fields):
+        artifacts, services = stack.get("artifacts"), mapping(stack, "services").values()
+        if isinstance(artifacts, str) and "{release}" not in artifacts:
+            yield Finding(loc, f"`stack` {OF_A_RELEASE}.")
+        if stack.get("ports") is None and any(mapping(one).get("port") is None for one in services):
+            yield Finding(loc, f"`stack` {PORTS}.")
+    once = bool(stack.get("files")) != bool(stack.get("upload"))
+    if kind == "compose" and not once and not set(stack) - set(ComposeStack.model_fields):
+        yield Finding(loc, f"`stack` {ONCE}.")
+    both = (registry.get("username") is None) == (registry.get("password") is None)
+    if not both and not set(registry) - set(Registry.model_fields):
+        yield Finding((*loc, "registry"), f"`registry` {BOTH}.")
 
 
 def _via(loc: Loc, endpoint: Mapping[str, Any], hosts: Mapping[str, Any]) -> Iterator[Finding]:

@@ -310,8 +310,9 @@ class _Reading:
             self.problems += explained(error.errors(include_url=False, include_input=False), root, silent)
         for found in findings(data):
             mark, keys, _ = placed(root, found.loc, found.key)
-            if mark not in silent:
-                self.problems.append(ProfileProblem(mark, ".".join(keys), found.wrong, found.right))
+            problem = ProfileProblem(mark, ".".join(keys), found.wrong, found.right)
+            if mark not in silent and problem not in self.problems:  # the models may have said it already
+                self.problems.append(problem)
         lines = self._templates(data)
         if self.problems or profile is None:
             raise ProfileErrors(self.problems)

@@ -25,6 +25,13 @@ Port = Annotated[int, Field(ge=1, le=65_535)]
 _ImageTemplate = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[A-Za-z0-9{][A-Za-z0-9._:/@{}-]*$")]
 _ALEMBIC = ("python", "-m", "alembic")
 
+# What a stack must be as a whole. A model says so only where each of its keys is right; `profiles.envcheck` looks for
+# the same in the plain data, so that it is told together with what else is wrong.
+BOTH = "needs both `username` and `password`, or neither"
+ONCE = "needs its compose files once: `files` (on the hosts) or `upload` (from here)"
+OF_A_RELEASE = "needs {release} in `artifacts`: each release has a directory of its own"
+PORTS = "needs `ports`: {first: …, last: …} for the services without a `port` of their own"
+
 
 class Health(Shape):
     """How to see that a service is healthy. `container` and `none` may be written as a single word."""
@@ -96,7 +103,7 @@ class Registry(Shape):
     @model_validator(mode="after")
     def _both(self) -> Registry:
         if (self.username is None) != (self.password is None):
-            raise ValueError("needs both `username` and `password`, or neither")
+            raise ValueError(BOTH)
         return self
 
 
@@ -130,7 +137,7 @@ class ComposeStack(Shape):
     @model_validator(mode="after")
     def _files(self) -> ComposeStack:
         if bool(self.files) == bool(self.upload):
-            raise ValueError("needs its compose files once: `files` (on the hosts) or `upload` (from here)")
+            raise ValueError(ONCE)
         return self
 
 
@@ -196,9 +203,9 @@ class ProcessStack(Shape):
     @model_validator(mode="after")
     def _sound(self) -> ProcessStack:
         if "{release}" not in self.artifacts:
-            raise ValueError("needs {release} in `artifacts`: each release has a directory of its own")
+            raise ValueError(OF_A_RELEASE)
         if self.ports is None and any(service.port is None for service in self.services.values()):
-            raise ValueError("needs `ports`: {first: …, last: …} for the services without a `port` of their own")
+            raise ValueError(PORTS)
         return self
 
 

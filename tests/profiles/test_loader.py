@@ -277,3 +277,45 @@ def test_the_digest_covers_an_ssh_configuration_since_that_may_run_commands_here
     assert digest() not in (first, second)
     os.mkfifo(tmp_path / "ssh_config")
     assert digest()  # and nobody waits for a writer
+
+
+WHOLE_STACKS = [
+    (
+        "kind: process, services: {web: {command: [serve]}}",
+        ["`artifacts` is missing here.", "`stack` needs `ports`: {first: …, last: …} for the services"],
+    ),
+    (
+        'kind: process, artifacts: "/srv/x", services: {web: {command: [serve]}}',
+        ["`stack` needs {release} in `artifacts`", "`stack` needs `ports`: {first: …, last: …} for the services"],
+    ),
+    (
+        "kind: process, artifacts: '/srv/{release}', prots: {first: 1, last: 2}, services: {web: {command: [serve]}}",
+        ["`prots` is not known here. Did you mean `ports`?"],
+    ),
+    (
+        "kind: compose, services: {web: {health: none}}, registry: {username: me}",
+        [
+            "`project` is missing here.",
+            "`stack` needs its compose files once",
+            "`host` is missing here.",
+            "`registry` needs both `username` and `password`",
+        ],
+    ),
+]
+
+
+@pytest.mark.parametrize(("stack", "said"), WHOLE_STACKS)
+def test_what_a_stack_lacks_as_a_whole_is_told_with_its_other_mistakes(
+    tmp_path: Path, stack: str, said: list[str]
+) -> None:
+    file = tmp_path / "p.yaml"
+    file.write_text(
+        "system: x\nhosts: {here: {local: true}}\nenvironments:\n"
+        f"  only:\n    hosts: [here]\n    directory: /srv/x\n    stack: {{{stack}}}\n"
+    )
+    with pytest.raises(ProfileErrors) as caught:
+        load_profile(file)
+    found = [problem.wrong + " " + problem.right for problem in caught.value.problems]
+    assert len(found) == len(said), found
+    for words in said:
+        assert sum(words in one for one in found) == 1, (words, found)
