@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from textual.strip import Strip
 
+from console.watch.views import WAITING
 from screens.theme import BRAILLE, Symbols
 from screens.widgets.lines import LinesWidget, Part, strip_of
 from screens.words import moment
@@ -17,12 +18,10 @@ from screens.words import moment
 if TYPE_CHECKING:
     from console.watch.views import RunLine
 
-STATES = ("interrupted", "waiting for unlock", "waiting for you", "created, not begun", "parked, due")
-
 
 def waiting(runs: Sequence[RunLine], environment: str) -> list[RunLine]:
     """The runs that wait for somebody, those of the shown environment first, newest first."""
-    found = [one for one in runs if one.state in STATES]
+    found = [one for one in runs if one.state in WAITING]
     return sorted(found, key=lambda one: one.environment != environment)
 
 

@@ -80,7 +80,11 @@ def trust(obj: dict[str, Any], name: str) -> None:
     from console.hosts.trust import trust as write_down
 
     with cli_session(obj) as session:
-        seen = see(session.ground.host_config(name), session.ground.timing, session.ground.keys.get)
+        config = session.ground.host_config(name)
+        if session.ground.profile.hosts[name].local:
+            say(f"{name} is this machine: it is not reached by SSH, and has no key to be trusted.")
+            raise Exit(DONE)
+        seen = see(config, session.ground.timing, session.ground.keys.get)
         if seen.outcome == "known":
             say(f"{seen.shown} is known already: {seen.fingerprint} ({seen.kind}), in {seen.file}.")
             raise Exit(DONE)

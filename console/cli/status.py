@@ -16,13 +16,14 @@ if TYPE_CHECKING:
 
     from console.watch.views import RunLine
 
+CHECK = "By exit code: 0 healthy, 1 not, or a run NEEDS A HUMAN, 6 unknown, or a run waits for somebody."
 WORDS = {"ok": "ok", "warn": "look", "bad": "BAD", "unknown": "?"}
 
 
 @click.command()
 @click.argument("environment", required=False)
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
-@click.option("--check", is_flag=True, help="By exit code: 0 healthy, 1 not, or a run NEEDS A HUMAN, 6 unknown.")
+@click.option("--check", is_flag=True, help=CHECK)
 @click.pass_obj
 def status(obj: dict[str, Any], environment: str | None, as_json: bool, check: bool) -> None:
     """One screenful: every environment (or one), its services, what differs, who holds the lock."""
@@ -34,21 +35,31 @@ def status(obj: dict[str, Any], environment: str | None, as_json: bool, check: b
         views = session.look(environment)
         names = [view.name for view in views]
         parked, unknown = session.parked(names)
-        needing = session.left_to_a_person(names)
+        needing, waits = session.left_to_a_person(names), session.waiting(names)
     if as_json:
         waiting = [{**dumped(run), "started": iso(run.started), "until": iso(run.until)} for run in parked]
         seen = [dumped(view) for view in views]
         left = [{**dumped(run), "started": iso(run.started)} for run in needing]
-        give_json({"environments": seen, "parked": waiting, "parked_unknown": list(unknown), "left_to_a_person": left})
+        asking = [{**dumped(run), "started": iso(run.started), "until": iso(run.until)} for run in waits]
+        give_json(
+            {
+                "environments": seen,
+                "parked": waiting,
+                "parked_unknown": list(unknown),
+                "left_to_a_person": left,
+                "waiting": asking,
+            }
+        )
     else:
-        give("\n\n".join(environment_text(view, (*needing, *parked), unknown) for view in views))
+        runs = (*needing, *parked, *(run for run in waits if run not in parked))
+        give("\n\n".join(environment_text(view, runs, unknown) for view in views))
     states = {view.state for view in views}
-    code = FAILED if needing or "bad" in states else UNFINISHED if "unknown" in states else DONE
+    code = FAILED if needing or "bad" in states else UNFINISHED if waits or "unknown" in states else DONE
     raise Exit(code if check else DONE)
 
 
 def environment_text(view: EnvironmentView, runs: Sequence[RunLine] = (), unknown: Sequence[str] = ()) -> str:
-    """One environment as text; `runs`: parked, or left to a person; `unknown`: where the first could not be asked."""
+    """One environment as text; `runs`: parked, waiting, left to a person; `unknown`: where the first cannot be seen."""
     production = " (production)" if view.production else ""
     head = f"{view.name}{production}: {WORDS[view.state]}, {view.word}" + (
         f", release {view.release}" if view.release else ""

@@ -11,6 +11,7 @@ from console.live.deciding import may_be_answered, may_be_left_out, may_still_un
 from console.live.elsewhere import Elsewhere
 from console.runs.seen import DUE, PARKED
 from console.session import AskFailed, Choice, OutputShown, PlanShown, RunShown, way
+from console.watch.views import WAITING as WAITS
 from console.watch.views import RunLine, left_to_a_person
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 RUNS_SHOWN = 50
 WAITING = (PARKED, DUE)
+NOT_BEGUN = "created, not begun"
 LOOK_S, READ_S = 0.02, 0.1
 """How often who follows a run looks whether there is something to read, which costs next to nothing; and how long it
 rests at least before it is read again, however much comes."""
@@ -71,6 +73,19 @@ class RunsDesk:
         """Of each of these environments the run that NEEDS A HUMAN still, as far as is known without asking."""
         lines = self.here()
         return tuple(line for name in environments if (line := left_to_a_person(lines, name)) is not None)
+
+    def waiting(self, environments: Sequence[str]) -> tuple[RunLine, ...]:
+        """The runs of these environments that wait for somebody, as far as is known without asking."""
+        from console.runs.client import START_S
+
+        now = time.time()
+        return tuple(
+            line
+            for line in self.here()
+            if line.environment in environments
+            and line.state in WAITS
+            and (line.state != NOT_BEGUN or now - line.started > START_S)  # its runner is being started, most likely
+        )
 
     def _line(self, known: Runs, run: str) -> RunLine | None:
         from console.live.shown import broken_line, run_line

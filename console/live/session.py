@@ -220,6 +220,11 @@ class LiveSession:
         """*Blocking.* The runs that NEED A HUMAN in these environments still. Raises AskFailed."""
         return self._runs.left_to_a_person(environments)
 
+    @shows
+    def waiting(self, environments: Sequence[str]) -> tuple[RunLine, ...]:
+        """*Blocking.* The runs that wait for somebody in these environments. Raises AskFailed."""
+        return self._runs.waiting(environments)
+
     # -- armed, keyring --------------------------------------------------------------------------------------------
 
     def armed_until(self, environment: str) -> float | None:

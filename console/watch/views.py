@@ -187,6 +187,10 @@ def left_to_a_person(runs: Iterable[RunLine], environment: str) -> RunLine | Non
     return None
 
 
+WAITING = ("interrupted", "waiting for unlock", "waiting for you", "created, not begun", "parked, due")
+"""States of a run that nobody executes, or that asks something: it waits for somebody."""
+
+
 class SystemView(NamedTuple):
     """What the first paint needs, all of it."""
 

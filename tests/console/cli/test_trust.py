@@ -37,6 +37,13 @@ def test_nobody_to_ask_is_four_and_nothing_is_opened(profile: Path) -> None:
     assert "127.0.0.1" in said.err and "rm -rf" in said.err
 
 
+def test_a_local_host_has_no_key_to_be_trusted(profile: Path) -> None:
+    said = quarterdeck("-p", str(profile), "hosts", "trust", "here")
+    assert said.code == 0
+    assert said.err == "here is this machine: it is not reached by SSH, and has no key to be trusted.\n"
+    assert quarterdeck("-p", str(profile), "hosts", "trust", "nowhere").code == 2
+
+
 def test_a_no_is_four_a_yes_is_kept_until_the_profile_changes(profile: Path) -> None:
     with Terminal("hosts", "only") as terminal:
         terminal.expect("Trust it? [y/N]")

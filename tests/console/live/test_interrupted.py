@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from console.live.session import LiveSession
 from console.live.shown import run_shown
 from console.runs.create import decide
 from console.session import RunShown, StepShown
+from console.watch.views import EnvironmentView
 from tests.console.live.test_parked import Cli, cli
 from tests.console.live.test_wake import killed
 from tests.console.runs.world import World, until
@@ -73,6 +75,22 @@ def test_a_part_of_an_id_is_the_run_where_it_is_of_one_alone(world: World, cli: 
     assert cli("runs", "follow", first[-6:], by="elsewhere").code == 6
     said = cli("runs", "undo", first[-6:], by="elsewhere")
     assert said.code == 2 and "There is no run" in said.err
+
+
+def test_status_check_is_six_while_a_run_waits_for_somebody(
+    world: World, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    well = EnvironmentView("here", "here", production=False, colour="", state="ok", word="healthy", at=time.time())
+    monkeypatch.setattr(LiveSession, "look", lambda self, environment: (well,))
+    assert cli("status", "--check").code == 0
+    run = world.create("do")
+    assert cli("status", "--check").code == 0, "its runner is being started"
+    assert world.carry(run, "--die", "after", "6") == -9
+    said = cli("status", "--check")
+    assert said.code == 6 and f"Tally do: interrupted ({run})" in said.out
+    assert [one["id"] for one in json.loads(cli("status", "--json").out)["waiting"]] == [run]
+    assert cli("status").code == 0, "without --check it only tells"
+    assert world.carry(run) == 0 and cli("status", "--check").code == 0
 
 
 def test_an_undo_that_was_cut_off_is_called_one_and_resume_is_to_finish_it(world: World, cli: Cli) -> None:
