@@ -336,7 +336,8 @@ class RunScreen(Deck[None]):
         words = "What it did is taken back in reverse, with the undo of its plan (p shows it)."
         title = "Undo this run?"
         if self.shown is not None:
-            title = f"Undo {self.shown.line.title}?"
+            title = f"{'Finish the undo of' if self.shown.undoing else 'Undo'} {self.shown.line.title}?"
+            words = FINISHED if self.shown.undoing else words
             words += f"\nThen {self.shown.as_before}." if self.shown.as_before else ""
         self._decide("undo", title, words, "Its undo has begun.")
 
@@ -346,7 +347,7 @@ class RunScreen(Deck[None]):
             words = "It stays parked: a runner waits from now on, and goes on with it once its time has come."
         title = "Go on with this run?"
         if self.shown is not None and self.shown.undoing:
-            title, words = "Finish the undo of this run?", FINISHED
+            title, words = f"Finish the undo of {self.shown.line.title}?", FINISHED
         self._decide("resume", title, words, "It goes on.")
 
     def do_now(self) -> None:

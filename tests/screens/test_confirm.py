@@ -238,8 +238,10 @@ def test_to_go_on_with_a_run_that_was_being_taken_back_is_to_finish_its_undo() -
         async with driven(session) as console:
             console.app.push_screen(RunScreen(console.app.bridge, PRODUCTION, "r-0042"))
             await console.shows("r Resume")
-            await console.press("r")
-            await console.shows("Finish the undo of this run?")
+            for key in "ru":
+                await console.press(key)
+                await console.shows("Finish the undo of Deploy 1.5.0-rc3?")
+                await console.press("n")
 
     asyncio.run(drive())
 
