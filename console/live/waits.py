@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from console.runs.left_out import later_way_out
+from console.runs.model import WORDS
 from console.text.sanitise import clean, clean_lines
 from console.text.times import clock
 from console.timing import DEFAULT
@@ -81,6 +82,10 @@ def waits_for(seen: Seen) -> str:
         why = "Its runner died while it took the run back." if undoing else "Its runner died before it had ended."
         back = ""
     decided = "Go on with it, take it back, or leave it as it is."
+    if seen.view.state == "closing" and seen.view.ending is not None:
+        ended = WORDS[seen.view.ending]
+        why = f"The run had come to its end ({ended}), and its runner died before it gave the locks back."
+        decided = "Resume does that, and nothing else."
     if undoing:
         decided = f"{back} Resume finishes the undo; or leave it as it is.".lstrip()
     away = later_way_out(seen.view.id, seen.view.hosts, clean(str((known or {}).get("host", ""))))

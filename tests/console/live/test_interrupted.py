@@ -109,6 +109,15 @@ def test_an_undo_that_was_cut_off_is_called_one_and_resume_is_to_finish_it(world
     assert not shown(world, run).undoing
 
 
+def test_a_run_of_which_only_the_locks_are_left_is_said_to_be_that(world: World) -> None:
+    run = killed(world, 7, "do")
+    assert world.kinds(run)[-1] == "run.closing"
+    assert shown(world, run).question.startswith(
+        "The run had come to its end (succeeded), and its runner died before it gave the locks back. Resume does that, "
+        "and nothing else.\n"
+    )
+
+
 def test_a_step_at_which_a_runner_died_is_not_said_to_wait_once_the_run_is_taken_back(world: World) -> None:
     run = killed(world, 7, "do", "look")
     assert world.kinds(run)[-1] == "step.intent"
