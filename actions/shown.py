@@ -120,7 +120,8 @@ def finished(
     before = []
     for ground in site.grounds:
         fallback, _ = change.fallback[ground.host]
-        text = "nothing of the console's is live" if fallback is None else f"{fallback.shown()} is live"
+        doubt = "" if fallback is None or fallback.verified else ", never verified,"
+        text = "nothing of the console's is live" if fallback is None else f"{fallback.shown()}{doubt} is live"
         before.append(text if len(hosts or site.grounds) == 1 else f"{ground.host}: {text}")
     return Plan(
         action=action,

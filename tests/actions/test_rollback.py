@@ -210,7 +210,7 @@ def test_what_was_changed_outside_is_recorded_so_that_it_can_come_back() -> None
     one = ground("d", releases=(R1, R2), here=HERE)
     plan = planned(RollbackFacts(site=Site(**dict(site(one)))), "r1")
     assert plan.steps[0].id == "record-live"
-    assert plan.as_before == "r3 (what was live) is live"
+    assert plan.as_before == "r3 (what was live), never verified, is live"
 
 
 def test_hosts_that_do_not_agree_on_a_release_are_asked_after() -> None:

@@ -33,7 +33,7 @@ def test_run_follow_show_undo(demo: DemoSystem) -> None:
     assert shown["exit_code"] == 0 and shown["reason"] == "because" and shown["can"] == ["undo"]
     said = quarterdeck("-p", "demo", "runs", "undo", run)
     assert said.code == 4 and "no terminal" in said.err and "--yes" in said.err
-    assert "Once what it did is taken back, in reverse, r1 (1.0.0) is live." in said.err
+    assert "Once what it did is taken back, in reverse, r1 (1.0.0), never verified, is live." in said.err
     said = quarterdeck("-p", "demo", "runs", "undo", run, "--yes", "--json")
     assert said.code == 0 and json.loads(said.out)["line"]["state"] == "undone"
     assert quarterdeck("-p", "demo", "audit", "verify").code == 0
