@@ -104,8 +104,6 @@ class PaletteScreen(Sheet[str]):
             found = [one for one in found if one[0] < LOOSE]
         table = self.query_one("#found", RowTable)
         table.show([self._row(entry) for _, _, entry in sorted(found, key=lambda one: one[:2])])
-        if table.rows:
-            table.select(table.rows[0].key)
 
     def _row(self, entry: tuple[str, str, str, str, bool]) -> Row:
         word, title, help_, key, writes = entry
@@ -114,9 +112,12 @@ class PaletteScreen(Sheet[str]):
         return Row(word, (Cell(name, "dim" if quiet else "strong"), Cell(help_, "dim"), Cell(key, "key")))
 
     def on_input_changed(self, event: Entry.Changed) -> None:
-        """Look again with every letter."""
+        """Look again with every letter, for the one that fits best; what is only drawn anew moves no cursor."""
         event.stop()
         self.draw()
+        table = self.query_one("#found", RowTable)
+        if table.rows:
+            table.select(table.rows[0].key)
 
     def on_input_submitted(self, event: Entry.Submitted) -> None:
         """Take the chosen one."""
