@@ -26,6 +26,7 @@ gc.disable()  # until the first paint: half a million objects are made by import
 from textual import events  # noqa: E402
 from textual.app import App  # noqa: E402
 from textual.message import Message  # noqa: E402
+from textual.notifications import Notify  # noqa: E402
 
 from console.answers import AskFailed, Locked, NoProfile, NotTrusted  # noqa: E402
 from console.text.visible import visible  # noqa: E402
@@ -36,6 +37,7 @@ from screens.ears import Ears  # noqa: E402
 from screens.known import Bridge, Known, News  # noqa: E402
 from screens.look import CSS  # noqa: E402
 from screens.theme import ASCII, choose_symbols, is_utf8, register_themes  # noqa: E402
+from screens.toasts import make_room  # noqa: E402
 
 if TYPE_CHECKING:
     from textual.notifications import SeverityLevel
@@ -279,6 +281,10 @@ class QuarterdeckApp(App[Any], inherit_bindings=False):
     ) -> None:
         """A toast. Never markup, whatever is asked for."""
         super().notify(visible(message), title=visible(title), severity=severity, timeout=timeout, markup=False)
+
+    def on_notify(self, event: Notify) -> None:
+        """Textual shows it next, by its own handler; first there is room made for it."""
+        make_room(self, self._notifications, event.notification)
 
     def exit(
         self,

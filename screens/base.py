@@ -105,10 +105,15 @@ class Deck(Commanded, Asking, Generic[R]):
         self.draw_keys()
 
     def draw_keys(self) -> None:
-        """Draw the key line: it depends on the pane that has the focus, and on what is armed."""
+        """Draw the key line: it depends on the pane that has the focus, and on what is armed.
+
+        Behind a sheet it says which keys work in that: those of the screen below do not.
+        """
+        front = self.app.screen_stack[-1] if self._away and self.app.screen_stack else self
+        shown = front if isinstance(front, Deck) else self
         production = self.bridge.known.environment(self.environment).production
         for keys in self.query(KeyLine):
-            keys.show(key_hints(self), production=production)
+            keys.show(key_hints(shown), production=production)
 
     def on_descendant_focus(self) -> None:
         """Other keys work in another pane."""
@@ -117,6 +122,7 @@ class Deck(Commanded, Asking, Generic[R]):
     def on_screen_suspend(self) -> None:
         """Another screen is in front."""
         self._away = True
+        self.draw_keys()
 
     def on_screen_resume(self) -> None:
         """Back in front: draw what happened meanwhile."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from screens.entry import Entry
 from screens.page import Words
 from screens.sheet import Sheet
+from screens.words import counted
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -52,7 +53,7 @@ class ConfirmScreen(Sheet[str]):
         if plan.session_bound:
             self.wanted += " session-bound"
 
-    def body(self) -> ComposeResult:
+    def told(self) -> ComposeResult:
         production = self.bridge.known.environment(self.environment).production
         changes = sum(1 for step in self.plan.steps if step.undo or step.no_undo)
         head = f"{self.title_words}: {self.plan.title}" if self.choice is not None else self.plan.title
@@ -62,15 +63,18 @@ class ConfirmScreen(Sheet[str]):
             yield Words((self.plan.foreign, "warn"))
         if self.plan.session_bound:
             yield Words((self.plan.session_bound, "warn"))
+        some = f"{changes or 'none'} change{'s' if changes < 2 else ''} something"
         yield Words(
-            f"{len(self.plan.steps)} steps, {changes} of them change something. Digest {self.plan.digest[:12]}.\n"
-            + (self.then or f"What runs is exactly this plan{known}.")
+            f"{counted(len(self.plan.steps), 'step')}, of which {some}. "
+            f"Digest {self.plan.digest[:12]}.\n" + (self.then or f"What runs is exactly this plan{known}.")
         )
         if self.plan.without:
             yield Words((f"Without {', '.join(self.plan.without)}: nothing is done there.", "warn"))
+
+    def body(self) -> ComposeResult:
         yield Words("Why? It is kept in the journal and shown to whoever finds the lock.", classes="label")
         yield Entry(placeholder="reason (a ticket, a sentence)", id="reason")
-        yield Words("Type ", (self.wanted, "strong"), f" to {self.does}. Anything else is No.", classes="label")
+        yield Words("Type ", (self.wanted, "strong"), f" to {self.does}; enter alone, or esc, is No.", classes="label")
         yield Entry(placeholder="No", id="word")
         yield Words(id="problem")
         yield Words(("enter", "key"), " answer   ", ("tab", "key"), " reason   ", ("esc", "key"), " No")
@@ -79,6 +83,8 @@ class ConfirmScreen(Sheet[str]):
         """Enter in the reason goes on to the word; enter in the word answers."""
         event.stop()
         word = self.query_one("#word", Entry)
+        if self.too_small:
+            return  # the field is not seen
         if event.input is not word:
             word.focus()
         elif word.value.strip() == self.wanted:

@@ -167,10 +167,12 @@ class StoreScreen(Changing):
         self.one = one
         self.todo = list(one.fields) or [""]
 
-    def body(self) -> ComposeResult:
+    def told(self) -> ComposeResult:
         yield Words((f"Store {self.one.name}", "head"), (f"  {self.one.title}", "dim"))
         replaced = "It replaces the value that is there now." if self.one.labels else "It is not set yet."
         yield Words(f"{replaced} Only its fingerprint is ever shown.")
+
+    def body(self) -> ComposeResult:
         yield Words(self._asks(), id="asks")
         yield Entry(password=True, placeholder="value", id="value")
         yield Words(id="problem")
@@ -213,11 +215,13 @@ class RemoveScreen(Changing):
         super().__init__(bridge, environment)
         self.one = one
 
-    def body(self) -> ComposeResult:
+    def told(self) -> ComposeResult:
         yield Words((f"Remove {self.one.name} from the keyring", "head"))
         if self.one.used:
             yield Words((f"Used by {'; '.join(self.one.used)}: that stops working with the next use.", "warn"))
         yield Words(f"Every value of it goes: {', '.join(self.one.labels)}. Nothing brings it back. Type its name.")
+
+    def body(self) -> ComposeResult:
         yield Entry(placeholder=self.one.name, id="name")
         yield Words(id="problem")
         yield Words(("enter", "key"), " remove it   ", ("esc", "key"), " leave it as it is")

@@ -19,18 +19,22 @@ class LockScreen(Changing):
 
     AUTO_FOCUS = "#reason"
 
-    def body(self) -> ComposeResult:
+    def told(self) -> ComposeResult:
         held = self.bridge.known.environment(self.environment).lock
         if held is None:
             yield Words((f"Lock {self.environment}", "head"))
             yield Words("Nobody's run starts there until it is unlocked. Say why: whoever is refused reads it.")
-            yield Entry(placeholder="reason", id="reason")
         else:
             since = moment(held.since, self.bridge.clock())
             yield Words((f"Unlock {self.environment}", "head"))
             yield Words(f"Held by {held.who} since {since}: {held.reason or 'no reason given'}.")
             if held.kind == "run":
                 yield Words((f"It belongs to the run {held.run}, which takes it away itself when it ends.", "warn"))
+
+    def body(self) -> ComposeResult:
+        if self.bridge.known.environment(self.environment).lock is None:
+            yield Entry(placeholder="reason", id="reason")
+        else:
             yield Words(f"Type {self.environment} to take the lock away.")
             yield Entry(placeholder=self.environment, id="reason")
         yield Words(id="problem")

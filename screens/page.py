@@ -63,12 +63,15 @@ class Words(Static):
     """A label of pieces. It never reads markup."""
 
     def __init__(self, *pieces: Piece, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
-        super().__init__(text(*pieces), id=id, classes=classes, markup=False)
+        made = text(*pieces)
+        super().__init__(made, id=id, classes=classes, markup=False)
+        self.set_class(not made.plain, "silent")
 
     def say(self, *pieces: Piece) -> None:
         """Replace the text; nothing is sent if it is the same."""
         new = text(*pieces)
         if new != self.content:
+            self.set_class(not new.plain, "silent")
             self.update(new)
 
 

@@ -50,6 +50,8 @@ class PaletteScreen(Sheet[str]):
     """What was chosen: the id of a command, `action NAME` or `environment NAME`; None if it was left."""
 
     AUTO_FOCUS = "#typed"
+    GIVES = "#found"
+    LEAST = 3
     SCOPED_CSS = False
     DEFAULT_CSS = """
     #found { height: 14; }

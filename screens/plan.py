@@ -11,7 +11,7 @@ from console.commands import ConsoleCommand
 from console.session import BlockShown, Choice, PlanShown, StepShown
 from screens.base import Deck
 from screens.page import Page, hanging, text
-from screens.words import moment
+from screens.words import counted, moment
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -164,7 +164,7 @@ def plan_lines(
     for block in plan.blocks:
         yield from block_lines(block, width)
         yield text("")
-    yield text((f"{len(plan.steps)} steps", "head"))
+    yield text((counted(len(plan.steps), "step"), "head"))
     for number, step in enumerate(plan.steps, 1):
         yield from step_lines(number, step, width)
 

@@ -22,14 +22,16 @@ class QuestionScreen(Sheet[bool]):
         super().__init__(bridge, environment)
         self.asked, self.explained = title, words
 
-    def body(self) -> ComposeResult:
+    def told(self) -> ComposeResult:
         yield Words((self.asked, "head"))
         yield Words(self.explained)
+
+    def body(self) -> ComposeResult:
         yield Words(("y", "key"), " yes   ", ("enter", "key"), " No (the default)")
 
     def on_key(self, event: events.Key) -> None:
         """y is the only yes."""
-        if event.key in ("y", "Y", "n", "N", "enter"):
+        if event.key in ("y", "Y", "n", "N", "enter") and not self.too_small:
             event.stop()
             self.dismiss(event.key in ("y", "Y"))
         else:
@@ -46,13 +48,16 @@ class TypedScreen(Sheet[bool]):
         self.add_class("loud")
         self.asked, self.explained, self.wanted = title, words, wanted
 
-    def body(self) -> ComposeResult:
+    def told(self) -> ComposeResult:
         yield Words((self.asked, "head"))
         yield Words((self.explained, "warn"))
+
+    def body(self) -> ComposeResult:
         yield Words("Type ", (self.wanted, "strong"), " to go on. Anything else is No.", classes="label")
         yield Entry(placeholder="No", id="word")
 
     def on_input_submitted(self, event: Entry.Submitted) -> None:
         """Enter answers."""
         event.stop()
-        self.dismiss(event.value.strip() == self.wanted)
+        if not self.too_small:
+            self.dismiss(event.value.strip() == self.wanted)

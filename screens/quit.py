@@ -40,12 +40,14 @@ class QuitScreen(Sheet[None]):
         """Whether the demo is being stopped: the console then ends with it, and nothing else can be chosen."""
         return any(one.group == STOP and not one.is_finished for one in self.workers)
 
-    def body(self) -> ComposeResult:
+    def told(self) -> ComposeResult:
         yield Words(("Leave the console", "head"))
         yield Words("The demo system is running. `quarterdeck demo` opens the console on it again.")
         known = self.bridge.known
         for run in filter(None, map(known.running, known.order)):
             yield Words((f"{run.title}: {run.state}. The demo is not stopped before that has ended.", "warn"))
+
+    def body(self) -> ComposeResult:
         yield Words(id="problem")
         yield Words(("s", "key"), " stop the demo   ", ("l", "key"), " leave it running   ", ("esc", "key"), " stay")
 

@@ -37,7 +37,7 @@ class UnlockScreen(Sheet[bool]):
         self.ring = bridge.session.keyring()
         self.new = self.ring.state == "unmade"
 
-    def body(self) -> ComposeResult:
+    def told(self) -> ComposeResult:
         where = self.ring.where
         yield Words(
             ("Make the keyring" if self.new else "Unlock the keyring", "head"), (f"  {where}" if where else "", "dim")
@@ -47,6 +47,8 @@ class UnlockScreen(Sheet[bool]):
         )
         if not self.new:
             yield Words((BEFORE, "dim"))
+
+    def body(self) -> ComposeResult:
         yield Entry(password=True, placeholder="passphrase", id="passphrase")
         if self.new:
             yield Entry(password=True, placeholder="the same again", id="same")

@@ -65,6 +65,11 @@ def when(said: str, now: float) -> str:
     return moment((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp(), now)
 
 
+def counted(number: int, what: str) -> str:
+    """`1 step`, `7 steps`."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 def listed(names: Sequence[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     if len(names) < 2:

@@ -14,6 +14,7 @@ from screens.runs import RunsScreen
 from screens.widgets.table import RowTable
 from tests.screens.driving import driven
 from tests.screens.fixed import NOW, PRODUCTION, STAGING, FixedSession, line
+from tests.screens.test_confirm import to_confirmation
 
 
 def test_while_something_is_typed_the_key_line_names_no_key_that_would_be_typed() -> None:
@@ -32,6 +33,19 @@ def test_while_something_is_typed_the_key_line_names_no_key_that_would_be_typed(
             await console.until(lambda: "esc Back" in console.text.splitlines()[-1], "the way back")
             await console.press("f1")
             await console.at("HelpScreen")
+
+    asyncio.run(drive())
+
+
+def test_behind_a_question_the_key_line_names_the_keys_that_work_in_it() -> None:
+    async def drive() -> None:
+        async with driven(FixedSession()) as console:
+            await to_confirmation(console)
+            await console.until(lambda: "esc Back" in console.text.splitlines()[-1], "the way back")
+            assert not {"Go", "Help", "Runs", "Deploy"} & set(console.text.splitlines()[-1].split()), console.text
+            await console.press("escape")
+            await console.at("PlanScreen")
+            await console.until(lambda: "g Go on" in console.text.splitlines()[-1], "the plan's own")
 
     asyncio.run(drive())
 
