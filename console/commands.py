@@ -24,8 +24,9 @@ Scope = Literal[
     "releases",
     "credentials",
 ]
-Danger = Literal["none", "writes"]
-"""`writes` needs the environment to be armed; `none` never does. What stops harm (cancel, undo, resume) is `none`."""
+Danger = Literal["none", "records", "writes"]
+"""`writes` needs the environment to be armed; the others never do. What stops harm (cancel, undo, resume) is `none`.
+`records` touches no host, but what it says is kept under the person's name: a read-only console refuses it."""
 
 
 class ConsoleCommand(NamedTuple):
@@ -112,7 +113,7 @@ COMMANDS: tuple[ConsoleCommand, ...] = (
     _c("lock", "Lock or unlock", "Keep everybody's runs out of this environment, and say why.", "L", "app", "writes"),
     _c("open", "Open", "What explains the chosen line.", "enter", "app"),
     _c("filter", "Filter", "Show only what matches; ! in front turns it round.", "slash", "app", footer=True),
-    _c("tick", "Tick or untick", "Say that the item is done, under your name.", "space", "checklist"),
+    _c("tick", "Tick or untick", "Say that the item is done, under your name.", "space", "checklist", "records"),
     _c("verify", "Verify", "Run the item's own check now.", "v", "checklist"),
     _c("import", "Read the document again", "Take over what changed in the checklist's file.", "i", "checklist"),
     _c(

@@ -173,8 +173,15 @@ class Deck(Commanded, Asking, Generic[R]):
         """Whether it works only while the environment is armed."""
         return command.danger == "writes"
 
+    def never(self, command: ConsoleCommand) -> bool:
+        """Whether it changes something, and this console changes nothing."""
+        return command.danger != "none" and self.bridge.read_only
+
     def may(self, command: ConsoleCommand) -> bool:
         """Whether a command may be given now; says how to arm if not. Using a command keeps the environment armed."""
+        if self.never(command):
+            self.say(self.how_to_arm(command), "warn")
+            return False
         if not self.needs_arming(command):
             return True
         if not self.bridge.armed(self.environment):
@@ -200,18 +207,17 @@ class Deck(Commanded, Asking, Generic[R]):
 
     def why_not(self, command: ConsoleCommand) -> str:
         """Why a command cannot be given now, in a sentence; empty where it can."""
-        return (
-            self.how_to_arm(command) if self.needs_arming(command) and not self.bridge.armed(self.environment) else ""
-        )
+        waits = self.needs_arming(command) and not self.bridge.armed(self.environment)
+        return self.how_to_arm(command) if waits or self.never(command) else ""
 
     def on_key(self, event: events.Key) -> None:
         """The key of a command that cannot be given now is answered, not swallowed: nobody presses it again."""
-        for command in self.commands():
-            if event.key in command.keys and (why := self.why_not(command)):
+        for command in (one for taker in self.takers() for one in taker.commands() if event.key in one.keys):
+            if why := self.why_not(command):
                 event.stop()
                 event.prevent_default()
                 self.say(why, "warn")
-                return
+            return
 
     def takers(self) -> Iterator[Commanded]:
         """Who commands are given to: the pane with the focus, then the screen."""

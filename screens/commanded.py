@@ -79,8 +79,10 @@ class Commanded(DOMNode):
         command = next((one for one in self.commands() if one.id == parameters[0]), None)
         if command is None:
             return False
+        if screen.never(command):
+            return False
         if screen.needs_arming(command) and not screen.bridge.armed(screen.environment):
-            return False if screen.bridge.read_only else None
+            return None
         return self.offers(command)
 
     def offers(self, command: ConsoleCommand) -> bool | None:

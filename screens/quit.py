@@ -20,9 +20,9 @@ STOP = "stop the demo"
 
 
 def leave(screen: Deck[Any]) -> None:
-    """End the console, asking first only where there is something to choose."""
+    """End the console, asking first only where there is something to choose: a read-only one stops no demo."""
     stop = screen.bridge.session.demo()
-    if stop is None:
+    if stop is None or screen.bridge.read_only:
         screen.app.exit()
     else:
         screen.app.push_screen(QuitScreen(screen.bridge, screen.environment, stop))

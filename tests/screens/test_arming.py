@@ -132,3 +132,37 @@ def test_before_an_environment_is_known_there_is_nothing_to_arm_or_to_change() -
             await console.shows("Deploy: no environment is known yet")
 
     asyncio.run(drive())
+
+
+def test_a_read_only_console_ticks_nothing_and_stops_no_demo() -> None:
+    async def drive() -> None:
+        session = FixedSession()
+        session.stops_demo = lambda: None
+        async with driven(session, read_only=True) as console:
+            for pane in ("services", "checklist", "metrics", "logs"):
+                console.app.clear_notifications()
+                await console.until(lambda p=pane: console.app.screen.pane() == p, pane)  # type: ignore[misc,attr-defined]
+                if pane == "checklist":
+                    await console.press("space")
+                    await console.shows("Tick or untick: this console was opened with --read-only and changes nothing.")
+                await console.press("tab")
+            changing = {
+                "tick",
+                "waive",
+                "lock",
+                "start",
+                "plan",
+                "shell",
+                "form",
+                "set_credential",
+                "remove_credential",
+            }
+            assert not changing & set(session.names()), session.names()
+            await console.press("colon")
+            await console.at("PaletteScreen")
+            await console.type("untick")
+            await console.shows("no such command")
+            await console.press("escape", "q")
+            await console.until(lambda: not console.app.is_running, "left without a question")
+
+    asyncio.run(drive())
