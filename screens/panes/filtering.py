@@ -1,4 +1,5 @@
-"""The line under a pane's head in which `/` is typed: it filters while one types, Enter keeps it, Escape drops it."""
+"""The line under a pane's head in which `/` is typed: it filters while one types, Enter keeps it, Escape
+leaves the filter as it was. What is typed replaces it; an empty line is none."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ class FilterLine(Entry):
     DEFAULT_CSS = """
     FilterLine { height: 1; margin: 0 1; background: $panel; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "drop", "Drop the filter", id="filter.drop")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "drop", "Leave the filter as it was", id="filter.drop")]
 
     class Typed(Message):
         """The filter as it is now; `done` once Enter or Escape was pressed."""
@@ -26,12 +27,17 @@ class FilterLine(Entry):
             self.text = text
             self.done = done
 
-    def __init__(self, value: str = "") -> None:
-        super().__init__(value, placeholder="filter; ! in front turns it round, /slashes/ make it a pattern")
+    def __init__(self, value: str = "", *, patterns: bool = False) -> None:
+        """`patterns`: whether a regular expression is one here."""
+        more = ", /slashes/ make it a pattern" if patterns else ""
+        super().__init__(value, placeholder=f"filter; ! in front turns it round{more}")
+        self.was = value
+        """The filter before anything was typed."""
 
     def on_mount(self) -> None:
-        """Type at once."""
+        """Type at once, in place of what stands there."""
         self.focus()
+        self.select_all()
 
     def on_input_changed(self, event: Entry.Changed) -> None:
         """Filter while typing."""
@@ -44,5 +50,5 @@ class FilterLine(Entry):
         self.post_message(self.Typed(event.value, True))
 
     def action_drop(self) -> None:
-        """Drop it."""
-        self.post_message(self.Typed("", True))
+        """Leave the filter as it was."""
+        self.post_message(self.Typed(self.was, True))

@@ -19,10 +19,15 @@ class LogPane(Pane):
     """Follow, filter, jump to errors, copy."""
 
     SCOPES = ("app", "logs")
+    DEFAULT_CSS = """
+    LogPane .complaint { height: auto; max-height: 3; margin: 0 1; }
+    """
 
     def __init__(self, id: str, symbols: Symbols = BRAILLE) -> None:  # noqa: A002 - Textual's word
         super().__init__(id, symbols)
         self.view = self.new_view()
+        self._kept = ""
+        """The filter that is left where what is typed is none."""
 
     def new_view(self) -> LogView:
         """An empty view. Over SSH it keeps to a budget of bytes, also when it has the whole screen."""
@@ -74,16 +79,32 @@ class LogPane(Pane):
 
         if not self.query(FilterLine):
             text = self.view.filters[0].text if self.view.filters else ""
-            self.mount(FilterLine(text), before=self.view)
+            self._kept = text
+            self.mount(FilterLine(text, patterns=True), before=self.view)
 
     def on_filter_line_typed(self, message: FilterLine.Typed) -> None:
-        """Filter while typing; a pattern that is none yet is said when it is meant."""
+        """Filter while typing. What is no pattern is said below the line, which stays open for it."""
         message.stop()
         problem = self.view.filter(message.text)
+        if problem:
+            self.view.filter(self._kept)
+        self._complain(problem or "")
         self.draw()
-        if message.done:
-            if problem:
-                self.deck.say(problem, "warn")
+        if message.done and not problem:
             for line in self.query("FilterLine"):
                 line.remove()
             self.view.focus()
+
+    def _complain(self, problem: str) -> None:
+        """Say what is wrong with what stands in the filter's line; nothing if nothing is."""
+        from screens.page import Words
+
+        said = f"{problem}. The filter is still {self._kept or 'none'}." if problem else ""
+        for words in self.query(".complaint").results(Words):
+            if said:
+                words.say((said, "warn"))
+            else:
+                words.remove()
+            return
+        if said:
+            self.mount(Words((said, "warn"), classes="complaint"), before=self.view)

@@ -146,7 +146,7 @@ def test_enter_on_a_chart_explains_its_query() -> None:
     asyncio.run(drive())
 
 
-def test_a_filter_hides_and_escape_drops_it() -> None:
+def test_a_filter_hides_what_is_typed_replaces_it_and_escape_leaves_it() -> None:
     async def drive() -> None:
         async with driven(FixedSession()) as console:
             await console.press("tab", "tab", "tab", "slash")
@@ -154,12 +154,20 @@ def test_a_filter_hides_and_escape_drops_it() -> None:
             await console.press("enter")
             await console.until(lambda: '"POST' not in console.text)
             await console.shows("WARNING pool")
-            await console.press("slash", *["backspace"] * 5)
+            await console.press("slash")
             await console.type("nowhere")
             await console.press("enter")
             await console.shows("no line matches")
-            await console.press("slash", "escape")
+            await console.shows("/nowhere")
+            await console.press("slash")
+            await console.type("POST")
             await console.shows('"POST')
+            await console.press("escape")
+            await console.shows("no line matches")
+            await console.shows("/nowhere")
+            await console.press("slash", "backspace", "enter")
+            await console.shows('"POST')
+            assert "/nowhere" not in console.text
             await console.press("tab", "slash")
             await console.type("training")
             await console.press("enter")
@@ -168,6 +176,33 @@ def test_a_filter_hides_and_escape_drops_it() -> None:
                 "backend"
                 not in "".join(line for line in console.text.splitlines()[3:14] if line)[: services.size.width]
             )
+
+    asyncio.run(drive())
+
+
+def test_what_is_no_regular_expression_is_said_in_the_pane_and_filters_nothing() -> None:
+    async def drive() -> None:
+        async with driven(FixedSession(), size=(80, 24)) as console:
+            await console.press("tab", "tab", "tab", "slash")
+            await console.type("POST")
+            await console.press("enter", "slash")
+            await console.type("/pre(/")
+            await console.shows("is not a regular")
+            await console.shows("missing )")
+            await console.shows('"POST')
+            await console.press("enter")
+            await console.pilot.pause(0.05)
+            assert '"POST' in console.text and "no line matches" not in console.text, console.text
+            await console.press("backspace", "backspace", "/")
+            await console.until(lambda: "regular" not in console.text, "nothing wrong with it any more")
+            await console.press("enter")
+            await console.shows("//pre/")
+            await console.press("slash")
+            await console.type("/(/")
+            await console.shows("is not a regular")
+            await console.press("escape")
+            await console.until(lambda: "regular" not in console.text, "gone with the line")
+            await console.shows("//pre/")
 
     asyncio.run(drive())
 
