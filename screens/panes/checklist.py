@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 COLUMNS = (
     Column("", 1),
     Column("item", 22, grow=3),
-    Column("state", 10, 2),
     Column("evidence", 16, 3, grow=2),
+    Column("state", 12, 2),
     Column("group", 8, 4, grow=1),
 )
 WRONG = ("conflict", "failed")
@@ -96,8 +96,8 @@ class ChecklistPane(Pane):
             (
                 Cell(self.symbols.unknown if stale and one.state != "open" else glyph, "unknown" if stale else tone),
                 Cell(("  " * one.depth) + one.title, quiet),
-                Cell(word, "unknown" if stale else tone),
                 Cell(evidence, "dim"),
+                Cell(word, "unknown" if stale else tone),
                 Cell(one.group, "dim"),
             ),
         )

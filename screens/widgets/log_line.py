@@ -17,7 +17,9 @@ from screens.widgets.words import cell, clock, width_of
 _TONES: dict[str, Tone] = {"error": "bad", "warn": "warn", "info": "plain", "debug": "dim"}
 _LETTERS = {"error": "E", "warn": "W"}
 SOURCE = 12
-"""Cells of a source's name at most."""
+"""Cells of a source's name at most, where lines are short."""
+SOURCE_SHARE = 4
+"""Of a long line it is so large a part at most: a quarter."""
 _NO_TIME = " " * 9
 
 

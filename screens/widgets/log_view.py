@@ -20,7 +20,7 @@ from console.feeds.line import LogLine
 from screens.theme import BRAILLE, Symbols, Tone
 from screens.widgets.lines import LinesWidget, Part, strip_of
 from screens.widgets.log_buffer import MAX_BYTES, MAX_LINES, BadFilter, Filter, LogBuffer
-from screens.widgets.log_line import SOURCE, LineLook, LogOptions, draw_line, plain
+from screens.widgets.log_line import SOURCE, SOURCE_SHARE, LineLook, LogOptions, draw_line, plain
 from screens.widgets.words import width_of
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class LogView(LinesWidget, can_focus=True):
             return
         self.buffer.append(lines)
         for source in {line.source for line in lines}:
-            self._source_width = min(SOURCE, max(self._source_width, width_of(source)))
+            self._source_width = max(self._source_width, width_of(source))
         if not self._following:
             self._new_since_stop += len(lines)
         self._paint_soon()
@@ -381,7 +381,9 @@ class LogView(LinesWidget, can_focus=True):
         key = (number, chosen, marked)
         found = self._strips.get(key)
         if found is None:
-            look = LineLook(self.content_size.width, self.options, self._x, self.symbols, self.zone, self._source_width)
+            width = self.content_size.width
+            source = min(self._source_width, max(SOURCE, width // SOURCE_SHARE))
+            look = LineLook(width, self.options, self._x, self.symbols, self.zone, source)
             found = draw_line(self.buffer.line(number), look, self.buffer.matches, self.tone, chosen, marked)
             self._strips[key] = found
         return found

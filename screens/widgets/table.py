@@ -71,21 +71,23 @@ class RowTable(RowList[Row]):
         self.columns = tuple(columns)
         self.heading_rows = 1 if header else 0
         self._needed = [column.width for column in self.columns]
+        self._wanted = list(self._needed)
+        """Cells with which nothing is cut."""
 
     def show(self, rows: Sequence[Row]) -> int:
         """Show these rows from now on; the number of lines that changed.
 
-        An empty column is left out. Where the cells of a column that does not grow are shorter than it, the others have
-        what it leaves; which columns there are does not change with that.
+        An empty column is left out. Where the cells of a column are shorter than it, the others have what it leaves;
+        which columns there are does not change with that.
         """
-        self._needed = [self._wide(i, column, rows) for i, column in enumerate(self.columns)]
+        self._wanted = [self._widest(i, column, rows) for i, column in enumerate(self.columns)]
+        self._needed = [min(column.width, wide) for column, wide in zip(self.columns, self._wanted, strict=True)]
         return super().show(rows)
 
-    def _wide(self, at: int, column: Column, rows: Sequence[Row]) -> int:
+    def _widest(self, at: int, column: Column, rows: Sequence[Row]) -> int:
         title = width_of(column.title) if self.heading_rows else 0
         cells = [width_of(row.cells[at].text) for row in rows if len(row.cells) == len(self.columns)]
-        wide = max(title, *cells) if cells else column.width
-        return column.width if column.grow and wide else min(column.width, wide)
+        return max(title, *cells) if cells else column.width
 
     def layout_for(self, width: int) -> list[tuple[int, int]]:
         """(index of column, cells) of the columns that fit into this width."""
@@ -97,17 +99,31 @@ class RowTable(RowList[Row]):
 
         while len(kept) > 1 and taken() > room and any(self.columns[i].priority for i in kept):
             kept.remove(max(kept, key=lambda i: (self.columns[i].priority, i)))
-        spare = room - sum(self._needed[i] for i in kept) - _BETWEEN * (len(kept) - 1)
-        shares = sum(self.columns[i].grow for i in kept)
-        sizes: list[tuple[int, int]] = []
-        for i in kept:
-            column = self.columns[i]
-            extra = spare * column.grow // shares if shares and spare > 0 else 0
-            if spare < 0 and column.grow:  # what grows gives way first, so that no word is cut without an ellipsis
-                extra = min(max(spare, _LEAST - self._needed[i]), 0)  # one that is narrower than that stays as it is
+        sizes = {i: self._needed[i] for i in kept}
+        spare = room - sum(sizes.values()) - _BETWEEN * (len(kept) - 1)
+        growing = [i for i in kept if self.columns[i].grow]
+        for i in growing if spare < 0 else ():  # what grows gives way first, so that no word is cut without an ellipsis
+            extra = min(max(spare, _LEAST - sizes[i]), 0)  # one that is narrower than that stays as it is
+            sizes[i] += extra
+            spare -= extra
+        if spare > 0:
+            spare = self._give(sizes, growing, spare)
+            spare = self._give(sizes, [i for i in kept if i not in growing], spare)
+            shares = sum(self.columns[i].grow for i in growing)
+            for i in growing:
+                sizes[i] += spare * self.columns[i].grow // shares
+        return list(sizes.items())
+
+    def _give(self, sizes: dict[int, int], columns: Sequence[int], spare: int) -> int:
+        """Give what is cut in these columns its room, by their shares; what is left over then."""
+        while short := [i for i in columns if sizes[i] < self._wanted[i]] if spare > 0 else []:
+            shares = sum(self.columns[i].grow or 1 for i in short)
+            now = spare
+            for i in short:
+                extra = min(max(now * (self.columns[i].grow or 1) // shares, 1), self._wanted[i] - sizes[i], spare)
+                sizes[i] += extra
                 spare -= extra
-            sizes.append((i, self._needed[i] + extra))
-        return sizes
+        return spare
 
     def heading(self, width: int) -> list[Strip]:
         """The titles of the columns."""
@@ -121,11 +137,17 @@ class RowTable(RowList[Row]):
         return [strip_of(parts, width, head)]
 
     def row_strip(self, row: Row, width: int, on_cursor: bool) -> Strip:
-        """The cells that fit; a bar before the row under the cursor, so that it is seen without colour."""
+        """The cells that fit; a bar before the row under the cursor, so that it is seen without colour.
+
+        What is longer than its column goes on where the next ones of its row are empty.
+        """
         plain = self.tone("plain", on_cursor)
         parts: list[Part] = [(self.symbols.cursor if on_cursor else " ", self.tone("accent", on_cursor))]
-        for i, size in self.layout_for(width):
-            cell = row.cells[i] if i < len(row.cells) else Cell("")
+        sizes = [(row.cells[i] if i < len(row.cells) else Cell(""), i, size) for i, size in self.layout_for(width)]
+        while sizes:
+            cell, i, size = sizes.pop(0)
+            while sizes and not sizes[0][0].text and width_of(cell.text) > size:
+                size += _BETWEEN + sizes.pop(0)[2]
             text = cell_of(cell.text, size, self.columns[i].right, self.symbols.ellipsis)
             parts += [(text, self.tone(cell.tone, on_cursor)), (" " * _BETWEEN, plain)]
         return strip_of(parts, width, plain)

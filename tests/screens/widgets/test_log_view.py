@@ -348,3 +348,11 @@ def test_clear_counts_what_was_forgotten_and_ascii_has_no_other_characters() -> 
     rows = with_log(do, symbols=ASCII)
     assert "20 dropped" in rows[9]
     assert "".join(rows).isascii()
+
+
+def test_a_service_keeps_its_whole_name_where_lines_are_long_enough() -> None:
+    async def do(log: LogView, pilot: Pilot[Any], clock: Clock) -> None:
+        log.append_lines([LogLine(AT, "frontend-prediction", "GET /", "info")])
+
+    assert with_log(do, size=(94, 4))[0] == "  14:13:20 frontend-prediction GET /"
+    assert with_log(do, size=(50, 4))[0] == "  14:13:20 frontend-pr… GET /"

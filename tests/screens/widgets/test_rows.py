@@ -50,6 +50,31 @@ def test_what_is_left_over_goes_to_the_column_that_grows() -> None:
     assert table().layout_for(60) == [(0, 60 - 1 - 9 - 7 - 8 - 6), (1, 9), (2, 7), (3, 8)]
 
 
+def test_room_goes_first_to_what_is_cut_and_a_long_text_goes_on_over_empty_cells() -> None:
+    made = RowTable((Column("what", 10, grow=3), Column("note", 6, grow=1), Column("id", 6)), header=False)
+    made.show(
+        [
+            Row("a", (Cell("Deploy 1.5.0"), Cell("pulling"), Cell("20261130T172033"))),
+            Row("b", (Cell("Deploy 1.5.0-rc3 to a far place"), Cell(""), Cell("r-1"))),
+        ]
+    )
+    assert shown(made, size=(61, 2)) == [
+        "▌Deploy 1.5.0                       pulling  20261130T172033",
+        " Deploy 1.5.0-rc3 to a far place             r-1",
+    ]
+    made = RowTable(made.columns, header=False)
+    made.show(
+        [
+            Row("a", (Cell("Deploy 1.5.0"), Cell("pulling"), Cell("20261130T172033"))),
+            Row("b", (Cell("Deploy 1.5.0 to a place"), Cell(""), Cell("r-1"))),
+        ]
+    )
+    assert shown(made, size=(37, 2)) == [
+        "▌Deploy 1.5.0         pulling  20261…",
+        " Deploy 1.5.0 to a place       r-1",
+    ]
+
+
 def test_where_all_is_too_wide_what_grows_is_cut_with_an_ellipsis() -> None:
     columns = (Column("", 1), Column("item", 22, grow=1), Column("state", 9))
     for width, row in ((24, "▌·  Deploy 1…  unhealthy"), (16, "▌·  Deplo…  unhe")):
