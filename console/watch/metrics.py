@@ -37,13 +37,14 @@ _SECRET_ERRORS = (CredentialError, FieldMissing)
 
 
 def watch_metrics(environment: Environment, publish: Publish, stop: threading.Event, past: Past | None = None) -> None:
-    """Publish the panels every few seconds until `stop`. Returns at once where the profile names no metrics.
+    """Publish the panels every few seconds until `stop`; once that there are none where the profile names none.
 
     `past`: what was read when these panels were watched before, where nobody else keeps it; it is kept up.
     """
     feed = environment.config.feeds.metrics
     panels = environment.config.panels
     if feed is None or not panels:
+        publish(MetricsView(problem="the profile names no metrics" if feed is None else "the profile names no panels"))
         return
     if feed.kind == "prometheus":
         _Prometheus(environment, feed, panels).loop(publish, stop)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from console.feeds.line import LogLine
 from screens.panes.log_pane import LogPane
 from screens.theme import BRAILLE, Symbols
+from screens.words import listed
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -71,10 +72,15 @@ class LogsPane(LogPane):
             self._show(self.environment)
         self.draw()
 
+    def _none(self) -> str:
+        """Whose lines are waited for, once that is known."""
+        names = {one.name: None for one in self.known.environment(self.environment).services}
+        return f"no line yet of {listed(tuple(names))}" if names else "no line yet"
+
     def _head(self) -> None:
         chosen = self.view.chosen
         if chosen is None:
-            self.head.show([("no line matches" if self.view.buffer.hidden else "no line yet", "unknown")])
+            self.head.show([("no line matches" if self.view.buffer.hidden else self._none(), "unknown")])
         elif self.remembered:
             self.head.show([("as last seen", "unknown")])
         elif chosen.at is not None and not self.view.following:

@@ -122,7 +122,7 @@ class MetricsPane(Pane):
                 said.append((f"{glyph} {count}", tone))
         if view.problem:
             said.append((view.problem, "unknown"))
-        self.head.show(said, self.seen(view.at, view.stale))
+        self.head.show(said, self.seen(view.at, view.stale) if view.at or view.panels else ("", "dim"))
         self._lay(view.panels, view.problem)
 
     def _lay(self, panels: tuple[PanelView, ...], said: str) -> None:

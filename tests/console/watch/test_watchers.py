@@ -290,6 +290,23 @@ def test_panels_live_then_stale_with_the_reason_then_live_again(tmp_path: Path, 
         assert not watched.until(lambda view: not view.problem).panels[0].stale
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "the profile names no metrics"),
+        ('feeds: {metrics: {kind: prometheus, url: "{base}"}}', "the profile names no panels"),
+    ],
+)
+def test_where_the_profile_names_no_metrics_it_is_said(
+    tmp_path: Path, stop: threading.Event, text: str, said: str
+) -> None:
+    with Web(Prometheus()) as web:
+        watched = Watched(tmp_path, stop, web, text)
+        assert watched.until(lambda view: view.problem == said).panels == ()
+        watched.thread.join(5)
+        assert not watched.thread.is_alive()
+
+
 def test_one_wrong_query_does_not_spoil_the_others(tmp_path: Path, stop: threading.Event) -> None:
     prometheus = Prometheus()
     prometheus.broken["one"] = (422, "many-to-many matching")
