@@ -82,7 +82,8 @@ class Desk:
                 )
             )
         title = checklist.title or document.title
-        return ChecklistView(key=checklist.file, title=title, items=tuple(items), at=time.time())
+        looked = min((one.at for id_ in ids if (one := self._evidence.get((environment.name, id_)))), default=0.0)
+        return ChecklistView(key=checklist.file, title=title, items=tuple(items), at=time.time(), looked=looked)
 
     def say(
         self, environment: Environment, item: str, kind: Literal["tick", "untick", "waive"], note: str = ""

@@ -71,6 +71,8 @@ class Watching:
         self._lock = threading.Lock()
         self._far: dict[str, threading.Event] = {}
         self._near: tuple[str, threading.Event] | None = None
+        self._check = threading.Event()
+        """Set where the checklist that is watched is to be looked at again at once."""
         self._logs = threading.Event()
         self._stopped = threading.Event()
         self._storing: list[threading.Thread] = []
@@ -160,14 +162,15 @@ class Watching:
     def _leave_near(self) -> None:
         if self._near is not None:
             self._near[1].set()
+            self._check.set()
             self._near = None
 
     def _come_near(self, name: str) -> None:
         environment = self._environments[name]
         if name in self._far:
             self._far.pop(name).set()
-        stop = threading.Event()
-        self._near = (name, stop)
+        stop, check = threading.Event(), threading.Event()
+        self._near, self._check = (name, stop), check
 
         def metrics(view: MetricsView) -> None:
             if not stop.is_set():
@@ -176,13 +179,13 @@ class Watching:
                     self.system = self.system._replace(metrics={**self.system.metrics, name: view})
                 self._listener.metrics(name, view)
 
-        publish, drift = self._environment_of(stop), self._read_drift
+        publish, drift = self._environment_of(stop, check.set), self._read_drift
         watch_services(environment, publish, read_lock, stop, every_s=NEAR_S, read_drift=drift)
         past = self._points.setdefault(name, {})
         threading.Thread(
             target=watch_metrics, args=(environment, metrics, stop, past), name=f"metrics {name}", daemon=True
         ).start()
-        self._begin(self._watch_checklist, (environment, stop), f"checklist {name}")
+        self._begin(self._watch_checklist, (environment, stop, check), f"checklist {name}")
 
     def _begin(self, target: Callable[..., None], args: tuple[object, ...], name: str) -> None:
         thread = threading.Thread(target=target, args=args, name=name, daemon=True)
@@ -258,9 +261,13 @@ class Watching:
                     self._known_due[name] = self._due(name)
             self._due_again.wait(ELSEWHERE_S)
 
-    def _watch_checklist(self, environment: Environment, stop: threading.Event) -> None:
+    def _watch_checklist(self, environment: Environment, stop: threading.Event, check: threading.Event) -> None:
+        """`check` is set where something else runs than before: no pass of then stands beside what is down."""
         problem = ""
         while not stop.is_set():
+            check.clear()
+            if stop.is_set():
+                return
             try:
                 with asked():
                     self.told(environment.name, self._desk.view(environment))
@@ -270,7 +277,7 @@ class Watching:
                 problem = ""
             except AskFailed as error:
                 problem = self._trouble(error, problem)
-            stop.wait(VERIFY_S)
+            check.wait(VERIFY_S)
 
     def _trouble(self, error: AskFailed, before: str) -> str:
         """Tell it once and go on; what it said."""
@@ -280,10 +287,19 @@ class Watching:
             self._listener.happened(Happening(said, "bad", time.time()))
         return said
 
-    def _environment_of(self, stop: threading.Event) -> Callable[[EnvironmentView], None]:
+    def _environment_of(
+        self, stop: threading.Event, changed: Callable[[], object] = bool
+    ) -> Callable[[EnvironmentView], None]:
+        """Passes on what was seen; `changed` is called where services are in another state than before."""
+        before: list[object] = []
+
         def told(view: EnvironmentView) -> None:
             if stop.is_set():
                 return
+            now = (view.state, [(one.host, one.name, one.state, one.release) for one in view.services])
+            if before and before != [now]:
+                changed()
+            before[:] = [now]
             view = masked(view._replace(due=self._known_due.get(view.name, ())), self._redact)
             with self._lock:
                 self.system = self.system._replace(

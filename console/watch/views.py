@@ -140,6 +140,8 @@ class ChecklistView(NamedTuple):
     problem: str = ""
     at: float = 0.0
     stale: bool = False
+    looked: float = 0.0
+    """When the oldest evidence in it was got, unix seconds; 0: no check was asked."""
 
     @property
     def done(self) -> int:

@@ -13,7 +13,7 @@ from console.live.session import LiveSession
 from console.live.watching import Watching
 from console.text.redact import Redactor
 from console.text.secret import Secret
-from console.watch.views import EnvironmentView, RunLine, SystemView
+from console.watch.views import ChecklistView, EnvironmentView, RunLine, ServiceView, SystemView
 from tests.console.live.ears import Ears
 from tests.console.runs.world import World
 
@@ -134,3 +134,36 @@ def test_a_keyring_that_waits_for_a_person_holds_up_no_view_of_an_environment() 
     watching.stop()
     thread.join(5)
     assert not thread.is_alive()
+
+
+def test_a_checklist_is_looked_at_again_at_once_when_something_else_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "VERIFY_S", 60.0)
+    verified: list[float] = []
+
+    class Desk:
+        def view(self, environment: Any) -> ChecklistView:
+            return ChecklistView(items=(), at=1.0)
+
+        def verify_all(self, environment: Any, stop: threading.Event) -> None:
+            verified.append(time.monotonic())
+
+    ears, desk, nobody = Ears(), Desk(), Runs()
+    given: Any = (desk, nobody)
+    view = EnvironmentView("staging", "Staging", False, "blue", state="ok", at=5.0)
+    service = ServiceView("backend", "here", "ok", "healthy", "1.4.2", "", "")
+    watch = Watching(ears, *given, Redactor(), SystemView("s", "S", (view,)), {}, dict)
+    stop, check = threading.Event(), threading.Event()
+    here: Any = view
+    watch._begin(watch._watch_checklist, (here, stop, check), "checklist")
+    publish = watch._environment_of(stop, check.set)
+    ears.until(lambda: len(verified) == 1, "the first look")
+    for _ in range(3):  # control: the same again is no reason
+        publish(view._replace(services=(service,)))
+    time.sleep(0.2)
+    assert len(verified) == 1
+    publish(view._replace(state="bad", services=(service._replace(state="bad", word="unhealthy"),)))
+    ears.until(lambda: len(verified) == 2, "another look")
+    stop.set()
+    check.set()
+    watch.stop()
+    assert not any(thread.is_alive() for thread in watch._storing)
