@@ -77,7 +77,8 @@ class ChecklistPane(Pane):
             said.append((f"{self.symbols.bad} {wrong}", "bad"))
         if view.problem:
             said.append((view.problem, "unknown"))
-        self.head.show(said, self.seen(view.at, view.stale) if view.at or view.stale else ("", "dim"))
+        at = view.looked or view.at
+        self.head.show(said, self.seen(at, view.stale) if at or view.stale else ("", "dim"))
         self.items = {one.id: one for one in view.items}
         rank = {"conflict": 0, "failed": 0, "unknown": 1, "open": 2}
         ordered = sorted(view.items, key=lambda one: rank.get(one.state, 3)) if not view.stale else view.items

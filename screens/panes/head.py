@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from textual.strip import Strip
 
 from screens.theme import BRAILLE, Symbols, Tone
-from screens.widgets.lines import LinesWidget, Part, strip_of
+from screens.widgets.lines import LinesWidget, Part, cut_parts, strip_of
 from screens.widgets.words import fit, width_of
 
 Said = tuple[str, Tone]
 
 
+_COUNT = re.compile(r"\b(\d+) of (\d+)\b")
 _SECONDS = re.compile(r"(\d\d:\d\d):\d\d")
 
 
@@ -25,6 +26,11 @@ def shortened(note: str, room: int, ellipsis: str) -> str:
     if width_of(note) > room:
         note = _SECONDS.sub(r"\1", note)
     return fit(note, room, ellipsis) if room >= 5 else ""
+
+
+def taken(pieces: Sequence[Said]) -> int:
+    """The cells that the pieces take."""
+    return sum(width_of(words) for words, _ in pieces)
 
 
 class Head(LinesWidget):
@@ -58,7 +64,11 @@ class Head(LinesWidget):
         for words, tone in self.said:
             left += [("  ", "dim"), (words, tone)]
         note, tone = self.note
-        room = width - sum(width_of(words) for words, _ in left) - 1
+        if not shortened(note, width - taken(left) - 3, ""):
+            short = [(_COUNT.sub(r"\1/\2", words), one) for words, one in left]
+            left = short if shortened(note, width - taken(short) - 3, "") else left
+        left = cut_parts(left, width, self.symbols.ellipsis)
+        room = width - taken(left) - 1
         note = shortened(note, room - 2, self.symbols.ellipsis)
         rule = self.symbols.rule * max(room - width_of(note) - (1 if note else 0), 0)
         parts: list[Part] = [(words, self.tone(tone)) for words, tone in left]

@@ -8,7 +8,7 @@ compositor of 8.2.8 sends a span from the left edge of the widget, so that a lat
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from weakref import WeakKeyDictionary
 
 from rich.segment import Segment
@@ -20,12 +20,13 @@ from textual.widget import Widget
 
 from console.text.visible import visible_line
 from screens.theme import BRAILLE, Symbols, Tone
-from screens.widgets.words import width_of
+from screens.widgets.words import fit, width_of
 
 if TYPE_CHECKING:
     from textual.app import App
 
 Part = tuple[str, Style]
+K = TypeVar("K")
 
 _STYLES: WeakKeyDictionary[App[Any], dict[Hashable, dict[Tone, Style]]] = WeakKeyDictionary()
 
@@ -88,6 +89,20 @@ def _cut(text: str, room: int) -> tuple[str, int]:
     from rich.cells import set_cell_size
 
     return set_cell_size(text, room), room
+
+
+def cut_parts(parts: Sequence[tuple[str, K]], width: int, ellipsis: str) -> list[tuple[str, K]]:
+    """The pieces in at most `width` cells, with an ellipsis where something is missing; whatever stands beside each."""
+    kept: list[tuple[str, K]] = []
+    room = width
+    for text, with_it in parts:
+        last = width_of(text) > room
+        text = fit(text, room, ellipsis)
+        kept.append((text, with_it))
+        room -= width_of(text)
+        if last:
+            break
+    return kept
 
 
 def changed_width(old: Strip, new: Strip) -> int:

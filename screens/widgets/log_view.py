@@ -18,7 +18,7 @@ from textual.strip import Strip
 
 from console.feeds.line import LogLine
 from screens.theme import BRAILLE, Symbols, Tone
-from screens.widgets.lines import LinesWidget, Part, strip_of
+from screens.widgets.lines import LinesWidget, Part, cut_parts, strip_of
 from screens.widgets.log_buffer import MAX_BYTES, MAX_LINES, BadFilter, Filter, LogBuffer
 from screens.widgets.log_line import SOURCE, SOURCE_SHARE, LineLook, LogOptions, draw_line, plain
 from screens.widgets.words import width_of
@@ -423,7 +423,7 @@ class LogView(LinesWidget, can_focus=True):
             say(f"{last - first} line{'s' if last - first > 1 else ''} marked", "key")
         if self.options.wrap:
             say("wrapped")
-        return strip_of(parts, width, self.tone("dim"))
+        return strip_of(cut_parts(parts, width, self.symbols.ellipsis), width, self.tone("dim"))
 
     # mouse and keys that move; what else there is comes from the table of commands
 

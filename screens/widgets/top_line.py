@@ -15,7 +15,7 @@ from textual.strip import Strip
 from screens.theme import BRAILLE, Symbols, Tone
 from screens.widgets.bars import Piece, fitting
 from screens.widgets.edge import EdgeLine
-from screens.widgets.lines import Part, strip_of
+from screens.widgets.lines import Part, cut_parts, strip_of
 from screens.widgets.words import fit
 
 
@@ -107,4 +107,4 @@ class TopLine(EdgeLine):
             if i:
                 parts.append(("  ", self.tone("plain")))
             parts.append((piece.text, self.tone(piece.tone)))
-        return [strip_of(parts, width, self.tone("plain"))]
+        return [strip_of(cut_parts(parts, width, self.symbols.ellipsis), width, self.tone("plain"))]
