@@ -25,7 +25,7 @@ COLUMNS = (
     Column("", 1),
     Column("service", 11, grow=4),
     Column("state", 9),
-    Column("release", 7, 2),
+    Column("release", 10, 2),
     Column("since", 6, 3),
     Column("host", 6, 4, grow=1),
 )

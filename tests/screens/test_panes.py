@@ -63,3 +63,16 @@ def test_what_is_cut_ends_in_an_ellipsis() -> None:
     assert shown(log, size=(40, 3))[-1].endswith("…")
     state = TopState("Routing ML", "Staging", running="Deploy 1.2.0 interrupted", running_state="interrupted")
     assert shown(TopLine(state, symbols=BRAILLE), size=(30, 1))[0].endswith("…")
+
+
+def test_a_release_of_ordinary_length_is_not_cut_at_120_columns() -> None:
+    async def drive() -> None:
+        session = FixedSession()
+        async with driven(session, size=(120, 30)) as console:
+            assert session.listener is not None
+            view = session.view().environments[1]
+            services = tuple(one._replace(release="1.2.0-sick") for one in view.services)
+            session.listener.environment(view._replace(services=services))
+            await console.shows("1.2.0-sick  2 min")
+
+    asyncio.run(drive())
