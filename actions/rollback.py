@@ -120,7 +120,7 @@ def chosen(site: Site, to: str) -> Release | Refusal:
             return Refusal(reason=f"{best.shown()} is live already.", ways_out=(f"verified releases: {names}",))
         return best
     present = max((site.release(name) for name in live if name), key=lambda one: one.number if one else 0, default=None)
-    newest = _origin(site, present).number if present is not None else next_number(site)
+    newest = _origin(site, present) if present is not None else next_number(site)
     images = present.images if present is not None else None
     before = [one for one in good if one.number < newest and one.id not in live and one.images != images]
     if not before:
@@ -131,14 +131,16 @@ def chosen(site: Site, to: str) -> Release | Refusal:
     return before[0]
 
 
-def _origin(site: Site, release: Release) -> Release:
-    """The release that a rollback made live again: what it left is behind us, not before us."""
-    while release.of is not None:
+def _origin(site: Site, release: Release) -> int:
+    """The number of the release that a rollback made live again: what it left is behind us, not before us."""
+    number = release.number
+    while release.of is not None and release.of[1:].isdecimal() and int(release.of[1:]) < number:
+        number = int(release.of[1:])
         source = site.release(release.of)
-        if source is None or source.number >= release.number:
+        if source is None:  # its record is not kept any more
             break
         release = source
-    return release
+    return number
 
 
 def _left(site: Site, present: Release | None, good: Sequence[Release]) -> tuple[str, ...]:

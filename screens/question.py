@@ -31,7 +31,7 @@ class QuestionScreen(Sheet[bool]):
 
     def on_key(self, event: events.Key) -> None:
         """y is the only yes."""
-        if event.key in ("y", "Y", "n", "N", "enter") and not self.too_small:
+        if event.key in ("y", "Y", "n", "N", "enter"):
             event.stop()
             self.dismiss(event.key in ("y", "Y"))
         else:

@@ -90,7 +90,7 @@ class Sheet(Deck[R], ModalScreen[R]):
     @property
     def too_small(self) -> bool:
         """Whether there is no room for what is asked."""
-        return self.query_one("#sheet").has_class("small")
+        return any(box.has_class("small") for box in self.query("#sheet"))
 
     def _fit(self, _: Screen[Any]) -> None:
         """After every layout: give the box the lines that are there, and of those what is asked its own first."""
@@ -114,6 +114,16 @@ class Sheet(Deck[R], ModalScreen[R]):
     def _first_field(self) -> None:
         if self.AUTO_FOCUS and self.focused is None:
             self.query_one(self.AUTO_FOCUS).focus()
+
+    async def on_event(self, event: events.Event) -> None:
+        """Where what is asked is not seen, no key but escape means anything."""
+        from textual.events import Key
+
+        if isinstance(event, Key) and self.too_small and event.key != "escape":
+            event.stop()
+            event.prevent_default()
+        else:
+            await super().on_event(event)
 
     def on_key(self, event: events.Key) -> None:
         """Read on in what is told, where not all of it is seen."""

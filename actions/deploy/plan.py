@@ -66,6 +66,8 @@ def _released(facts: DeployFacts, name: str) -> bool:
 def _target(facts: DeployFacts, ground: Ground, number: str, images: dict[str, str]) -> Release:
     site = facts.site
     files: tuple[StoredFile, ...] = site.stack.stored_files(ground, facts.uploads)
+    labels, live = labels_for(site, number, images, facts.settings), site.release(ground.live.release)
+    kept = {name: words for name, words in (live.commands if live is not None else {}).items() if name in labels}
     return Release(
         id=number,
         environment=site.environment,
@@ -73,9 +75,9 @@ def _target(facts: DeployFacts, ground: Ground, number: str, images: dict[str, s
         action="deploy",
         project=getattr(site.spec, "project", site.environment),
         images=images,
-        labels=labels_for(site, number, images, facts.settings),
+        labels=labels,
         files=files,
-        commands=site.stack.commands(images),
+        commands={**site.stack.commands(images), **kept},  # what keeps running was started with those of then
         env_keys=site.env(ground)[0],
         env_fingerprint=site.env(ground)[1],
         env_files=site.env_files(ground),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from console.cli import leave
@@ -58,19 +59,42 @@ def reading(session: LiveSession) -> Iterator[None]:
     def hang_up() -> None:
         session.ground.give_up()
         if not out.wait(OUT_S):
-            leave(end(Exit(CANCELLED, "Interrupted."), as_json="--json" in sys.argv), lambda: None)
+            leave(end(Exit(CANCELLED, "Interrupted."), as_json="--json" in sys.argv), put_back)
 
     def pressed(number: int, frame: object) -> None:
         # In a thread: this one may have been interrupted with a lock in its hands.
         threading.Thread(target=hang_up, daemon=True).start()
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGINT, pressed)
+    with _terminal_as_it_is() as put_back:
+        before = signal.signal(signal.SIGINT, pressed)
+        try:
+            yield
+        finally:
+            out.set()
+            signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _terminal_as_it_is() -> Iterator[Callable[[], None]]:
+    """Gives what puts the terminal back: whoever is left in the middle of a passphrase had its echo turned off."""
+    import termios
+
     try:
-        yield
+        terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
+    except OSError:  # there is none
+        yield lambda: None
+        return
+
+    def put_back() -> None:
+        with suppress(termios.error, OSError):
+            termios.tcsetattr(terminal, termios.TCSADRAIN, now)
+
+    try:
+        now = termios.tcgetattr(terminal)
+        yield put_back
     finally:
-        out.set()
-        signal.signal(signal.SIGINT, before)
+        os.close(terminal)
 
 
 def _trust(session: LiveSession, error: NotTrusted) -> None:

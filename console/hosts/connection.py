@@ -228,19 +228,24 @@ class Connection:
         """A connection to the first hop, at which `close` ends the wait too. Raises OSError."""
         problem = OSError("it has no address")
         for family, kind, protocol, _, address in socket.getaddrinfo(hop.hostname, hop.port, type=socket.SOCK_STREAM):
-            sock = socket.socket(family, kind, protocol)
+            if self.closed.is_set():
+                break
+            try:
+                sock = socket.socket(family, kind, protocol)
+            except OSError as error:  # of a family that this machine does not have
+                problem = error
+                continue
             self._sockets.append(sock)
             try:
                 sock.settimeout(self.timing.connect_s)
                 sock.connect(address)
                 if not self.closed.is_set():  # a connect that is shut down under way looks like one that went well
                     return sock
-                problem = OSError("it is not waited for any more")
             except OSError as error:
                 problem = error
             self._sockets.remove(sock)
             sock.close()
-        raise problem
+        raise OSError("it is not waited for any more") if self.closed.is_set() else problem
 
     def handshake(
         self, hop: HopSettings, wire: Any, heard: _Heard | None = None, *, packs: bool = False
@@ -286,11 +291,10 @@ class Connection:
                 self.host, f"{self.host}: {hop.hostname}:{hop.port} does not speak SSH to us: {error or 'it hung up'}."
             ) from error
         if not transport.initial_kex_done:  # start_client says nothing when its time is over
-            raise HostUnreachable(
-                self.host,
-                f"{self.host}: {hop.hostname}:{hop.port} takes the connection and says nothing: no SSH within "
-                f"{self.timing.banner_s:g} s.",
-            )
+            where, within = f"{self.host}: {hop.hostname}:{hop.port}", f"within {self.timing.banner_s:g} s"
+            if transport.remote_version:
+                raise HostUnreachable(self.host, f"{where} speaks SSH, and did not agree on keys {within}.")
+            raise HostUnreachable(self.host, f"{where} takes the connection and says nothing: no SSH {within}.")
         return transport
 
     def _verify(self, hop: HopSettings, key: PKey) -> None:

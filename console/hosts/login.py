@@ -8,6 +8,7 @@ import contextlib
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
     from console.hosts.transport import PackingTransport
 
+TOO_MANY = "Too many authentication failures"
+"""What OpenSSH's sshd dismisses with after its last try (auth.c, auth_maxtries_exceeded)."""
 MAX_OFFERS = 6
 """sshd's MaxAuthTries: it hangs up at the next one."""
 _OPENSSH = "-----BEGIN OPENSSH PRIVATE KEY-----"
@@ -48,8 +51,11 @@ def offer(transport: PackingTransport, user: str, key: PKey, timing: Timing) -> 
 
     answered = threading.Event()
     transport.auth_publickey(user, key, answered)
-    if not answered.wait(timing.auth_s):
-        raise paramiko.SSHException(f"no answer to a key within {timing.auth_s:g} s")
+    ends = time.monotonic() + timing.auth_s
+    # A connection that we close ourselves sets no event: looked at every now and then.
+    while not answered.wait(0.1) and transport.is_active():
+        if time.monotonic() > ends:
+            raise paramiko.SSHException(f"no answer to a key within {timing.auth_s:g} s")
     if transport.is_authenticated():
         return ()
     error = transport.get_exception()
@@ -58,9 +64,10 @@ def offer(transport: PackingTransport, user: str, key: PKey, timing: Timing) -> 
     if isinstance(error, paramiko.BadAuthenticationType):
         raise error
     # sshd does not answer the last key that it takes from one connection (MaxAuthTries), it dismisses us: a no as well.
-    if transport.is_active() or transport.dismissed:
+    # Another goodbye ("going down for maintenance") says nothing of the key.
+    if transport.is_active() or TOO_MANY in transport.dismissed:
         raise paramiko.AuthenticationException("the key was not accepted")
-    raise paramiko.SSHException(str(error or "") or "it hung up")
+    raise paramiko.SSHException(str(error or "") or transport.dismissed or "it hung up")
 
 
 def log_in(

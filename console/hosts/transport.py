@@ -73,12 +73,12 @@ def in_order(channel: Channel) -> Channel:
 class PackingTransport(Transport):
     """`packs`, `unpacks`: whether it offers to pack what it sends, and asks for what it gets to be packed.
 
-    `dismissed`: whether the peer has ended the connection in so many words, as opposed to being lost.
+    `dismissed`: the words with which the peer has ended the connection; empty for one that was lost.
     """
 
     packs = True
     unpacks = False
-    dismissed = False
+    dismissed = ""
     _compression_info = {**_INSIDE._compression_info, PACKED: (Packer, ZlibDecompressor)}  # noqa: RUF012
     _channel_handler_table = {  # noqa: RUF012 - paramiko's own names and shapes
         **_INSIDE._channel_handler_table,
@@ -99,9 +99,9 @@ class PackingTransport(Transport):
             line.ended = data.asbytes()[0] == MSG_CHANNEL_CLOSE
         _INSIDE._send_message(self, data)
 
-    def _parse_disconnect(self, message: object) -> None:
-        self.dismissed = True
-        _INSIDE._parse_disconnect(self, message)
+    def _parse_disconnect(self, message: Message) -> None:
+        code, words = message.get_int(), message.get_text()
+        self.dismissed = words[:200] or f"it said goodbye, for reason {code}"
 
     @property
     def preferred_compression(self) -> tuple[str, ...]:

@@ -14,22 +14,25 @@ SHORTEST, TOLD = 4, 5
 
 
 def named(word: str, here: Callable[[], Sequence[str]], elsewhere: Callable[[], Iterable[str]] | None = None) -> str:
-    """The run whose id it is, or begins or ends with it; else the word as it is.
+    """The run whose id it is, or ends with it; else the word as it is.
 
     `here`, `elsewhere`: the ids that are known here, and beyond, which is asked only where none of the first is meant.
-    Raises AskFailed where it is of several.
+    Without the latter something is decided, and a beginning, which is a date, is no name. Raises AskFailed where it is
+    of several.
     """
     if len(word) < SHORTEST or WHOLE.fullmatch(word):
         return word
-    found = _meant(word, here())
+    found = _meant(word, here(), begins=elsewhere is not None)
     if not found and elsewhere is not None:
-        found = _meant(word, elsewhere())
+        found = _meant(word, elsewhere(), begins=True)
     if len(found) > 1:
         more = f" and {len(found) - TOLD} more" if len(found) > TOLD else ""
         raise AskFailed(f"{word} is of {len(found)} runs: {', '.join(found[:TOLD])}{more}.", ("give more of its id",))
     return found[0] if found else word
 
 
-def _meant(word: str, runs: Iterable[str]) -> list[str]:
+def _meant(word: str, runs: Iterable[str], *, begins: bool) -> list[str]:
     every = list(runs)
-    return [word] if word in every else [run for run in every if run.startswith(word) or run.endswith(word)]
+    if word in every:
+        return [word]
+    return [run for run in every if run.endswith(word) or (begins and run.startswith(word))]

@@ -248,7 +248,7 @@ class RunsDesk:
 
             shown = told(shown, self._ground.bound(view.environment), self._own_hosts(plan.hosts))
         # The digest as it was made, by an older version perhaps.
-        shown = shown._replace(digest=str(view.body["digest"]), undoing=view.undo_wanted and view.state != "closed")
+        shown = shown._replace(digest=str(view.body["digest"]), undoing=view.taken_back)
         redactor = self._ground.redactor
         # Behind what only looks like a secret, whoever made the plan could hide a command.
         return masked(shown, redactor.known if foreign else redactor.text)

@@ -37,6 +37,7 @@ TONES: Mapping[str, State] = {
 }
 
 
+BEGUN_BEFORE = "an attempt of it was begun and not done; the one that was cut off changed nothing more"
 CUT_OFF = "it had changed nothing when it was cut off"
 """Of a step that was begun, and of which its host knows nothing, or that only looks."""
 NOT_KEPT = (
@@ -222,9 +223,10 @@ def _as_it_stands(step: Step, seen: Seen) -> StepShown:
             state, took, said = "unknown", 0.0, f"{under_way} {since}"
             evidence = joined(said, lines_of(now.failure))
     elif now.state == "waiting" and now.attempt and (view.undo_wanted or view.state == "closed"):
-        # Nothing of it began, or it only looked: nothing has to be taken back, and nobody goes on with it.
+        # Of its last attempt nothing began, or it only looked, and nobody goes on with it. One before may have.
+        said = BEGUN_BEFORE if now.begun else CUT_OFF
         return step_shown(step)._replace(
-            state="cut off", started=now.started, attempt=now.attempt, evidence=CUT_OFF, said=CUT_OFF
+            state="cut off", started=now.started, attempt=now.attempt, evidence=said, said=said
         )
     elif now.state == "waiting" and view.state == "closed":
         return step_shown(step)._replace(state="skipped")
@@ -264,7 +266,7 @@ def run_shown(seen: Seen) -> RunShown:
         foreign=seen.foreign,
         take_over=clean(seen.take_over),
         without=tuple(clean(name) for name in view.without),
-        undoing=view.undo_wanted and view.state != "closed",
+        undoing=view.taken_back,
         as_before=clean(plan.as_before) if plan is not None else "",
     )
 

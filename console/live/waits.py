@@ -65,7 +65,7 @@ def waits_for(seen: Seen) -> str:
     """Why nobody executes a run that has no end, what can be decided of it, and since when nobody has looked."""
     if seen.state not in ("interrupted", "waiting for unlock"):
         return ""
-    known, undoing = seen.view.interrupted, seen.view.undo_wanted and seen.view.state != "closing"
+    known, undoing = seen.view.interrupted, seen.view.taken_back
     back = " It was being taken back."
     if seen.frozen is not None:
         why = (

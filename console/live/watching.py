@@ -277,7 +277,9 @@ class Watching:
                 problem = ""
             except AskFailed as error:
                 problem = self._trouble(error, problem)
-            check.wait(VERIFY_S)
+            if stop.wait(NEAR_S):  # whatever flaps, the checks are not asked all the time
+                return
+            check.wait(VERIFY_S - NEAR_S)
 
     def _trouble(self, error: AskFailed, before: str) -> str:
         """Tell it once and go on; what it said."""

@@ -60,7 +60,12 @@ def _around(line: str, at: int) -> str:
 
 
 def _taken(before: Plan, after: Plan, pairs: list[tuple[str, str]]) -> tuple[str, str] | None:
-    """The number of a release that is another now, if nothing else differs: what was to be made was made elsewhere."""
+    """The number of a release that is another now, if nothing else differs: what was to be made was made elsewhere.
+
+    Not where the titles differ: then it is something else that is called so, and that was asked for.
+    """
+    if before.title != after.title:
+        return None
     for old, new in pairs:
         for was, now in zip(_RELEASE.finditer(old), _RELEASE.finditer(new), strict=False):
             if was[0] != now[0]:

@@ -13,7 +13,7 @@ from console.runs.model import CLOSED, CLOSING, UNLOCKED, Ending
 
 if TYPE_CHECKING:
     from console.runs.engine import Engine
-    from console.runs.model import RunView
+    from console.runs.model import RunView, StepView
     from console.runs.undo import Undoing
 
 
@@ -72,8 +72,12 @@ def ending_of_leaving(engine: Engine) -> tuple[Ending, str]:
 
 
 def _titled(view: RunView, *states: str) -> str:
-    """The titles of the steps in these states."""
-    return ", ".join(step.title for step in view.steps.values() if step.state in states)
+    """The titles of the steps in these states. One that waits again, for another attempt, has failed before."""
+
+    def state(step: StepView) -> str:
+        return "failed" if step.begun and step.state == "waiting" else step.state
+
+    return ", ".join(step.title for step in view.steps.values() if state(step) in states)
 
 
 def end(engine: Engine, ending: Ending, text: str, *, locked: bool = True) -> int:

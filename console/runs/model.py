@@ -202,6 +202,11 @@ class RunView:
         return self.undo_wanted or self.cancel is not None or leave
 
     @property
+    def taken_back(self) -> bool:
+        """Whether it is being taken back, and that is not over: to go on with it is to finish that."""
+        return self.undo_wanted and self.state not in ("closing", "closed")
+
+    @property
     def exit_code(self) -> int | None:
         """The exit code of its ending; None while it has none."""
         return EXIT_CODES[self.ending] if self.state == "closed" and self.ending else None

@@ -118,6 +118,12 @@ def test_there_is_nothing_before_the_first_release_that_was_gone_back_to_twice()
         assert "nobody verified it" not in " ".join(refusal.ways_out)
 
 
+def test_what_is_gone_back_to_is_counted_where_its_record_is_gone() -> None:
+    back = release(4, "b", "1.1.0", of="r2", known=("a1", "a2"))
+    one = ground("b", releases=(R1, R3, back), label="r4", here=HERE)
+    assert planned(RollbackFacts(site=site(one))).title == "Roll staging back to r1 (1.0.0)"
+
+
 def test_what_a_deploy_followed_is_before_it_though_it_was_gone_back_to() -> None:
     """r4 went back to r2, r5 was deployed on that: r4 is what was live before, and not r3."""
     back = release(4, "b", "1.1.0", of="r2", known=("a1", "a2"))

@@ -8,6 +8,7 @@ import pytest
 
 from screens.entry import Entry
 from screens.question import QuestionScreen
+from screens.quit import QuitScreen
 from tests.screens.driving import Driver, driven
 from tests.screens.fixed import PRODUCTION, FixedSession
 from tests.screens.test_confirm import to_confirmation
@@ -95,5 +96,24 @@ def test_a_yes_is_none_where_its_question_cannot_be_seen() -> None:
             assert not said
             await console.press("escape")
             await console.until(lambda: said == [None], "left")
+
+    asyncio.run(drive())
+
+
+def test_no_key_of_a_sheet_means_anything_where_it_cannot_be_seen() -> None:
+    """Not only in those that ask for a word: s would stop the demo."""
+
+    async def drive() -> None:
+        stopped: list[str] = []
+        async with driven(FixedSession(), size=(80, 24)) as console:
+            console.app.push_screen(QuitScreen(console.app.bridge, PRODUCTION, lambda: stopped.append("stopped")))
+            await console.at("QuitScreen")
+            await console.pilot.resize_terminal(80, 3)
+            await console.shows("nothing is asked")
+            await console.press("s", "l")
+            await console.pilot.pause(0.2)
+            assert not stopped and type(console.app.screen).__name__ == "QuitScreen"
+            await console.press("escape")
+            await console.at("Dashboard")
 
     asyncio.run(drive())

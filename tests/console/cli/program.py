@@ -137,6 +137,11 @@ class Terminal:
         """Type it."""
         os.write(self._fd, text.encode())
 
+    @property
+    def echoes(self) -> bool:
+        """Whether what is typed there is shown."""
+        return bool(termios.tcgetattr(self._fd)[3] & termios.ECHO)
+
     def ended(self, timeout: float = WAIT_S) -> int:
         """Read to its end; its exit code."""
         ends = time.monotonic() + timeout

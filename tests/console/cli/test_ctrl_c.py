@@ -16,6 +16,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.console.cli.program import Terminal, quarterdeck
+from tests.console.hosts.sshd import keygen, running
+
 PROGRAM = Path(sys.prefix) / "bin" / "quarterdeck"
 AT_ONCE_S = 6.0
 """The wait for a host that says nothing is 20 s; this machine may be busy."""
@@ -90,3 +93,35 @@ def test_a_wait_for_a_silent_host_ends_with_it(words: tuple[str, ...], silent: s
         assert (process.returncode, said.strip()) == (130, "Interrupted.")
         assert ("Interrupted." in given) == ("--json" in words)
         assert time.monotonic() - began < AT_ONCE_S
+
+
+def test_a_passphrase_that_a_host_wants_leaves_the_terminal_its_echo(tmp_path: Path, places: Path) -> None:
+    """It is asked by one of the threads that reach the hosts; nobody waits for that one."""
+    with running(tmp_path / "sshd") as server:
+        key = keygen(tmp_path / "locked", passphrase="of the key")
+        box = {"address": "127.0.0.1", "port": server.port, "user": server.user, "ssh_config": str(server.config)}
+        box |= {"identity": str(key), "passphrase": {"secret": "key"}}
+        stack = {"kind": "compose", "project": "web", "files": ["compose.yml"], "services": {"web": {}}}
+        profile = {
+            "system": "asks",
+            "keyring": "sealed",
+            "credentials": {"key": {"kind": "ssh"}},
+            "hosts": {"box": box},
+            "environments": {"staging": {"hosts": ["box"], "directory": "/opt/app", "stack": stack}},
+        }
+        file = tmp_path / "quarterdeck.yaml"
+        file.write_text(json.dumps(profile))
+        reading, writing = os.pipe()
+        os.write(writing, b"of the keyring\n")
+        os.close(writing)
+        words = ("-p", str(file), "--passphrase-fd", str(reading), "credentials", "set", "key", "--stdin")
+        stored = quarterdeck(*words, given="of the key\n", descriptors=(reading,))
+        os.close(reading)
+        assert stored.code == 0, stored
+        with Terminal("-p", str(file), "hosts") as terminal:
+            assert terminal.echoes
+            terminal.expect("Passphrase of the keyring")
+            assert not terminal.echoes
+            terminal.type("\x03")
+            assert terminal.ended() == 130
+            assert terminal.echoes

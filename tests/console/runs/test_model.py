@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from console.runs import model
+from console.runs.ending import ending_of_leaving
 from console.runs.lease import Process
 from console.runs.model import RunView, fold
 from console.runs.spool import CHUNK, Spool, read
@@ -52,6 +54,27 @@ def test_a_step_with_its_time_attempts_and_failure() -> None:
     assert (step.state, step.attempt, step.tries, step.failure, step.fence) == ("running", 2, 2, "", "7 run")
     done = view(intent("a", 1), (model.DONE, {"step": "a", "evidence": "ok", "outputs": {"out": "1"}})).steps["a"]
     assert (done.state, done.took_s, done.outputs) == ("done", 1.0, {"out": "1"})
+
+
+def test_a_second_attempt_that_never_began_does_not_unsay_the_first() -> None:
+    twice = view(
+        intent("a", 1),
+        (model.FAILED, {"step": "a", "evidence": "exit code 1 after half of it was done"}),
+        intent("a", 2),
+        (model.UNBEGUN, {"step": "a", "attempt": 2}),
+    )
+    assert twice.steps["a"].state == "waiting" and twice.changed
+    engine = SimpleNamespace(journal=SimpleNamespace(view=twice))
+    assert ending_of_leaving(engine) == (  # type: ignore[arg-type]
+        "cancelled-left",
+        "Left as it is after: nothing. Begun, and not done: A.",
+    )
+
+
+def test_what_is_taken_back_is_over_once_it_comes_to_its_end() -> None:
+    back = [intent("a", 1), (model.FAILED, {"step": "a"}), (model.DECISION, {"choice": "undo"})]
+    assert view(*back).taken_back
+    assert not view(*back, (model.CLOSING, {"ending": "failed-undone", "text": "Undone."})).taken_back
 
 
 def test_a_failure_is_kept_through_its_undo() -> None:
