@@ -37,7 +37,6 @@ from screens.ears import Ears  # noqa: E402
 from screens.known import Bridge, Known, News  # noqa: E402
 from screens.look import CSS  # noqa: E402
 from screens.theme import ASCII, choose_symbols, is_utf8, register_themes  # noqa: E402
-from screens.toasts import make_room  # noqa: E402
 
 if TYPE_CHECKING:
     from textual.notifications import SeverityLevel
@@ -284,6 +283,8 @@ class QuarterdeckApp(App[Any], inherit_bindings=False):
 
     def on_notify(self, event: Notify) -> None:
         """Textual shows it next, by its own handler; first there is room made for it."""
+        from screens.toasts import make_room  # not before the first paint
+
         make_room(self, self._notifications, event.notification)
 
     def exit(
