@@ -119,9 +119,7 @@ def set_(
         fail(USAGE, str(error))
     with cli_session(obj) as session:
         rule = session.ground.profile.credentials.get(name)
-        if rule is None:
-            pass  # it may be of another profile; that is said once it is stored
-        elif field and field not in rule.fields:
+        if rule is not None and field and field not in rule.fields:
             named = f"its fields are {', '.join(rule.fields)}" if rule.fields else "it has none"
             fail(USAGE, f"The profile gives {name} no field {field}: {named}.")
         value = _value(name, file, from_stdin, generate, () if field else rule.fields if rule else (), field)

@@ -37,17 +37,13 @@ def status(obj: dict[str, Any], environment: str | None, as_json: bool, check: b
         parked, unknown = session.parked(names)
         needing, waits = session.left_to_a_person(names), session.waiting(names)
     if as_json:
-        waiting = [{**dumped(run), "started": iso(run.started), "until": iso(run.until)} for run in parked]
-        seen = [dumped(view) for view in views]
-        left = [{**dumped(run), "started": iso(run.started)} for run in needing]
-        asking = [{**dumped(run), "started": iso(run.started), "until": iso(run.until)} for run in waits]
         give_json(
             {
-                "environments": seen,
-                "parked": waiting,
+                "environments": [dumped(view) for view in views],
+                "parked": [_run_json(run) for run in parked],
                 "parked_unknown": list(unknown),
-                "left_to_a_person": left,
-                "waiting": asking,
+                "left_to_a_person": [_run_json(run) for run in needing],
+                "waiting": [_run_json(run) for run in waits],
             }
         )
     else:
@@ -56,6 +52,10 @@ def status(obj: dict[str, Any], environment: str | None, as_json: bool, check: b
     states = {view.state for view in views}
     code = FAILED if needing or "bad" in states else UNFINISHED if waits or "unknown" in states else DONE
     raise Exit(code if check else DONE)
+
+
+def _run_json(run: RunLine) -> dict[str, Any]:
+    return {**dumped(run), "started": iso(run.started), "until": iso(run.until)}
 
 
 def environment_text(view: EnvironmentView, runs: Sequence[RunLine] = (), unknown: Sequence[str] = ()) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from actions.rollback import ACTION, RollbackFacts, RollbackParams, offered
+from actions.rollback import ACTION, RollbackFacts, RollbackParams
 from actions.site import Site
+from actions.target import offered
 from console.runs.api import Plan, Refusal
 from console.stacks.base import ComposeSpec, MigrationsSpec
 from console.stacks.release import Release, Schema
