@@ -188,7 +188,7 @@ def test_an_sshd_that_hangs_up_on_a_wrong_key_has_said_no(tmp_path: Path) -> Non
         assert "Too many authentication failures" not in _log(server)
         with pytest.raises(HostRefused, match="1 key offered, none accepted"):
             SshHost(config_of(server, identity=str(file)), BRISK).connect()
-        assert "Too many authentication failures" in _log(server)
+        assert poll(lambda: "Too many authentication failures" in _log(server))  # written once it is said
         assert try_key(config_of(server), text.getvalue(), timing=BRISK).verdict == "refused"
 
 
